@@ -1,0 +1,56 @@
+"""What every run has in common. A detector's config starts from this one; nothing has a default anywhere else."""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """All knobs but `settings`, the keyword arguments of the detector."""
+    config = ConfigDict()
+    config.detector = ""
+    config.preset = ""
+    config.seed = 0
+
+    config.data = ConfigDict()
+    config.data.name = "synthetic"  # a file of data_pipeline/layouts
+    config.data.root = ""  # the folder of the pictures; empty for $JAXDEFECT_DATA/<name>
+    config.data.seed = 0  # of the split into training, calibration and test; not changed by `seed`
+    config.data.channels = 1  # 1 grey, 3 RGB
+    config.data.scale = 1.0  # pictures are resized by this factor before training and scoring
+    config.data.calibration = 0.2  # of the normal training pictures, held out for thresholds
+    config.data.test_good = 0.2  # of the normal pictures, where the dataset has no test part of its own
+    config.data.options = ConfigDict()  # of the layout, e.g. data.options.surfaces=(1,2)
+
+    config.train = ConfigDict()
+    config.train.steps = 1000
+    config.train.batch = 256  # patches per step, over all devices
+    config.train.patch = 32  # pixels a side
+    config.train.feed = (
+        "auto"  # resident (pictures stay on the device), stream (tf.data), auto: resident up to the limit
+    )
+    config.train.resident_limit = 2048  # MiB
+    config.train.log_every = 50  # steps
+    config.train.save_every = 250  # steps, a multiple of log_every
+    config.train.patience = 0  # stop after so many loggings without a lower training loss; 0 never
+    config.train.restore = "last"  # the state that is evaluated: last, or best (lowest logged training loss)
+
+    config.score = ConfigDict()
+    config.score.mode = "auto"  # whole, tiled; auto: whole unless there are more than 8 sizes of pictures
+    config.score.tile = 256  # pixels a side
+    config.score.overlap = 64  # pixels shared by neighbouring tiles
+
+    config.threshold = ConfigDict()
+    config.threshold.pixel = (
+        "pauta"  # pauta, quantile, false_alarm_rate or otsu (per picture), fitted on normal calibration maps
+    )
+    config.threshold.image = (
+        "pauta"  # pauta, quantile or false_alarm_rate, fitted on the scores of the calibration pictures
+    )
+    config.threshold.sigma = 3.0  # pauta: mean + sigma * standard deviation
+    config.threshold.quantile = 0.995
+    config.threshold.false_alarm_rate = 0.01
+    config.threshold.min_area = 0  # smaller defects are dropped, pixels
+
+    config.report = ConfigDict()
+    config.report.pictures = 24  # shown in the report, worst first
+    config.report.keep_maps = False  # float maps of all test pictures, as .npy at original resolution
+    return config

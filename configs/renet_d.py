@@ -1,0 +1,60 @@
+"""ReNet-D on any folder of pictures.
+
+python -m launch.train                              # synthetic textures
+python -m launch.train --dataset mvtec --data FOLDER
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+
+def get_config(preset: str = "paper") -> ConfigDict:
+    """Presets: paper (the published network), repo (its public earlier variant), wide, tiny (for tests)."""
+    config = base.get_config()
+    config.detector = "renet_d"
+    config.preset = preset
+    config.settings = ConfigDict()
+    config.settings.stem = 3  # channels of each of the three stem kernels; 0 for neither stem nor heads
+    config.settings.widths = (10, 20, 30, 40)  # channels of the convolution modules; all but the last are pooled
+    config.settings.kernels = (5, 5, 5, 3)  # pixels
+    config.settings.up = "deconv"  # or unpool: max-unpooling with the encoder's indices, which leaks positions
+    config.settings.norm = True  # batch normalisation
+    config.settings.losses = ("l1", "ssim")  # one or two of l1, mse, ssim, ms_ssim
+    config.settings.alpha = 0.15  # weight of the first; the second has 1 - alpha. 1 for regular textures (paper)
+    config.settings.penalty = 0.001  # of the Frobenius norm of all kernels
+    config.settings.learning_rate = 1e-3
+    config.settings.pixel_range = 1.0  # 255 for l1 and mse of 0-255 pixels
+    config.settings.residual = "squared"  # squared, absolute, ssim, mahalanobis
+    config.settings.box = 5  # side of the mean filter over the residual, pixels
+    PRESETS[preset](config)
+    return config
+
+
+def paper(config: ConfigDict) -> None:
+    """Figure 3 and Table 2: block 32 x 32, 256 samples, 1000 iterations, alpha .15. 67,039 weights if grey."""
+    del config
+
+
+def wide(config: ConfigDict) -> None:
+    """The widest network that keeps the paper's promise of less than 1 MB."""
+    config.settings.update(stem=8, widths=(16, 32, 64, 64))
+
+
+def repo(config: ConfigDict) -> None:
+    """The public earlier variant: no stem, no normalisation, max-unpooling, squared error on 0-255 pixels."""
+    config.data.channels = 3
+    config.train.batch = 512
+    config.settings.update(stem=0, widths=(10, 20, 30, 40, 50), kernels=(5, 5, 5, 5, 5), up="unpool", norm=False)
+    config.settings.update(losses=("mse",), penalty=0.0, learning_rate=1e-4, pixel_range=255.0)
+
+
+def tiny(config: ConfigDict) -> None:
+    """Seconds on one core; for tests, not for detection."""
+    config.train.update(steps=20, batch=16, patch=16, log_every=5, save_every=10)
+    config.score.update(tile=64, overlap=16)
+    config.settings.update(stem=2, widths=(4, 6, 8), kernels=(5, 5, 3), learning_rate=1e-2)
+    config.report.pictures = 4
+
+
+PRESETS = {"paper": paper, "wide": wide, "repo": repo, "tiny": tiny}

@@ -1,0 +1,71 @@
+"""What a detector is: three pure functions over an opaque state, and where detectors are found.
+
+Images are [B, H, W, C] float32 in [0, 1]; a higher score is worse. Everything a method does while it trains (several
+players, phases, a memory) stays inside `step`, so the loop that calls it never learns what "adversarial" means.
+"""
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+State = Any  # A pytree: parameters, batch statistics, optimiser states, memory, what calibration gathered.
+
+
+class Batch(NamedTuple):
+    """What a step learns from. Labels are there only where the feed was asked for them."""
+
+    image: jax.Array  # [B, H, W, C] float32 in [0, 1]
+    mask: jax.Array | None = None  # [B, H, W] float32, 1 on defects
+    label: jax.Array | None = None  # [B] int32, 1 is defective
+    surface: jax.Array | None = None  # [B] int32, the surface class
+
+
+class Scores(NamedTuple):
+    """What a detector says of a batch of images; a higher score is worse."""
+
+    image: jax.Array  # [B]
+    map: jax.Array | None = None  # [B, H, W], as large as the image
+    reconstruction: jax.Array | None = None  # [B, H, W, C] in [0, 1]
+    surface: jax.Array | None = None  # [B] int32
+
+
+def no_calibration(state: State, images: jax.Array) -> State:
+    """The calibration of a detector whose map needs no statistics of normal pictures."""
+    del images
+    return state
+
+
+class Detector(NamedTuple):
+    """The seam between methods and everything else. All four functions are pure and jit-able.
+
+    init:      (key, batch) -> state.
+    step:      (state, batch, key) -> (state, metrics); one update of every player. `metrics` holds scalars, `loss`
+               among them. The key is the same on every device: noise per sample takes `parallel.sample_keys`.
+    score:     (state, images) -> Scores. Depends on nothing but the state and that image: not on its neighbours.
+    calibrate: (state, images) -> state, folded over held-out normal images after training.
+    """
+
+    init: Callable[[jax.Array, Batch], State]
+    step: Callable[[State, Batch, jax.Array], tuple[State, dict[str, jax.Array]]]
+    score: Callable[[State, jax.Array], Scores]
+    calibrate: Callable[[State, jax.Array], State] = no_calibration
+
+
+def names() -> list[str]:
+    """The detectors there are: the files of `jaxdefect/detectors`."""
+    package = importlib.import_module("jaxdefect.detectors")
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+
+
+def load(name: str) -> Callable[..., Detector]:
+    """Returns `make` of `jaxdefect/detectors/<name>.py`. Raises ValueError for a name that is no file there."""
+    known = names()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(f"no detector named {name!r}; {hint}there are: {', '.join(known)}")
+    return importlib.import_module(f"jaxdefect.detectors.{name}").make

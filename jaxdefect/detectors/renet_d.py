@@ -1,0 +1,168 @@
+"""ReNet-D: what a small fully convolutional autoencoder cannot redraw is a defect.
+
+Trained on small patches of defect-free pictures, applied to whole ones. A multi-scale stem (1, 3, 5 pixels), four
+convolution modules with three poolings, four deconvolution modules, three averaged deconvolution heads.
+
+Source: Hu, Yao, Wu, Qiu, Zhu, "A Lightweight Reconstruction Network for Surface Defect Inspection".
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxdefect import optim, postprocess
+from jaxdefect.detector import Batch, Detector, Scores
+from jaxdefect.losses import PIXEL_LOSSES, frobenius_norm, ms_ssim, weighted_pair
+from jaxdefect.nets import ConvNorm, MultiScaleConv, max_places, max_pool, max_unpool
+
+SCALES = (1, 3, 5)  # of the stem and the heads, in pixels
+
+
+class Net(nn.Module):
+    """The autoencoder. [B, H, W, C] in [0, 1] -> the same, and the (decoded, encoded) features of each scale.
+
+    H and W must be multiples of 2 ** (len(widths) - 1).
+    """
+
+    stem: int  # channels of each of the three stem kernels; 0 for no stem and no heads
+    widths: Sequence[int]
+    kernels: Sequence[int]
+    up: str  # "deconv" or "unpool"
+    norm: bool
+
+    @nn.compact
+    def __call__(self, images: jax.Array, *, train: bool) -> tuple[jax.Array, list[tuple[jax.Array, jax.Array]]]:
+        module = lambda features, size, up=False: ConvNorm(features, size, up, self.norm)
+        channels = images.shape[-1]
+        x = nn.relu(MultiScaleConv(self.stem, SCALES, name="stem")(images)) if self.stem else images
+        encoded, places = [x], []
+        for level, (width, size) in enumerate(zip(self.widths, self.kernels, strict=True)):
+            x = module(width, size)(x, train=train)
+            if level < len(self.widths) - 1:
+                places.append(max_places(x) if self.up == "unpool" else None)
+                x = max_pool(x)
+                encoded.append(x)
+        pairs = []
+        outs = [encoded[0].shape[-1], *self.widths[:-1]]  # Each decoder module undoes the encoder's of its level.
+        for level in reversed(range(len(self.widths))):
+            if level < len(self.widths) - 1 and self.up == "unpool":
+                x = max_unpool(x, places[level])
+            up = level < len(self.widths) - 1 and self.up == "deconv"
+            if level == 0 and not self.stem:
+                break  # The head below is the last module: it ends in a sigmoid, not in a ReLU.
+            x = module(outs[level], self.kernels[level], up)(x, train=train)
+            pairs.append((x, encoded[level]))
+        heads = SCALES if self.stem else self.kernels[:1]
+        return nn.sigmoid(MultiScaleConv(channels, heads, average=True, name="heads")(x)), pairs
+
+
+class State(NamedTuple):
+    params: Any
+    batch_stats: Any
+    opt_state: Any
+    moments: postprocess.Moments  # of the residual features of normal pictures
+
+
+def make(
+    *,
+    stem: int,
+    widths: Sequence[int],
+    kernels: Sequence[int],
+    up: str,
+    norm: bool,
+    losses: Sequence[str],
+    alpha: float,
+    penalty: float,
+    learning_rate: float,
+    pixel_range: float,
+    residual: str,
+    box: int,
+) -> Detector:
+    """ReNet-D. Numbers that are only computed with (alpha, penalty, learning_rate, pixel_range) may be tracers.
+
+    stem, widths, kernels, up, norm: the network (see `Net`). losses: one of l1, mse, ssim, ms_ssim, or two of them
+    weighted alpha : 1 - alpha (Eq. 8). penalty: of |w|_F (Eq. 4). pixel_range: 1, or 255 for the l1 and mse of
+    0-255 pixels. residual: squared (Eq. 9), absolute, ssim or mahalanobis (see `postprocess`). box: side of the mean
+    filter over the residual, in pixels.
+    """
+    _check(stem=stem, widths=widths, kernels=kernels, up=up, losses=losses, residual=residual, box=box)
+    net = Net(stem, tuple(widths), tuple(kernels), up, norm)
+    optimizer = optim.adam(learning_rate)
+    multiple = 2 ** (len(widths) - 1)
+
+    def loss_terms(params, batch_stats, images):
+        variables = {"params": params, "batch_stats": batch_stats}
+        (rebuilt, pairs), mutated = net.apply(variables, images, train=True, mutable=["batch_stats"])
+        term = lambda name: (
+            ms_ssim([*pairs, (rebuilt, images)])
+            if name == "ms_ssim"
+            else PIXEL_LOSSES[name](rebuilt, images) * {"l1": pixel_range, "mse": pixel_range**2}.get(name, 1)
+        )
+        terms = {name: term(name) for name in losses}
+        fit = terms[losses[0]] if len(losses) == 1 else weighted_pair(alpha, *(terms[n] for n in losses))
+        loss = fit + penalty * frobenius_norm(params)
+        return loss, (mutated.get("batch_stats", {}), {"loss": loss, **terms})
+
+    def init(key: jax.Array, batch: Batch) -> State:
+        height, width = batch.image.shape[1:3]
+        if height % multiple or width % multiple:
+            raise ValueError(f"patches of {height} x {width} do not survive {len(widths) - 1} poolings; "
+                             f"use a patch size that is a multiple of {multiple}")  # fmt: skip
+        variables = net.init(key, batch.image, train=True)
+        features = postprocess.residual_features(batch.image, batch.image)
+        moments = postprocess.no_moments(features.shape[-1])
+        return State(
+            variables["params"], variables.get("batch_stats", {}), optimizer.init(variables["params"]), moments
+        )
+
+    def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+        del key  # Nothing is random once the weights are drawn.
+        objective = lambda params: loss_terms(params, state.batch_stats, batch.image)
+        params, opt_state, (batch_stats, metrics) = optim.update(optimizer, objective, state.params, state.opt_state)
+        return state._replace(params=params, opt_state=opt_state, batch_stats=batch_stats), metrics
+
+    def reconstruct(state: State, images: jax.Array) -> jax.Array:
+        variables = {"params": state.params, "batch_stats": state.batch_stats}
+        padded = postprocess.pad_to_multiple(images, multiple)
+        rebuilt, _ = net.apply(variables, padded, train=False)
+        return rebuilt[:, : images.shape[1], : images.shape[2]]
+
+    def score(state: State, images: jax.Array) -> Scores:
+        rebuilt = reconstruct(state, images)
+        if residual == "mahalanobis":
+            raw = postprocess.mahalanobis(postprocess.residual_features(images, rebuilt), state.moments)
+        else:
+            raw = postprocess.RESIDUALS[residual](images, rebuilt)
+        smooth = postprocess.box_filter(raw, box)
+        return Scores(image=jnp.max(smooth, (1, 2)), map=smooth, reconstruction=rebuilt)
+
+    def calibrate(state: State, images: jax.Array) -> State:
+        features = postprocess.residual_features(images, reconstruct(state, images))
+        return state._replace(moments=postprocess.add_moments(state.moments, features))
+
+    return Detector(init, step, score, calibrate)
+
+
+def _check(*, stem, widths, kernels, up, losses, residual, box) -> None:
+    """Raises ValueError, naming field, value, rule and remedy, for settings that describe no network."""
+    options = {"up": (up, ("deconv", "unpool")), "residual": (residual, (*postprocess.RESIDUALS, "mahalanobis"))}
+    options |= {f"losses[{i}]": (name, (*PIXEL_LOSSES, "ms_ssim")) for i, name in enumerate(losses)}
+    for field, (value, allowed) in options.items():
+        if value not in allowed:
+            raise ValueError(f"settings.{field} = {value!r} is not known; use one of {', '.join(allowed)}")
+    if len(losses) not in (1, 2):
+        raise ValueError(f"settings.losses = {tuple(losses)} names {len(losses)} losses; name one or two")
+    if not stem and up == "deconv":
+        raise ValueError(
+            "settings.stem = 0 (no stem, no heads) leaves nothing after the last deconvolution; use up='unpool'"
+        )
+    if len(widths) != len(kernels):
+        raise ValueError(
+            f"settings.widths {tuple(widths)} and kernels {tuple(kernels)} differ in length; give one kernel per width"
+        )
+    for size in (*kernels, box):
+        if size < 1 or size % 2 == 0:
+            raise ValueError(f"settings.kernels {tuple(kernels)} and box {box} must be odd and positive; {size} is not")

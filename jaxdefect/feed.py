@@ -1,0 +1,103 @@
+"""Where batches come from: a split kept on the device, or a stream of patches. `fit` knows neither.
+
+Pictures are uint8 until they are inside the compiled step; batches are float32 in [0, 1].
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxdefect import parallel
+from jaxdefect.detector import Batch
+
+
+class Feed(NamedTuple):
+    """inputs: step -> the arrays of that step, on the devices. cut: (inputs, a key per sample) -> Batch, compiled.
+
+    split: whether inputs are split over the devices (a stream) or given whole to each (a resident split).
+    """
+
+    inputs: Callable[[int], Any]
+    cut: Callable[[Any, jax.Array], Batch]
+    split: bool
+
+
+def resident(
+    images: Sequence[np.ndarray],
+    *,
+    patch: int,
+    ids: Sequence[str] | None = None,
+    masks: Sequence[np.ndarray] | None = None,
+    labels: Sequence[int] | None = None,
+    surfaces: Sequence[int] | None = None,
+) -> Feed:
+    """Keeps a split on every device and cuts random patches inside the compiled step.
+
+    images: uint8 [H, W, C] of any sizes; a picture is drawn uniformly, then a corner. Takes N * max(H) * max(W) * C
+    bytes. masks (uint8 [H, W]), labels and surfaces travel along where given. Raises ValueError for a picture smaller
+    than the patch, naming it.
+    """
+    ids = ids or [f"image {i}" for i in range(len(images))]
+    if not len(images):
+        raise ValueError("no pictures to train on; the training split is empty")
+    for name, image in zip(ids, images, strict=True):
+        if min(image.shape[:2]) < patch:
+            raise ValueError(
+                f"{name} is {image.shape[0]} x {image.shape[1]} pixels, smaller than train.patch = {patch}; "
+                "use a smaller patch or a larger data.scale"
+            )
+    sizes = np.array([image.shape[:2] for image in images])
+    tall, wide = sizes.max(0)
+
+    def stack(pictures):
+        store = np.zeros((len(pictures), tall, wide, *pictures[0].shape[2:]), np.uint8)
+        for row, picture in zip(store, pictures, strict=True):
+            row[: picture.shape[0], : picture.shape[1]] = picture
+        return store
+
+    store = {"image": stack(images), "corners": sizes - patch + 1}
+    store |= {} if masks is None else {"mask": stack(masks)}
+    store |= {} if labels is None else {"label": np.asarray(labels, np.int32)}
+    store |= {} if surfaces is None else {"surface": np.asarray(surfaces, np.int32)}
+    store = parallel.replicate(store)
+
+    def cut_one(store, key):
+        which, where = jax.random.split(key)
+        index = jax.random.randint(which, (), 0, len(images))
+        y, x = jax.random.randint(where, (2,), 0, store["corners"][index])
+        window = lambda name, *tail: jax.lax.dynamic_slice(
+            store[name], (index, y, x, *(0 for _ in tail)), (1, patch, patch, *tail)
+        )[0]
+        fields = {"image": window("image", store["image"].shape[-1]).astype(jnp.float32) / 255}
+        if "mask" in store:
+            fields["mask"] = window("mask").astype(jnp.float32)
+        fields |= {name: store[name][index] for name in ("label", "surface") if name in store}
+        return Batch(**fields)
+
+    return Feed(lambda step: store, jax.vmap(cut_one, (None, 0)), split=False)
+
+
+def stream(open_at: Callable[[int], Iterator[dict[str, np.ndarray]]]) -> Feed:
+    """Batches from a host pipeline that can start at any step: `open_at(step)` yields the batches from there on.
+
+    The next batch is sent to the devices while the present one is worked on.
+    """
+    following: dict[str, Any] = {}
+
+    def inputs(step: int) -> Any:
+        if following.get("step") != step:
+            following["batches"] = open_at(step)
+            following["ready"] = parallel.split(next(following["batches"]))
+        ready = following["ready"]
+        following.update(step=step + 1, ready=parallel.split(next(following["batches"])))
+        return ready
+
+    def cut(arrays: dict[str, jax.Array], keys: jax.Array) -> Batch:
+        del keys  # The host has cut the patches already.
+        as_float = lambda name, array: array.astype(jnp.float32) / (255 if name == "image" else 1)
+        return Batch(**{n: as_float(n, a) if n in ("image", "mask") else a for n, a in arrays.items()})
+
+    return Feed(inputs, cut, split=True)

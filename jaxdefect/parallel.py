@@ -1,0 +1,99 @@
+"""Many devices and many processes. The only module that says pmap.
+
+A state is replicated and has no leading device axis; a batch is split over the devices. Gradients are averaged in
+`optim.py`, batch statistics by BatchNorm's `axis_name=AXIS`, metrics here.
+"""
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+AXIS = "devices"
+
+
+def join_cluster() -> None:
+    """Joins the other processes of the job, if there are any.
+
+    Found automatically: several Slurm tasks (`srun`), or JAX_COORDINATOR_ADDRESS with JAX_NUM_PROCESSES and
+    JAX_PROCESS_ID. On a plain workstation nothing happens.
+    """
+    if jax.distributed.is_initialized():
+        return
+    if address := os.environ.get("JAX_COORDINATOR_ADDRESS"):
+        jax.distributed.initialize(address, int(os.environ["JAX_NUM_PROCESSES"]), int(os.environ["JAX_PROCESS_ID"]))
+    elif int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+        # JAX would take one device per task; a task with several GPUs means to use them all.
+        gpus = os.environ.get("SLURM_GPUS_ON_NODE", "")
+        tasks = int(os.environ.get("SLURM_TASKS_PER_NODE", "1").split("(")[0])
+        several = gpus.isdigit() and tasks == 1 and int(gpus) > 1
+        jax.distributed.initialize(local_device_ids=list(range(int(gpus))) if several else None)
+
+
+def is_main() -> bool:
+    """True in the one process that writes files and talks."""
+    return jax.process_index() == 0
+
+
+def check_batch(batch: int) -> None:
+    """Raises ValueError unless a batch of this size splits evenly over all devices."""
+    devices = jax.device_count()
+    if batch < 1 or batch % devices:
+        near = max(devices, batch // devices * devices)
+        raise ValueError(f"batch {batch} does not divide over {devices} devices; use {near} or {near + devices}")
+
+
+def sample_keys(key: jax.Array, count: int) -> jax.Array:
+    """One key for each of this device's `count` samples: the same for a sample on any number of devices."""
+    first = lax.axis_index(AXIS) * count
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, first + jnp.arange(count))
+
+
+def mean(tree: Any) -> Any:
+    """The average over devices, inside a compiled step."""
+    return lax.pmean(tree, AXIS)
+
+
+def replicate(tree: Any) -> Any:
+    """Copies a tree to every local device, so that a compiled step may overwrite it in place."""
+    mesh = jax.sharding.Mesh(jax.local_devices(), (AXIS,))
+    whole = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    return jax.tree.map(lambda leaf: jax.device_put(jnp.array(leaf), whole), tree)
+
+
+def split(tree: Any) -> Any:
+    """[B, ...] -> [local devices, B / local devices, ...], placed, so that transfers overlap with work."""
+    count = jax.local_device_count()
+    mesh = jax.sharding.Mesh(jax.local_devices(), (AXIS,))
+    rows = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(AXIS))
+    shape = lambda leaf: leaf.reshape(count, leaf.shape[0] // count, *leaf.shape[1:])
+    return jax.tree.map(lambda leaf: jax.device_put(shape(leaf), rows), tree)
+
+
+def compile_step(
+    advance: Callable[[Any, Any, jax.Array], tuple[Any, dict[str, jax.Array]]], *, split_inputs: bool
+) -> Callable[[Any, Any, Any], tuple[Any, dict[str, jax.Array]]]:
+    """Compiles `advance(state, inputs, step) -> (state, metrics)` for all devices.
+
+    The state goes in and comes out whole and is overwritten in place; `inputs` are split over the devices (their
+    leading axis) or given whole to each; metrics are averaged.
+    """
+
+    def on_each_device(rank, state, inputs, step):
+        del rank  # pmap wants one argument that is split.
+        state, metrics = advance(state, inputs, step)
+        return state, mean(metrics)
+
+    mapped = jax.pmap(
+        on_each_device,
+        axis_name=AXIS,
+        in_axes=(0, None, 0 if split_inputs else None, None),
+        out_axes=None,
+        donate_argnums=(1,),
+    )
+    return functools.partial(mapped, split(np.arange(jax.local_device_count())))

@@ -1,0 +1,160 @@
+"""Configs at the door: which one, what is overridden, how it is written down and read back."""
+
+import argparse
+import ast
+import difflib
+import importlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+import jaxdefect
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """The command line that train and bench share."""
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--detector", default="renet_d", help="a file of jaxdefect/detectors (default: renet_d)")
+    made.add_argument("--preset", help="a preset of configs/<detector>.py (default: the config's own)")
+    made.add_argument("--dataset", help="a file of data_pipeline/layouts (default: synthetic)")
+    made.add_argument("--data", help="the folder of the pictures (default: $JAXDEFECT_DATA/<dataset>)")
+    made.add_argument(
+        "overrides", nargs="*", metavar="field=value", help="any field of the config, e.g. train.steps=300"
+    )
+    return made
+
+
+def from_arguments(arguments: argparse.Namespace) -> ConfigDict:
+    """The config a command line asks for."""
+    config = get(arguments.detector, arguments.preset)
+    if arguments.dataset:
+        config.data.name = arguments.dataset
+    if arguments.data:
+        config.data.root = str(Path(arguments.data).expanduser().resolve())
+    override(config, arguments.overrides)
+    return config
+
+
+def get(detector: str, preset: str | None = None) -> ConfigDict:
+    """The config of a detector. Raises ValueError, with the nearest name, for an unknown detector or preset."""
+    if detector not in jaxdefect.names():
+        jaxdefect.load(detector)  # Raises, and says what there is.
+    module = importlib.import_module(f"configs.{detector}")
+    if preset is None:
+        return module.get_config()
+    if preset not in module.PRESETS:
+        raise ValueError(f"{detector} has no preset {preset!r}{nearest(preset, list(module.PRESETS))}")
+    return module.get_config(preset)
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """The end of an error about an unknown name: the nearest one and all there are."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return (f"; did you mean {near[0]!r}?" if near else ";") + f" There are: {', '.join(known)}"
+
+
+def override(config: ConfigDict, pairs: Sequence[str], *, only: Sequence[str] = ()) -> None:
+    """Sets `field=value` pairs in place. Raises ValueError naming the field, the value and the nearest field.
+
+    only: if given, the sections that may be changed. Fields under data.options are the layout's and may be new.
+    """
+    fields = dict(flat(config))
+    for pair in pairs:
+        field, equals, text = pair.partition("=")
+        if not equals:
+            raise ValueError(f"{pair!r} is no field=value, e.g. train.steps=300")
+        if only and field.split(".")[0] not in only:
+            raise ValueError(
+                f"{field} cannot be changed after training; only {', '.join(only)} can. Train again instead"
+            )
+        if field.startswith("data.options."):
+            config.data.options[field.removeprefix("data.options.")] = literal(text)
+        elif field in fields:
+            set_field(config, field, coerce(field, text, fields[field]))
+        else:
+            raise ValueError(f"the config has no field {field!r}{nearest(field, list(fields))}")
+
+
+def set_field(config: ConfigDict, field: str, value: Any) -> None:
+    """config.a.b = value for the field "a.b"."""
+    *path, last = field.split(".")
+    for name in path:
+        config = config[name]
+    with config.ignore_type():
+        config[last] = value
+
+
+def literal(text: str) -> Any:
+    """A Python literal, or the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def coerce(field: str, text: str, present: Any) -> Any:
+    """The text as the type of the present value. Raises ValueError where it is of another."""
+    value = text if isinstance(present, str) else literal(text)
+    if isinstance(present, tuple):
+        value = tuple(value) if isinstance(value, (tuple, list)) else tuple(literal(v) for v in text.split(","))
+        sample = present[0] if present else None
+        if sample is None or all(isinstance(v, type(sample)) for v in value):
+            return value
+    elif isinstance(present, bool) or isinstance(value, bool):
+        if isinstance(present, bool) and isinstance(value, bool):
+            return value
+    elif isinstance(present, float) and isinstance(value, (int, float)):
+        return float(value)
+    elif isinstance(value, type(present)):
+        return value
+    raise ValueError(
+        f"{field}={text} is not of the type of {present!r} ({type(present).__name__}); give a value like it"
+    )
+
+
+def flat(config: ConfigDict | dict, prefix: str = "") -> list[tuple[str, Any]]:
+    """[("train.steps", 1000), ...]"""
+    pairs = []
+    for name, value in config.items():
+        inner = isinstance(value, (ConfigDict, dict))
+        pairs += flat(value, f"{prefix}{name}.") if inner else [(prefix + name, value)]
+    return pairs
+
+
+def to_json(config: ConfigDict) -> str:
+    """Readable JSON; tuples become lists."""
+    return json.dumps(config.to_dict(), indent=2)
+
+
+def read(path: Path) -> ConfigDict:
+    """The config of a run. Raises FileNotFoundError or ValueError with the remedy."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path.parent} is no run: it has no {path.name}. Give the folder named by launch.train"
+        )
+    try:
+        return ConfigDict(_tuples(json.loads(path.read_text())))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not readable JSON ({error}); restore it or train again in a new folder") from error
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _tuples(inner) for name, inner in value.items()}
+    return tuple(_tuples(inner) for inner in value) if isinstance(value, list) else value
+
+
+def check_same(config: ConfigDict, path: Path) -> None:
+    """Raises ValueError if the run in this folder was made by another config, naming the fields that differ."""
+    if not path.is_file():
+        return
+    ours, theirs = dict(flat(ConfigDict(_tuples(config.to_dict())))), dict(flat(read(path)))
+    differing = [
+        f"{f} = {theirs.get(f)!r} there, {ours.get(f)!r} here" for f in ours | theirs if ours.get(f) != theirs.get(f)
+    ]
+    if differing:
+        raise ValueError(f"{path.parent} holds a run of another config ({'; '.join(differing)}); "
+                         "give another --workdir, or delete that folder")  # fmt: skip

@@ -1,0 +1,220 @@
+"""A run: config -> data -> feed -> fit -> calibrated detector in a folder. `evaluation.py` goes on from there."""
+
+import contextlib
+import functools
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+import data_pipeline
+import jaxdefect
+from jaxdefect import feed, parallel, scoring, train
+from jaxdefect.checkpoint import Checkpoints
+from launch import config as configs
+from launch import files, logs
+
+MANY_SIZES = 8  # Each size of pictures is a program of its own when scored whole (a second each to compile).
+
+
+class Run(NamedTuple):
+    """A trained, calibrated detector."""
+
+    config: ConfigDict
+    detector: jaxdefect.Detector
+    state: Any
+    timings: dict[str, float]
+
+
+class Data(NamedTuple):
+    """A dataset as the detector sees it, and its test pictures at original resolution, in the same order."""
+
+    seen: data_pipeline.Dataset
+    originals: data_pipeline.Split
+
+
+def open_data(config: ConfigDict) -> Data:
+    """Prepares or reads the dataset of a config."""
+    data = config.data
+    fixed = {
+        "root": data.root or None, "seed": data.seed, "calibration": data.calibration, "test_good": data.test_good,
+        "channels": data.channels, **data.options,
+    }  # fmt: skip
+    seen = data_pipeline.load(data.name, scale=data.scale, **fixed)
+    originals = seen.test if data.scale == 1 else data_pipeline.load(data.name, **fixed).test
+    return Data(seen, originals)
+
+
+def make_detector(config: ConfigDict) -> jaxdefect.Detector:
+    """The detector of a config."""
+    return jaxdefect.load(config.detector)(**config.settings)
+
+
+def make_feed(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
+    """The training pictures as a resident split or a stream."""
+    knobs = config.train
+    sizes = np.array([(record.height, record.width) for record in split.records])
+    mebibytes = len(sizes) * int(np.prod(sizes.max(0))) * config.data.channels / 2**20
+    if knobs.feed not in ("auto", "resident", "stream"):
+        raise ValueError(f"train.feed = {knobs.feed!r} is not known; use auto, resident or stream")
+    if knobs.feed == "resident" or (knobs.feed == "auto" and mebibytes <= knobs.resident_limit):
+        samples = list(split)
+        return feed.resident([s.image for s in samples], patch=knobs.patch, ids=[s.id for s in samples])
+    return feed.stream(
+        lambda step: data_pipeline.patches(
+            split, patch=knobs.patch, batch=knobs.batch, seed=config.seed, start_step=step,
+            process_index=jax.process_index(), process_count=jax.process_count(),
+        )
+    )  # fmt: skip
+
+
+def tiles_of(config: ConfigDict, split: data_pipeline.Split) -> scoring.Tiles | None:
+    """How pictures are scored: None for whole."""
+    knobs = config.score
+    if knobs.mode not in ("auto", "whole", "tiled"):
+        raise ValueError(f"score.mode = {knobs.mode!r} is not known; use auto, whole or tiled")
+    many = len({(record.height, record.width) for record in split.records}) > MANY_SIZES
+    if knobs.mode == "whole" or (knobs.mode == "auto" and not many):
+        return None
+    tiles = scoring.Tiles(knobs.tile, knobs.overlap)
+    scoring.check_tiles(tiles)
+    return tiles
+
+
+def on_canvas(image: np.ndarray, tiles: scoring.Tiles | None) -> np.ndarray:
+    """A picture [H, W, C] as a batch of one, mirrored up to a whole grid of tiles, so that few sizes compile."""
+    if tiles is None:
+        return image[None]
+    tall, wide = scoring.canvas(*image.shape[:2], tiles)
+    return np.pad(image, ((0, tall - image.shape[0]), (0, wide - image.shape[1]), (0, 0)), "symmetric")[None]
+
+
+def train_run(config: ConfigDict, workdir: Path, data: Data) -> Run:
+    """Trains (or resumes, or finds finished) the run of a folder and calibrates it."""
+    detector = make_detector(config)
+    detector_feed = make_feed(config, data.seen.train)
+    knobs = config.train
+    checkpoints = Checkpoints(workdir / "checkpoints")
+    strips = data.seen.train[0].image[: knobs.patch * 8, : knobs.patch * 8]
+    started = time.monotonic()
+    first: list[float] = []
+    with logs.progress_bar() as bar, contextlib.closing(checkpoints):
+        log = logs.TrainingLog(workdir, steps=knobs.steps, bar=bar)
+
+        def on_log(step, metrics, state):
+            first.append(time.monotonic() - started) if not first else None
+            if parallel.is_main():
+                log(step, metrics)
+                if step % knobs.save_every == 0 or step == knobs.steps:
+                    log.pictures(step, strip(detector, jax.device_get(state), strips))
+
+        with contextlib.closing(log):
+            fit = train.fit(
+                detector, detector_feed, key=jax.random.key(config.seed), steps=knobs.steps, batch=knobs.batch,
+                log_every=knobs.log_every, save_every=knobs.save_every, patience=knobs.patience,
+                checkpoints=checkpoints, on_log=on_log,
+            )  # fmt: skip
+        state = jax.device_get(fit.state)
+        if knobs.restore == "best" and checkpoints.best() is not None:
+            state = checkpoints.restore(state, step=checkpoints.best())[1]
+    state = calibrate(config, detector, state, data)
+    final = Checkpoints(workdir / "calibrated", keep=1)
+    if fit.step not in final.steps():
+        final.save(fit.step, state, loss=fit.best_loss, progress={"step": fit.step})
+    final.close()
+    seconds = time.monotonic() - started
+    history = logs.read_history(workdir / "history.jsonl")
+    timings = {"train_s": seconds, "steps": fit.step}
+    if len(history) > 1:
+        span = history[-1]["seconds"] - history[0]["seconds"]
+        timings["steps_per_s"] = (history[-1]["step"] - history[0]["step"]) / span if span > 0 else None
+    return Run(config, detector, state, timings)
+
+
+def calibrate(config: ConfigDict, detector: jaxdefect.Detector, state: Any, data: Data) -> Any:
+    """Folds the normal calibration pictures into the state."""
+    tiles = tiles_of(config, data.seen.calibration)
+    for sample in data.seen.calibration:
+        state = scoring.calibrate(detector, state, on_canvas(sample.image, tiles), tiles=tiles)
+    return jax.device_get(state)
+
+
+def strip(detector: jaxdefect.Detector, state: Any, image: np.ndarray) -> np.ndarray:
+    """input | reconstruction | map side by side, uint8 [H, 3W, 1], the map from its least to its largest value."""
+    scores = jax.device_get(scoring.detect(detector, state, image[None], threshold=jnp.inf).scores)
+    panels = [image.mean(-1) / 255]
+    panels += [scores.reconstruction[0].mean(-1)] if scores.reconstruction is not None else []
+    if scores.map is not None:
+        low, high = scores.map.min(), scores.map.max()
+        panels.append((scores.map[0] - low) / max(high - low, 1e-12))
+    return np.round(np.concatenate(panels, 1)[..., None] * 255).astype(np.uint8)
+
+
+def load_run(workdir: Path) -> Run:
+    """Reads a trained run back. Raises FileNotFoundError or ValueError with the remedy."""
+    config = configs.read(workdir / "config.json")
+    detector = make_detector(config)
+    if not (workdir / "calibrated").is_dir():
+        raise FileNotFoundError(
+            f"{workdir} has no trained detector yet; finish it with launch.train --workdir {workdir}"
+        )
+    side = config.train.patch
+    example = jaxdefect.Batch(jax.ShapeDtypeStruct((1, side, side, config.data.channels), jnp.float32))
+    template = jax.eval_shape(detector.init, jax.random.key(0), example)
+    with contextlib.closing(Checkpoints(workdir / "calibrated", keep=1)) as final:
+        found = final.restore(template)
+    if found is None:
+        raise FileNotFoundError(f"{workdir / 'calibrated'} is empty; train again with launch.train --workdir {workdir}")
+    return Run(config, detector, found[1], {})
+
+
+def default_workdir(config: ConfigDict) -> Path:
+    """runs/<detector>-<preset>-<dataset>-<seed>."""
+    name = Path(config.data.root).name if config.data.root else ""
+    return Path("runs") / "-".join(
+        filter(None, (config.detector, config.preset, config.data.name, name, str(config.seed)))
+    )
+
+
+@contextlib.contextmanager
+def open_workdir(config: ConfigDict, workdir: Path) -> Iterator[None]:
+    """Holds the folder of a run, refuses that of another config, writes config.json."""
+    if not parallel.is_main():
+        yield
+        return
+    with files.locked(workdir):
+        configs.check_same(config, workdir / "config.json")
+        with files.replacing(workdir / "config.json") as file:
+            file.write(configs.to_json(config))
+        yield
+
+
+@functools.cache
+def environment() -> dict[str, Any]:
+    """Versions and hardware, for result.json."""
+    import os
+    import platform
+    from importlib.metadata import version
+
+    packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "dm-pix", "numpy", "jaxdefect")
+    device = jax.devices()[0]
+    return {
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "hardware": {
+            "platform": device.platform, "device": device.device_kind, "devices": jax.device_count(),
+            "processes": jax.process_count(), "cpu_cores": os.cpu_count(), "machine": platform.machine(),
+        },
+    }  # fmt: skip
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON atomically; NaN and infinities are not JSON and become null."""
+    clean = json.loads(json.dumps(value), parse_constant=lambda text: None)
+    with files.replacing(path) as file:
+        json.dump(clean, file, indent=2, allow_nan=False)

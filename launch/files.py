@@ -1,0 +1,50 @@
+"""Files that appear whole or not at all."""
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path: Path, mode: str = "w") -> Iterator:
+    """Opens a temporary file beside `path` that takes its place at the end, or vanishes after an error.
+
+    Raises OSError, naming the file and the remedy, where it can't be written.
+    """
+    newline = {} if "b" in mode else {"newline": "", "encoding": "utf-8"}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, mode, **newline) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+            raise
+    except OSError as error:
+        raise OSError(
+            f"could not write {path} ({error.strerror or error}); free space or fix the permissions there, then run "
+            "the same command again"
+        ) from error
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds a folder against a second process. Raises RuntimeError if another one is writing there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RuntimeError(
+                f"{folder} is in use by another process; wait for it or give another --workdir"
+            ) from error
+        yield

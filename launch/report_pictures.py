@@ -1,0 +1,175 @@
+"""The pictures of a run, encoded to travel inside one HTML file.
+
+Pictures are uint8 [H, W, C] (C = 1 or 3), maps and residuals float [H, W], masks uint8 [H, W] in {0, 1}; a higher
+value is worse. Every map of a run is quantised to 8 bits on ONE scale, so that equal colours mean equal values in
+all pictures; colours are given in the browser. Residuals share a scale of their own and are shown in grey.
+"""
+
+import base64
+import io
+import json
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+WEBP_LIMIT = 16383  # pixels a side
+# WebP effort, 0 to 6: on fabric strips 6 saves 4 % over 2 and takes two and a half times as long.
+WEBP_METHOD = 2
+# A residual is mostly noise, which at quality 90 costs more bytes than the picture it comes from.
+QUALITY = {"input": 90, "reconstruction": 90, "residual": 50}
+LOSSLESS_EFFORT = 75  # 0 to 100: a fifth smaller than 0 at twice the time; 100 takes another ten times as long.
+
+
+class Scale(NamedTuple):
+    """What black (low) and the brightest colour (high) stand for; values outside are clipped."""
+
+    low: float
+    high: float
+
+    def quantise(self, values: np.ndarray) -> np.ndarray:
+        """Values [H, W] -> uint8 [H, W]: low is 0, high is 255; NaN counts as low."""
+        values = np.nan_to_num(values.astype(np.float32), nan=self.low, posinf=self.high, neginf=self.low)
+        return np.round(np.clip((values - self.low) / (self.high - self.low), 0, 1) * 255).astype(np.uint8)
+
+
+class Picture(NamedTuple):
+    """One shown picture; views are (name, title, data URI), in the order of the page."""
+
+    id: str
+    height: int
+    width: int
+    views: list[tuple[str, str, str]]
+
+    @property
+    def shape(self) -> str:
+        """How the views are laid out: strips below each other, tall pictures side by side, the rest in a grid."""
+        ratio = self.width / self.height
+        return "wide" if ratio > 2.2 else "tall" if ratio < 0.8 else "even"
+
+
+def extent(values: np.ndarray) -> tuple[float, float] | None:
+    """Smallest value and 99.9 % quantile (single hot pixels must not darken the rest); None if nothing is finite."""
+    values = values[np.isfinite(values)].astype(np.float32)
+    return (float(values.min()), float(np.quantile(values, 0.999))) if values.size else None
+
+
+def shared_scale(extents: list[tuple[float, float] | None], *, threshold: float | None = None) -> Scale:
+    """The one scale of all maps of a run, from the extents of its pictures.
+
+    A pixel threshold is always on the scale and at least a quarter up, so that one gross defect does not hide the others.
+    """
+    known = [pair for pair in extents if pair]
+    low, high = (min(pair[0] for pair in known), max(pair[1] for pair in known)) if known else (0.0, 1.0)
+    if threshold is not None and threshold > low:
+        high = min(max(high, threshold), low + 4 * (threshold - low))
+    return Scale(low, high if high > low else low + 1.0)
+
+
+def data_uri(pixels: np.ndarray, *, quality: int | None) -> str:
+    """Pixels uint8 [H, W] or [H, W, C] as a data URI; quality None is lossless.
+
+    WebP, or JPEG and PNG where a side is longer than WebP can say.
+    """
+    image = Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels)
+    if max(image.size) > WEBP_LIMIT:
+        settings = {"format": "PNG"} if quality is None else {"format": "JPEG", "quality": quality}
+    elif quality is None:
+        settings = {"format": "WEBP", "lossless": True, "quality": LOSSLESS_EFFORT, "method": WEBP_METHOD}
+    else:
+        settings = {"format": "WEBP", "quality": quality, "method": WEBP_METHOD}
+    return as_uri(image, settings)
+
+
+def mask_uri(mask: np.ndarray) -> str:
+    """A mask [H, W] as a data URI: a 1-bit PNG, white where defective."""
+    return as_uri(Image.fromarray(mask.astype(bool)), {"format": "PNG", "optimize": True})
+
+
+def as_uri(image: Image.Image, settings: dict) -> str:
+    stream = io.BytesIO()
+    image.save(stream, **settings)
+    return f"data:image/{settings['format'].lower()};base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of one pictures/NNN.npz; reconstruction, residual and truth may be absent.
+
+    Raises ValueError where image, map or mask are missing or the arrays differ in height and width.
+    """
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    for name in ("image", "map", "mask"):
+        if name not in arrays:
+            raise ValueError(f"the array {name!r} is missing")
+    size = arrays["image"].shape[:2]
+    for name, values in arrays.items():
+        if values.shape[:2] != size:
+            raise ValueError(f"{name} has {values.shape[:2]} pixels and image {size}; they must agree")
+    return arrays
+
+
+def encode(id: str, arrays: dict[str, np.ndarray], *, map_scale: Scale, residual_scale: Scale | None) -> Picture:
+    """The arrays of one picture as a Picture; a view is left out where its array is."""
+    views = []
+    for name, title in (("image", "Input"), ("reconstruction", "Reconstruction")):
+        if name in arrays:
+            view = title.lower()
+            views.append((view, title, data_uri(arrays[name], quality=QUALITY[view])))
+    if "residual" in arrays and residual_scale:
+        grey = residual_scale.quantise(arrays["residual"])
+        views.append(("residual", "Residual", data_uri(grey, quality=QUALITY["residual"])))
+    views.append(("map", "Anomaly map", data_uri(map_scale.quantise(arrays["map"]), quality=None)))
+    views.append(("predicted", "Predicted mask", mask_uri(arrays["mask"])))
+    if "truth" in arrays:
+        views.append(("truth", "Truth", mask_uri(arrays["truth"])))
+    height, width = arrays["image"].shape[:2]
+    return Picture(id, height, width, views)
+
+
+def read_index(folder: Path) -> dict[str, str]:
+    """pictures/index.json, [{"file": "000.npz", "id": ...}, ...], as {file: id}; empty where there is none."""
+    path = folder / "index.json"
+    if not path.exists():
+        return {}
+    try:
+        index = {entry["file"]: str(entry["id"]) for entry in json.loads(path.read_text(encoding="utf-8"))}
+        for file in index:
+            if Path(file).name != file:
+                raise ValueError(f"{file!r} is not a plain file name")
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is not a list of {{'file': NAME, 'id': ID}} ({error!r}); delete it for a report without pictures"
+        ) from None
+    return index
+
+
+def read_pictures(folder: Path, *, pixel_threshold: float | None) -> tuple[list[Picture], dict[str, Scale | None], list[str]]:
+    """All pictures of a run folder's pictures/, the scales they share ("map", "residual") and notes on lost ones.
+
+    A missing or damaged file becomes a note: one lost picture must not cost the page. Files are read twice, for the
+    scales and for the encoding, as all the arrays of a run may not fit in memory. 0.5 s per megapixel on two cores.
+    """
+    readable, notes, map_extents, residual_extents = {}, [], [], []
+    for file, id in read_index(folder).items():
+        try:
+            arrays = read_arrays(folder / file)
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            reason = "the file is missing" if isinstance(error, FileNotFoundError) else error
+            notes.append(f"pictures/{file} is not shown: {reason}")
+            continue
+        readable[file] = id
+        map_extents.append(extent(arrays["map"]))
+        residual_extents.append(extent(arrays["residual"]) if "residual" in arrays else None)
+    map_scale = shared_scale(map_extents, threshold=pixel_threshold)
+    residual_scale = shared_scale(residual_extents) if any(residual_extents) else None
+
+    def encode_file(item: tuple[str, str]) -> Picture:
+        return encode(item[1], read_arrays(folder / item[0]), map_scale=map_scale, residual_scale=residual_scale)
+
+    with ThreadPoolExecutor() as pool:  # Pillow's encoders run outside the interpreter lock.
+        pictures = list(pool.map(encode_file, readable.items()))
+    return pictures, {"map": map_scale, "residual": residual_scale}, notes

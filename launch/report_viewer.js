@@ -1,0 +1,225 @@
+// Anomaly maps in colour, outlines, and the enlarged view. Uses run and byId of report_charts.js.
+
+// Inferno (matplotlib, CC0), eleven of its 256 colours: equal steps look equal, and its dark end suits a dark page.
+const INFERNO = ["#000004", "#160b39", "#420a68", "#6a176e", "#932667", "#bc3754", "#dd513a", "#f37819", "#fca50a", "#f6d746", "#fcffa4"];
+const LUT = Array.from({ length: 256 }, (_, value) => {
+  const at = value / 255 * (INFERNO.length - 1), left = Math.min(Math.floor(at), INFERNO.length - 2);
+  const channel = (colour, start) => parseInt(INFERNO[colour].slice(start, start + 2), 16);
+  return [1, 3, 5].map((start) => channel(left, start) * (left + 1 - at) + channel(left + 1, start) * (at - left));
+});
+const levels = new WeakMap(); // card -> the quantised anomaly map, Uint8Array [height * width]
+
+async function pixels(source, width, height) {
+  const image = new Image();
+  image.src = source;
+  await image.decode();
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(image, 0, 0);
+  return context.getImageData(0, 0, width, height);
+}
+
+async function colourMap(card) {
+  const canvas = card.querySelector("canvas"), { width, height } = canvas;
+  const image = await pixels(canvas.dataset.source, width, height), values = new Uint8Array(width * height);
+  for (let at = 0; at < values.length; at += 1) {
+    values[at] = image.data[4 * at];
+    const colour = LUT[values[at]];
+    for (let channel = 0; channel < 3; channel += 1) image.data[4 * at + channel] = colour[channel];
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  levels.set(card, values);
+}
+
+// The edges between pixels inside and outside of a mask as an SVG path; runs of edges are one line each.
+async function outline(source, width, height) {
+  const { data } = await pixels(source, width, height);
+  const inside = (x, y) => x >= 0 && y >= 0 && x < width && y < height && data[4 * (y * width + x)] > 127;
+  const lines = [];
+  for (let y = 0; y <= height; y += 1)
+    for (let x = 0, start = -1; x <= width; x += 1) {
+      const edge = x < width && inside(x, y - 1) !== inside(x, y);
+      if (edge && start < 0) start = x;
+      if (!edge && start >= 0) { lines.push(`M${start} ${y}H${x}`); start = -1; }
+    }
+  for (let x = 0; x <= width; x += 1)
+    for (let y = 0, start = -1; y <= height; y += 1) {
+      const edge = y < height && inside(x - 1, y) !== inside(x, y);
+      if (edge && start < 0) start = y;
+      if (!edge && start >= 0) { lines.push(`M${x} ${start}V${y}`); start = -1; }
+    }
+  return lines.join("");
+}
+
+async function outlines(card) {
+  const svg = card.querySelector(".outlines"), width = Number(card.dataset.width), height = Number(card.dataset.height);
+  for (const name of ["truth", "predicted"]) {
+    const image = card.querySelector(`[data-view=${name}] img`);
+    if (!image) continue;
+    const d = await outline(image.src, width, height);
+    if (d) { node("path", { class: `casing ${name}`, d }, svg); node("path", { class: name, d }, svg); }
+  }
+}
+
+// The input stands in the page once and is shown twice: as it is and under its outlines.
+async function drawPictures() {
+  for (const card of document.querySelectorAll(".picture"))
+    card.querySelector(".overlay img").src = card.querySelector("[data-view=input] img").src;
+  for (const card of document.querySelectorAll(".picture")) {
+    await colourMap(card);
+    await outlines(card);
+  }
+  document.body.dataset.drawn = "true";
+}
+
+// The enlarged view: one picture, one of its views, scale and offset of the plane in screen pixels.
+const viewer = byId("viewer"), stage = byId("stage"), plane = byId("plane");
+const view = { card: null, name: "overlay", scale: 1, x: 0, y: 0 };
+
+const shownCards = () => [...document.querySelectorAll(".picture:not([hidden])")];
+const viewNames = () => [...view.card.querySelectorAll(".view")].map((button) => button.dataset.view);
+const natural = () => [Number(view.card.dataset.width), Number(view.card.dataset.height)];
+
+function placePlane() {
+  const [width, height] = natural(), free = [stage.clientWidth - width * view.scale, stage.clientHeight - height * view.scale];
+  // A picture smaller than the stage stays in its middle; a larger one cannot be pushed off it.
+  view.x = free[0] > 0 ? free[0] / 2 : Math.max(free[0], Math.min(0, view.x));
+  view.y = free[1] > 0 ? free[1] / 2 : Math.max(free[1], Math.min(0, view.y));
+  plane.style.transform = `translate(${view.x}px, ${view.y}px) scale(${view.scale})`;
+  plane.classList.toggle("pixelated", view.scale > 2);
+}
+
+const fitted = () => Math.min(stage.clientWidth / natural()[0], stage.clientHeight / natural()[1]);
+
+function zoom(factor, at = [stage.clientWidth / 2, stage.clientHeight / 2]) {
+  const scale = Math.max(Math.min(fitted(), 1), Math.min(32, view.scale * factor));
+  view.x = at[0] - (at[0] - view.x) * scale / view.scale;
+  view.y = at[1] - (at[1] - view.y) * scale / view.scale;
+  view.scale = scale;
+  placePlane();
+}
+
+function fit() { view.scale = fitted(); placePlane(); }
+
+function pan(dx, dy) { view.x += dx; view.y += dy; placePlane(); }
+
+function showView(name) {
+  view.name = viewNames().includes(name) ? name : "overlay";
+  const source = view.card.querySelector(`[data-view=${view.name}] .plane`), [width, height] = natural();
+  plane.style.width = `${width}px`; plane.style.height = `${height}px`;
+  plane.replaceChildren(...[...source.children].map((child) => {
+    const copy = child.cloneNode(true);
+    if (child.tagName === "CANVAS") copy.getContext("2d").drawImage(child, 0, 0);
+    return copy;
+  }));
+  for (const button of byId("viewer-views").children)
+    button.setAttribute("aria-pressed", String(button.dataset.view === view.name));
+  const title = view.card.querySelector(`[data-view=${view.name}] .view-title`).textContent;
+  stage.setAttribute("aria-label", `${title} of ${view.card.dataset.id}`);
+}
+
+function enlarge(card, name) {
+  view.card = card;
+  byId("viewer-title").textContent = card.dataset.id;
+  copyOutcome();
+  byId("viewer-views").replaceChildren(...[...card.querySelectorAll(".view")].map((button, index) => {
+    const made = Object.assign(document.createElement("button"), { type: "button", textContent: button.querySelector(".view-title").textContent });
+    made.dataset.view = button.dataset.view;
+    made.title = `key ${index + 1}`;
+    return made;
+  }));
+  if (!viewer.open) viewer.showModal();
+  showView(name);
+  fit();
+  stage.focus();
+}
+
+function copyOutcome() {
+  if (!view.card) return;
+  const badge = viewer.querySelector(".badge");
+  badge.textContent = view.card.querySelector(".badge").textContent;
+  viewer.dataset.outcome = view.card.dataset.outcome ?? "";
+  viewer.querySelector(".score").textContent = view.card.querySelector(".score")?.textContent ?? "";
+}
+
+function step(by) {
+  const cards = shownCards(), at = cards.indexOf(view.card);
+  if (cards[at + by]) enlarge(cards[at + by], view.name);
+}
+
+function stepView(by) {
+  const names = viewNames();
+  showView(names[(names.indexOf(view.name) + by + names.length) % names.length]);
+}
+
+function viewerKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const pans = { ArrowLeft: [80, 0], ArrowRight: [-80, 0], ArrowUp: [0, 80], ArrowDown: [0, -80] };
+  const keys = {
+    ArrowLeft: () => step(-1), ArrowRight: () => step(1), ArrowUp: () => stepView(-1), ArrowDown: () => stepView(1),
+    "+": () => zoom(1.5), "=": () => zoom(1.5), "-": () => zoom(1 / 1.5), 0: fit,
+  };
+  const number = Number(event.key);
+  if (event.shiftKey && pans[event.key]) pan(...pans[event.key]);
+  else if (keys[event.key]) keys[event.key]();
+  else if (number >= 1 && number <= viewNames().length) showView(viewNames()[number - 1]);
+  else return;
+  event.preventDefault();
+}
+
+// Score of the anomaly map under the pointer; the ends of the scale are only known to be beyond.
+function readCursor(event) {
+  const box = stage.getBoundingClientRect(), [width, height] = natural();
+  const x = Math.floor((event.clientX - box.left - view.x) / view.scale);
+  const y = Math.floor((event.clientY - box.top - view.y) / view.scale);
+  const level = x >= 0 && y >= 0 && x < width && y < height ? levels.get(view.card)?.[y * width + x] : undefined;
+  const { 0: low, 1: high } = run.scales.map;
+  const value = level === undefined ? "" : `${level === 255 ? "≥ " : ""}${tidy(low + level / 255 * (high - low))}`;
+  byId("cursor").textContent = value && `x ${x}, y ${y}, map ${value}`;
+}
+
+function startViewer() {
+  byId("cards")?.addEventListener("click", (event) => {
+    const button = event.target.closest(".view");
+    if (button) enlarge(button.closest(".picture"), button.dataset.view);
+  });
+  byId("viewer-close").addEventListener("click", () => viewer.close());
+  viewer.addEventListener("close", () => view.card.querySelector(".view").focus());
+  viewer.addEventListener("keydown", viewerKey);
+  byId("viewer-views").addEventListener("click", (event) => { if (event.target.dataset.view) showView(event.target.dataset.view); });
+  stage.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    const box = stage.getBoundingClientRect();
+    zoom(Math.exp(-event.deltaY / 400), [event.clientX - box.left, event.clientY - box.top]);
+  }, { passive: false });
+  stage.addEventListener("dblclick", (event) => {
+    const box = stage.getBoundingClientRect();
+    if (view.scale > fitted() * 1.01) fit();
+    else zoom(Math.max(1 / view.scale, 2), [event.clientX - box.left, event.clientY - box.top]);
+  });
+  startDragging();
+  new ResizeObserver(() => { if (viewer.open) fit(); }).observe(stage);
+}
+
+// One finger or the mouse pans, two fingers zoom.
+function startDragging() {
+  const fingers = new Map();
+  const spread = () => { const [a, b] = [...fingers.values()]; return Math.hypot(a[0] - b[0], a[1] - b[1]); };
+  stage.addEventListener("pointerdown", (event) => {
+    stage.setPointerCapture(event.pointerId);
+    fingers.set(event.pointerId, [event.clientX, event.clientY]);
+  });
+  stage.addEventListener("pointermove", (event) => {
+    readCursor(event);
+    const before = fingers.get(event.pointerId);
+    if (!before) return;
+    const apart = fingers.size === 2 ? spread() : null;
+    fingers.set(event.pointerId, [event.clientX, event.clientY]);
+    if (apart === null) pan(event.clientX - before[0], event.clientY - before[1]);
+    else {
+      const box = stage.getBoundingClientRect(), [a, b] = [...fingers.values()];
+      zoom(spread() / apart, [(a[0] + b[0]) / 2 - box.left, (a[1] + b[1]) / 2 - box.top]);
+    }
+  });
+  for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, (event) => fingers.delete(event.pointerId));
+}
