@@ -1,4 +1,5 @@
-"""Pictures from a folder (or a generator) to training patches: `load` a dataset, then stream `patches` of one of its splits.
+"""Pictures from a folder (or a generator) to training patches: `load` a dataset, then stream `patches` of one of its
+splits.
 
 Pictures on the host are uint8 [H, W, C], masks uint8 [H, W] in {0, 1}; label 1 is defective.
 """

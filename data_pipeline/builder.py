@@ -1,8 +1,8 @@
 """Prepared datasets: any layout, decoded and converted once, as a TFDS dataset of array records that is read at random.
 
-One builder serves every layout; its config names the dataset and its fingerprint, so that a changed folder, other options
-or another conversion is another prepared dataset. Pixels are stored as PNG, without loss. A dataset is prepared under a
-lock and appears whole or not at all. Reading does not load TensorFlow.
+One builder serves every layout; its config names the dataset and its fingerprint, so that a changed folder, other
+options or another conversion is another prepared dataset. Pixels are stored as PNG, without loss. A dataset is prepared
+under a lock and appears whole or not at all. Reading does not load TensorFlow.
 """
 
 import contextlib
@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # Its notice is printed on every start, at whatever log level.
@@ -29,6 +28,7 @@ from absl import logging
 from rich.console import Console
 from rich.progress import track
 
+from data_pipeline.pictures import from_png, png
 from data_pipeline.record import Record, Sample
 
 SPLIT = "pictures"
@@ -94,12 +94,17 @@ class Pictures(tfds.core.GeneratorBasedBuilder):
             entries.append(
                 Entry(record.id, record.kind, record.surface, record.label, height, width, sample.mask is not None)
             )
-            yield index, {"image": _png(sample.image), "mask": _png(mask[..., None]), "id": record.id}
+            yield (
+                index,
+                {"image": io.BytesIO(png(sample.image)), "mask": io.BytesIO(png(mask[..., None])), "id": record.id},
+            )
         self.info.metadata["entries"] = entries
 
 
 def fingerprint(records: Sequence[Record], **also: object) -> str:
-    """16 hex digits that change with any record, any of its files (name, size, time of change) and anything named in `also`."""
+    """16 hex digits that change with any record, any of its files (name, size, time of change) and anything named in
+    `also`.
+    """
     digest = hashlib.sha256(json.dumps([str(Pictures.VERSION), also], sort_keys=True, default=list).encode())
     for record in records:
         row = [record.id, record.label, record.kind, record.surface, record.split]
@@ -127,13 +132,15 @@ def prepare(
                 _build(name, mark, cache, records=records, read=read, channels=channels)
     with _quiet():
         builder = tfds.builder_from_directory(folder)
-        source = builder.as_data_source(SPLIT)
+        # Decoded here: TFDS prints a recommendation to install OpenCV when it decodes.
+        still = tfds.decode.SkipDecoding()
+        source = builder.as_data_source(SPLIT, decoders={"image": still, "mask": still})
         entries = [Entry(*row) for row in builder.info.metadata["entries"]]
 
     def sample(index: int) -> Sample:
         entry, stored = entries[index], source[index]
-        mask = stored["mask"][..., 0] if entry.outlined else None
-        return Sample(stored["image"], mask, entry.label, entry.kind, entry.surface, entry.id)
+        mask = from_png(stored["mask"])[..., 0] if entry.outlined else None
+        return Sample(from_png(stored["image"]), mask, entry.label, entry.kind, entry.surface, entry.id)
 
     return entries, sample
 
@@ -143,14 +150,6 @@ def _build(name: str, mark: str, cache: Path, **how) -> None:
     with _quiet(), tempfile.TemporaryDirectory() as downloads:
         builder = Pictures(config=config, data_dir=str(cache), **how)
         builder.download_and_prepare(download_dir=downloads)
-
-
-def _png(image: np.ndarray) -> io.BytesIO:
-    """image uint8 [H, W, C] as the bytes of a PNG; level 1 is several times faster than the default and little larger."""
-    file = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG", compress_level=1)
-    file.seek(0)
-    return file
 
 
 @contextlib.contextmanager

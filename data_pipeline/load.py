@@ -13,7 +13,9 @@ from data_pipeline.record import Record, Sample, read
 
 
 class Split(Sequence[Sample]):
-    """Pictures of one part of a dataset: split[i] decodes a Sample; split.records lists Entry without decoding anything."""
+    """Pictures of one part of a dataset: split[i] decodes a Sample; split.records lists Entry without decoding
+    anything.
+    """
 
     def __init__(self, records: Sequence[Entry], sample: Callable[[int], Sample]):
         self.records = tuple(records)
@@ -58,17 +60,18 @@ def load(
 ) -> Dataset:
     """A dataset, prepared on first use and decoded picture by picture afterwards.
 
-    name is a file in `layouts`; root the folder of its pictures, by default $JAXDEFECT_DATA/name. cache is the folder of
-    prepared datasets, by default $JAXDEFECT_CACHE or ~/.cache/jaxdefect; False reads the files themselves every time.
-    channels 1 is grey, 3 is RGB; scale resizes by a factor, size=(height, width) to a fixed size.
+    name is a file in `layouts`; root the folder of its pictures, by default $JAXDEFECT_DATA/name. cache is the folder
+    of prepared datasets, by default $JAXDEFECT_CACHE or ~/.cache/jaxdefect; False reads the files themselves every
+    time. channels 1 is grey, 3 is RGB; scale resizes by a factor, size=(height, width) to a fixed size.
 
-    train are the normal training pictures, of which the fraction `calibration` (at least one picture) is held out. test is
-    the set's own test part; where it has none, all defective pictures and the fraction test_good of the normal ones (at
-    least one of three). defective are the defective pictures of the set's own training part. Who goes where depends on
-    seed and the ids of the pictures alone. allow_unmasked keeps defective pictures that nobody has outlined; their
+    train are the normal training pictures, of which the fraction `calibration` (at least one picture) is held out. test
+    is the set's own test part; where it has none, all defective pictures and the fraction test_good of the normal ones
+    (at least one of three). defective are the defective pictures of the set's own training part. Who goes where depends
+    on seed and the ids of the pictures alone. allow_unmasked keeps defective pictures that nobody has outlined; their
     Sample.mask is None.
 
-    seed, size and test_good also go to a layout that has options of these names (synthetic: pixels, number of pictures).
+    seed, size and test_good also go to a layout that has options of these names (synthetic: pixels, number of
+    pictures).
 
     Raises ValueError for an unknown name or option, for bad pictures, and where too few normal pictures are left;
     FileNotFoundError where the folder is not what the layout expects.

@@ -18,11 +18,11 @@ from data_pipeline import pictures
 class Record(NamedTuple):
     """A picture a layout has found, not yet decoded.
 
-    mask is None for a good picture and for a defective one that nobody has outlined. split is "train", "test" or "" where
-    the set prescribes none. draw, where given, returns (image uint8 [H, W, C], mask uint8 [H, W] or None) and replaces
-    plainly reading the two files: for pictures that are generated (image and mask None), cut, or outlined by several files.
-    more names files beside image and mask that the pixels depend on. A dataset is prepared anew when any of its files
-    changes.
+    mask is None for a good picture and for a defective one that nobody has outlined. split is "train", "test" or ""
+    where the set prescribes none. draw, where given, returns (image uint8 [H, W, C], mask uint8 [H, W] or None) and
+    replaces plainly reading the two files: for pictures that are generated (image and mask None), cut, or outlined by
+    several files. more names files beside image and mask that the pixels depend on. A dataset is prepared anew when any
+    of its files changes.
     """
 
     id: str

@@ -6,7 +6,7 @@ anomaly maps (float32 [H, W], sizes may differ) for a threshold of pixels, on th
 
 import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -64,7 +64,8 @@ def fit(
     scores = _image_scores(maps_or_scores) if np.ndim(maps_or_scores[0]) == 0 else None
     if rule == "pauta":
         _check(0 <= sigma < math.inf, "sigma", sigma, "a finite number >= 0")
-        value = _pauta(maps_or_scores if scores is None else [scores], sigma)
+        exact = (exact_scores(pixels, index) for index, pixels in enumerate(maps_or_scores))
+        value = _pauta(exact if scores is None else scores[:, None], sigma)
         warning = "pauta: the standard deviation of a single score is 0" if scores is not None and count == 1 else None
         return Threshold(value, f"pauta mean + {sigma} std", fitted_on, warning)
     if rule == "quantile":
@@ -139,10 +140,9 @@ def _otsu(pixels: Array) -> Array:
     return jnp.where(high > low, level, jnp.where(high == low, low, jnp.nan))
 
 
-def _pauta(parts: Sequence, sigma: float) -> float:
+def _pauta(parts: Iterable[np.ndarray], sigma: float) -> float:
     count, mean, squares = 0, 0.0, 0.0
     for index, part in enumerate(parts):
-        part = part if isinstance(part, np.ndarray) and part.dtype == np.float64 else exact_scores(part, index)
         if not np.isfinite(part).all():
             raise ValueError(f"picture {index} has infinite scores, of which no mean exists; use the rule 'quantile'")
         part_mean = part.mean(dtype=np.float64)

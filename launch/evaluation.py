@@ -70,7 +70,7 @@ def fit_thresholds(run: Run, data: Data) -> tuple[threshold.Threshold, threshold
     """(pixel, image) thresholds, from the normal calibration pictures only."""
     knobs = run.config.threshold
     split = data.seen.calibration
-    tiles = experiment.tiles_of(run.config, split)
+    tiles = experiment.tiles_of(run.config, experiment.sizes_of(split))
     found = [
         detect_picture(run, sample.image, sample.image.shape[:2], tiles=tiles, level=np.inf, min_area=0)
         for sample in split
@@ -132,7 +132,7 @@ class Scored(NamedTuple):
 def score_split(run: Run, data: Data, folder: Path, *, level: float | None) -> Scored:
     """Scores every test picture; the maps go to `folder`."""
     test = data.seen.test
-    tiles = experiment.tiles_of(run.config, test)
+    tiles = experiment.tiles_of(run.config, experiment.sizes_of(test))
     scores, seconds, outlined = [], [], True
     predicted, masks = PackedMasks(), PackedMasks()
     with logs.progress_bar() as bar:
@@ -192,7 +192,7 @@ def shown(predictions: Sequence[dict], count: int) -> list[int]:
 
 def write_pictures(run: Run, data: Data, folder: Path, predictions: Sequence[dict], *, level: float | None) -> None:
     """pictures/NNN.npz of the pictures a report shows, at original resolution, and pictures/index.json."""
-    tiles = experiment.tiles_of(run.config, data.seen.test)
+    tiles = experiment.tiles_of(run.config, experiment.sizes_of(data.seen.test))
     shutil.rmtree(folder, ignore_errors=True)
     index = []
     for number, which in enumerate(shown(predictions, run.config.report.pictures)):

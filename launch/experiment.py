@@ -4,7 +4,7 @@ import contextlib
 import functools
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,7 +59,7 @@ def make_detector(config: ConfigDict) -> jaxdefect.Detector:
 def make_feed(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
     """The training pictures as a resident split or a stream."""
     knobs = config.train
-    sizes = np.array([(record.height, record.width) for record in split.records])
+    sizes = np.array(sizes_of(split))
     mebibytes = len(sizes) * int(np.prod(sizes.max(0))) * config.data.channels / 2**20
     if knobs.feed not in ("auto", "resident", "stream"):
         raise ValueError(f"train.feed = {knobs.feed!r} is not known; use auto, resident or stream")
@@ -74,17 +74,21 @@ def make_feed(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
     )  # fmt: skip
 
 
-def tiles_of(config: ConfigDict, split: data_pipeline.Split) -> scoring.Tiles | None:
-    """How pictures are scored: None for whole."""
+def tiles_of(config: ConfigDict, sizes: Iterable[tuple[int, int]]) -> scoring.Tiles | None:
+    """How pictures of these (scaled) sizes are scored: None for whole."""
     knobs = config.score
     if knobs.mode not in ("auto", "whole", "tiled"):
         raise ValueError(f"score.mode = {knobs.mode!r} is not known; use auto, whole or tiled")
-    many = len({(record.height, record.width) for record in split.records}) > MANY_SIZES
-    if knobs.mode == "whole" or (knobs.mode == "auto" and not many):
+    if knobs.mode == "whole" or (knobs.mode == "auto" and len(set(sizes)) <= MANY_SIZES):
         return None
     tiles = scoring.Tiles(knobs.tile, knobs.overlap)
     scoring.check_tiles(tiles)
     return tiles
+
+
+def sizes_of(split: data_pipeline.Split) -> list[tuple[int, int]]:
+    """(height, width) of each picture, without decoding any."""
+    return [(record.height, record.width) for record in split.records]
 
 
 def on_canvas(image: np.ndarray, tiles: scoring.Tiles | None) -> np.ndarray:
@@ -139,7 +143,7 @@ def train_run(config: ConfigDict, workdir: Path, data: Data) -> Run:
 
 def calibrate(config: ConfigDict, detector: jaxdefect.Detector, state: Any, data: Data) -> Any:
     """Folds the normal calibration pictures into the state."""
-    tiles = tiles_of(config, data.seen.calibration)
+    tiles = tiles_of(config, sizes_of(data.seen.calibration))
     for sample in data.seen.calibration:
         state = scoring.calibrate(detector, state, on_canvas(sample.image, tiles), tiles=tiles)
     return jax.device_get(state)

@@ -136,10 +136,14 @@ function startFilters() {
   });
   for (const name of ["truth", "predicted"])
     byId(`show-${name}`).addEventListener("change", (event) => document.body.classList.toggle(`no-${name}`, !event.target.checked));
-  byId("map-ramp").style.background = `linear-gradient(to right, ${INFERNO.join(", ")})`;
-  const { 0: low, 1: high } = run.scales.map;
-  if (run.pixel_threshold !== null && run.pixel_threshold !== undefined)
-    byId("map-ramp").style.setProperty("--tick", `${Math.max(0, Math.min(100, (run.pixel_threshold - low) / (high - low) * 100))}%`);
+}
+
+function startRamps() {
+  const { 0: low, 1: high } = run.scales.map, tick = run.pixel_threshold;
+  for (const ramp of document.querySelectorAll(".ramp.map")) {
+    ramp.style.background = `linear-gradient(to right, ${INFERNO.join(", ")})`;
+    if (Number.isFinite(tick)) ramp.style.setProperty("--tick", `${Math.max(0, Math.min(100, (tick - low) / (high - low) * 100))}%`);
+  }
 }
 
 function startCurves() {
@@ -173,7 +177,7 @@ function startHistory() {
     const low = Math.min(...values), high = Math.max(...values), logarithmic = low > 0 && high / low > 30;
     const margin = (high - low) * 0.05 || Math.abs(high) * 0.1 || 1;
     curve(fresh, points, { x: [steps[0], Math.max(steps[steps.length - 1], steps[0] + 1)], y: logarithmic ? [low / 1.1, high * 1.1] : [Math.min(low, low - margin), high + margin],
-      titles: ["step", select.value], logarithmic, fill: false, height: 260, output: byId("history").querySelector("output") });
+      titles: ["step", select.value], logarithmic, fill: false, output: byId("history").querySelector("output") });
   };
   select.addEventListener("change", draw);
   if (names.length) draw();
@@ -183,5 +187,6 @@ startCurves();
 startHistory();
 startViewer();
 startFilters();
+startRamps();
 if (rows.length) startThreshold(); else filter();
 drawPictures();

@@ -70,7 +70,9 @@ def read_result(run: Path) -> dict:
         raise ValueError(f"{path} is not valid JSON ({error}); evaluate the run again to rewrite it") from None
     missing = [name for name in REQUIRED if not isinstance(result, dict) or name not in result]
     if missing:
-        raise ValueError(f"{path} lacks {', '.join(missing)}; a result needs {', '.join(REQUIRED)}: evaluate the run again")
+        raise ValueError(
+            f"{path} lacks {', '.join(missing)}; a result needs {', '.join(REQUIRED)}: evaluate the run again"
+        )
     return result
 
 
@@ -95,7 +97,9 @@ def read_predictions(path: Path) -> list[Prediction]:
                 names = [row[name] or "" for name in ("id", "surface", "kind")]
             except (ValueError, KeyError, TypeError) as error:
                 line = len(predictions) + 2
-                raise ValueError(f"{path}, row {line}: {error!r}; every row needs id, kind, label and a score") from None
+                raise ValueError(
+                    f"{path}, row {line}: {error!r}; every row needs id, kind, label and a score"
+                ) from None
             predictions.append(Prediction(*names, whole[0], score, threshold, whole[1], *figures))
     return predictions
 
@@ -136,7 +140,9 @@ def worst_first(predictions: list[Prediction]) -> list[int]:
 def flat(settings: Any, prefix: str = "") -> list[tuple[str, str]]:
     """Nested settings as [("optimizer.name", "adam"), ...]."""
     if isinstance(settings, dict) and settings:
-        return [pair for name, value in settings.items() for pair in flat(value, f"{prefix}.{name}" if prefix else name)]
+        return [
+            pair for name, value in settings.items() for pair in flat(value, f"{prefix}.{name}" if prefix else name)
+        ]
     return [(prefix, settings if isinstance(settings, str) else json.dumps(settings))]
 
 

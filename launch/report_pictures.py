@@ -147,7 +147,9 @@ def read_index(folder: Path) -> dict[str, str]:
     return index
 
 
-def read_pictures(folder: Path, *, pixel_threshold: float | None) -> tuple[list[Picture], dict[str, Scale | None], list[str]]:
+def read_pictures(
+    folder: Path, *, pixel_threshold: float | None
+) -> tuple[list[Picture], dict[str, Scale | None], list[str]]:
     """All pictures of a run folder's pictures/, the scales they share ("map", "residual") and notes on lost ones.
 
     A missing or damaged file becomes a note: one lost picture must not cost the page. Files are read twice, for the

@@ -11,8 +11,7 @@ const levels = new WeakMap(); // card -> the quantised anomaly map, Uint8Array [
 
 async function pixels(source, width, height) {
   const image = new Image();
-  image.src = source;
-  await image.decode();
+  await new Promise((done, fail) => { image.onload = done; image.onerror = fail; image.src = source; });
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(image, 0, 0);
@@ -68,13 +67,14 @@ async function drawPictures() {
   for (const card of document.querySelectorAll(".picture")) {
     await colourMap(card);
     await outlines(card);
+    if (viewer.open && view.card === card) showView(view.name);
   }
   document.body.dataset.drawn = "true";
 }
 
 // The enlarged view: one picture, one of its views, scale and offset of the plane in screen pixels.
 const viewer = byId("viewer"), stage = byId("stage"), plane = byId("plane");
-const view = { card: null, name: "overlay", scale: 1, x: 0, y: 0 };
+const view = { card: null, name: "overlay", scale: 1, x: 0, y: 0, zoomed: false };
 
 const shownCards = () => [...document.querySelectorAll(".picture:not([hidden])")];
 const viewNames = () => [...view.card.querySelectorAll(".view")].map((button) => button.dataset.view);
@@ -86,6 +86,7 @@ function placePlane() {
   view.x = free[0] > 0 ? free[0] / 2 : Math.max(free[0], Math.min(0, view.x));
   view.y = free[1] > 0 ? free[1] / 2 : Math.max(free[1], Math.min(0, view.y));
   plane.style.transform = `translate(${view.x}px, ${view.y}px) scale(${view.scale})`;
+  plane.style.setProperty("--zoom", view.scale); // Outlines keep their width on the screen.
   plane.classList.toggle("pixelated", view.scale > 2);
 }
 
@@ -96,10 +97,11 @@ function zoom(factor, at = [stage.clientWidth / 2, stage.clientHeight / 2]) {
   view.x = at[0] - (at[0] - view.x) * scale / view.scale;
   view.y = at[1] - (at[1] - view.y) * scale / view.scale;
   view.scale = scale;
+  view.zoomed = true;
   placePlane();
 }
 
-function fit() { view.scale = fitted(); placePlane(); }
+function fit() { view.scale = fitted(); view.zoomed = false; placePlane(); }
 
 function pan(dx, dy) { view.x += dx; view.y += dy; placePlane(); }
 
@@ -109,9 +111,11 @@ function showView(name) {
   plane.style.width = `${width}px`; plane.style.height = `${height}px`;
   plane.replaceChildren(...[...source.children].map((child) => {
     const copy = child.cloneNode(true);
+    if (child.tagName === "IMG") copy.decoding = "sync"; // No empty frame between views: they are compared by flipping.
     if (child.tagName === "CANVAS") copy.getContext("2d").drawImage(child, 0, 0);
     return copy;
   }));
+  viewer.querySelector(".bar").hidden = view.name !== "map";
   for (const button of byId("viewer-views").children)
     button.setAttribute("aria-pressed", String(button.dataset.view === view.name));
   const title = view.card.querySelector(`[data-view=${view.name}] .view-title`).textContent;
@@ -198,7 +202,7 @@ function startViewer() {
     else zoom(Math.max(1 / view.scale, 2), [event.clientX - box.left, event.clientY - box.top]);
   });
   startDragging();
-  new ResizeObserver(() => { if (viewer.open) fit(); }).observe(stage);
+  new ResizeObserver(() => { if (viewer.open) (view.zoomed ? placePlane : fit)(); }).observe(stage);
 }
 
 // One finger or the mouse pans, two fingers zoom.

@@ -2,8 +2,8 @@
 
     records(root: Path, *, option=default, ...) -> Iterator[Record]
 
-with root=None as default where the pictures are generated. A module whose pictures are generated names the version of its
-generator in VERSION, so that prepared data is not mistaken for what newer code would draw.
+with root=None as default where the pictures are generated. A module whose pictures are generated names the version of
+its generator in VERSION, so that prepared data is not mistaken for what newer code would draw.
 """
 
 import difflib

@@ -48,7 +48,8 @@ def records(root: Path, *, fabric: str | None = None, trim_selvage: bool = True)
 
 
 def blank_columns(image: np.ndarray) -> int:
-    """How many columns at the left of image [H, W, C] are blank: those with over 5 % of pure white, up to the first without.
+    """How many columns at the left of image [H, W, C] are blank: those with over 5 % of pure white, up to the first
+    without.
 
     The edge of the fabric slants, so that the strip is cut where the last of it ends. 0 where over half the picture
     would go: that is no strip but a white fabric.

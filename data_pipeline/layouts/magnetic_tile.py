@@ -1,4 +1,5 @@
-"""Magnetic tile defects: ground tiles of motors, each kind of defect in its folder, picture (.jpg) and mask (.png) side by side.
+"""Magnetic tile defects: ground tiles of motors, each kind of defect in its folder, picture (.jpg) and mask (.png) side
+by side.
 
     MT_Free/Imgs/*.jpg (+ empty masks)     normal
     MT_Blowhole, MT_Break, MT_Crack, MT_Fray, MT_Uneven /Imgs/*.jpg + *.png
@@ -15,7 +16,9 @@ from data_pipeline.record import Record
 
 
 def records(root: Path, *, kinds: tuple[str, ...] | None = None) -> Iterator[Record]:
-    """The records of the set; kinds keeps only these kinds of defect ("blowhole", "break", ...) beside the normal pictures."""
+    """The records of the set; kinds keeps only these kinds of defect ("blowhole", "break", ...) beside the normal
+    pictures.
+    """
     folders = {name.removeprefix("MT_").lower(): name for name in subfolders(root) if name.startswith("MT_")}
     unknown = sorted(set(kinds or ()) - set(folders))
     if "free" not in folders or unknown:

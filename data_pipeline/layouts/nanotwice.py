@@ -4,7 +4,8 @@
     Anomalous/images/*.tif    defective pictures, 1024 x 696 (without the microscope's strip)
     Anomalous/gt/*_gt.png     their masks, 1-bit or with a palette of two colours
 
-The set prescribes no split. Source: Carrera et al., Defect Detection in SEM Images of Nanofibrous Materials, IEEE TII 2017.
+The set prescribes no split. Source: Carrera et al., Defect Detection in SEM Images of Nanofibrous Materials, IEEE TII
+2017.
 """
 
 from collections.abc import Iterator

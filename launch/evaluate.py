@@ -1,0 +1,51 @@
+"""Evaluates a trained run again, with other thresholds or other data, and rewrites its result and report.
+
+python -m launch.evaluate RUN threshold.pixel=quantile threshold.quantile=0.999
+python -m launch.evaluate RUN --data OTHER_FOLDER --out OTHER_RESULT
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from launch import config as configs
+from launch import evaluation, experiment, files, report, start
+from launch.logs import console
+from launch.train import summary
+
+
+def main(argv: list[str] | None = None) -> Path:
+    """Returns the report page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="the folder of a run")
+    parser.add_argument("--data", type=Path, help="another folder of pictures, in the layout the run was trained on")
+    parser.add_argument("--out", type=Path, help="a folder for the new result (default: the run's own, replacing it)")
+    parser.add_argument("overrides", nargs="*", metavar="field=value", help="fields of score, threshold or report")
+    arguments = parser.parse_args(argv)
+    start.devices()
+    run = experiment.load_run(arguments.run)
+    configs.override(run.config, arguments.overrides, only=("score", "threshold", "report"))
+    if arguments.data:
+        run.config.data.root = str(arguments.data.expanduser().resolve())
+    out = arguments.out or arguments.run
+    if arguments.data and out == arguments.run:
+        raise ValueError("--data without --out would replace the result on the run's own data; give --out FOLDER")
+    earlier = arguments.run / "result.json"
+    if earlier.is_file():
+        run = run._replace(timings=json.loads(earlier.read_text())["timings"])
+    with files.locked(out):
+        result = evaluation.evaluate(run, experiment.open_data(run.config), out)
+        with files.replacing(out / "config.json") as file:
+            file.write(configs.to_json(run.config))
+        if out != arguments.run and (arguments.run / "history.jsonl").is_file():
+            with files.replacing(out / "history.jsonl") as file:
+                file.write((arguments.run / "history.jsonl").read_text())
+        page = report.write_report(out)
+    summary(result)
+    console.print(f"Report: {page}")
+    return page
+
+
+if __name__ == "__main__":
+    start.run(main, sys.argv[1:])

@@ -1,0 +1,29 @@
+"""Every test runs away from the user's caches; compiled programs are shared by the tests of one session."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+SESSION = Path(tempfile.mkdtemp(prefix="jaxdefect-tests-"))
+os.environ["JAXDEFECT_CACHE"] = str(SESSION / "cache")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(SESSION / "compiled")
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+
+@pytest.fixture
+def real_pictures() -> Path:
+    """The folder of real pictures, or a skip."""
+    root = os.environ.get("JAXDEFECT_DATA")
+    if not root:
+        pytest.skip("no real pictures: set JAXDEFECT_DATA to the folder that holds the datasets")
+    return Path(root)
+
+
+def pytest_sessionfinish() -> None:
+    import shutil
+
+    shutil.rmtree(SESSION, ignore_errors=True)

@@ -1,0 +1,52 @@
+"""Trains a detector for some steps on noise and saves its weights: `python -m tests.steps DETECTOR STEPS OUT [drift]`.
+
+The test of device agreement runs it with different numbers of fake devices. `drift` takes the average over devices out.
+"""
+
+import sys
+
+import jax
+import numpy as np
+
+import jaxdefect
+from jaxdefect import feed, optim, train
+from launch import config as configs
+
+
+def tiny(detector: str, **settings):
+    """(detector, config) of the `tiny` preset."""
+    config = configs.get(detector, "tiny")
+    config.settings.update(settings)
+    return jaxdefect.load(detector)(**config.settings), config
+
+
+def textures(count: int = 6, size: int = 48, channels: int = 1, seed: int = 0) -> list[np.ndarray]:
+    """Striped uint8 pictures that a small autoencoder can learn."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:size, :size]
+    stripes = [np.sin(x / 3 + rng.uniform(0, 6)) + np.cos(y / 4 + rng.uniform(0, 6)) for _ in range(count)]
+    noisy = [128 + 40 * s[..., None] + rng.normal(0, 6, (size, size, channels)) for s in stripes]
+    return [np.clip(picture, 0, 255).astype(np.uint8) for picture in noisy]
+
+
+def fit(detector_name: str, steps: int, **options) -> train.Fit:
+    """Fits the tiny preset for `steps` steps."""
+    detector, config = tiny(detector_name)
+    knobs = config.train
+    source = feed.resident(textures(channels=config.data.channels), patch=knobs.patch)
+    fixed = {"key": jax.random.key(0), "steps": steps, "batch": knobs.batch, "log_every": 5, "save_every": 5}
+    return train.fit(detector, source, **(fixed | options))
+
+
+def weights(state) -> dict[str, np.ndarray]:
+    """The leaves of a state by path."""
+    return {jax.tree_util.keystr(p): np.asarray(leaf) for p, leaf in jax.tree_util.tree_leaves_with_path(state)}
+
+
+if __name__ == "__main__":
+    name, steps, out, *flags = sys.argv[1:]
+    if "drift" in flags:
+        import optax
+
+        optim.average_over_devices = optax.identity
+    np.savez(out, **weights(fit(name, int(steps)).state))

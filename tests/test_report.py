@@ -1,0 +1,363 @@
+"""The report page, without a browser: what is written, escaped, ordered and refused."""
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from launch import report, report_pictures
+
+THRESHOLD = 0.5
+EVIL = """<script>alert("1")</script>' onload="x" & co"""
+
+
+def fabricate_run(
+    folder, *, kinds=("good", "good", "good", "crack", "crack", "stain"), shown=4, size=(12, 16), channels=1
+):
+    """A small run folder: test/KIND/NNN with scores that overlap, `shown` pictures; returns the rows of predictions.csv."""
+    generator = np.random.default_rng(0)
+    (folder / "pictures").mkdir(parents=True)
+    rows, index = [], []
+    for number, kind in enumerate(kinds):
+        label = int(kind != "good")
+        score = round(float(generator.normal(0.4 + 0.2 * label, 0.15)), 4)
+        row = {"id": f"test/{kind}/{number:03d}", "surface": "steel", "kind": kind, "label": label, "score": score}
+        row |= {"threshold": THRESHOLD, "predicted": int(score > THRESHOLD), "defect_pixels": 9 * label}
+        rows.append(row | {"predicted_pixels": 4, "precision": "", "recall": "", "f1": 0.25 if label else ""})
+        if number < shown:
+            truth = np.zeros(size, np.uint8)
+            truth[2:5, 3:6] = label
+            arrays = {"image": generator.integers(0, 256, (*size, channels), np.uint8), "truth": truth, "mask": truth}
+            arrays["reconstruction"] = arrays["image"]
+            arrays["map"] = generator.random(size).astype(np.float16)
+            arrays["residual"] = generator.random(size).astype(np.float16)
+            np.savez(folder / "pictures" / f"{number:03d}.npz", **arrays)
+            index.append({"file": f"{number:03d}.npz", "id": row["id"]})
+    with (folder / "predictions.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    (folder / "pictures" / "index.json").write_text(json.dumps(index))
+    (folder / "config.json").write_text(json.dumps({"steps": 10, "optimizer": {"name": "adam", "rate": 1e-3}}))
+    history = [{"step": step, "loss": 1 / (step + 1), "seconds": step / 2} for step in range(0, 50, 10)]
+    (folder / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in history))
+    (folder / "result.json").write_text(json.dumps(fabricate_result()))
+    return rows
+
+
+def fabricate_result():
+    curve = [[0.0, 0.0], [0.2, 0.8], [1.0, 1.0]]
+    image = {"auroc": 0.911, "ap": 0.922, "precision": 0.5, "recall": 0.5, "f1": 0.5, "accuracy": 0.5}
+    pixel = {"auroc": 0.933, "ap": 0.944, "pro": 0.855, "precision": 0.6, "recall": 0.7, "f1": 0.646}
+    kind = {"images": 2, "image_auroc": 0.9, "image_recall": 0.5, "pixel_auroc": 0.9, "pixel_ap": None}
+    fitted = {"rule": "pauta mean + 3.0 std", "fitted_on": "6 normal calibration images"}
+    return {
+        "name": "a run", "detector": "renet_d", "preset": "tiny", "seed": 3,
+        "dataset": {"name": "steel", "root": "steel", "fingerprint": "f00d", "kinds": {"crack": 2, "stain": 1}}
+        | {"counts": {"train": 20, "calibration": 6, "test_good": 3, "test_defective": 3}},
+        "figures": {"image": image | {"oracle": {"f1": 0.987, "threshold": 0.45}}, "by_kind": {"crack": kind}}
+        | {"pixel": pixel | {"oracle": {"f1": 0.789, "threshold": 0.4}}},
+        "thresholds": {"image": {"value": THRESHOLD, **fitted}, "pixel": {"value": 0.7, **fitted}},
+        "curves": {"image": {"roc": curve, "pr": curve}, "pixel": {"roc": curve, "pr": curve, "pro": curve}},
+        "timings": {"train_s": 4.25, "steps_per_s": 12.0, "score_ms_per_image": 3.5},
+        "versions": {"python": "3.11"}, "hardware": {"device": "cpu"}, "warnings": ["only 6 calibration images"],
+    }  # fmt: skip
+
+
+def change_result(folder, change):
+    path = folder / "result.json"
+    result = json.loads(path.read_text())
+    change(result)
+    path.write_text(json.dumps(result))
+
+
+def page_of(folder):
+    return report.write_report(folder).read_text(encoding="utf-8")
+
+
+def data_of(html):
+    return json.loads(re.search(r'<script type="application/json" id="run-data">(.*?)</script>', html, re.S)[1])
+
+
+def decode(uri):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",", 1)[1]))))
+
+
+def test_the_page_asks_the_network_for_nothing(tmp_path):
+    fabricate_run(tmp_path / "run")
+    html = page_of(tmp_path / "run")
+    addresses = set(re.findall(r"""(?:https?:)?//[\w.-]+\.\w+[^\s"'`]*""", re.sub(r"base64,[\w+/=]+", "", html)))
+    assert addresses == {"http://www.w3.org/2000/svg"}  # A name of a namespace, which nobody fetches.
+    assert not re.search(r"""<link|@import|url\((?!#)|src="(?!data:)""", html)
+
+
+def test_only_the_script_of_the_page_may_run(tmp_path):
+    fabricate_run(tmp_path / "run")
+    html = page_of(tmp_path / "run")
+    script = re.search(r"<script>(.*?)</script>", html, re.S)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)[1]
+    assert f"script-src 'sha256-{digest}'" in policy and "default-src 'none'" in policy
+
+
+def test_names_cannot_become_markup(tmp_path):
+    fabricate_run(tmp_path / "run", kinds=("good", EVIL, EVIL))
+
+    def spoil(result):
+        for name in ("name", "detector", "preset", "command"):
+            result[name] = EVIL
+        result["dataset"] |= {"name": EVIL, "root": EVIL, "kinds": {EVIL: 2}}
+        result["figures"]["by_kind"] = {EVIL: {"images": 2}}
+        result["warnings"] = [EVIL]
+        result["thresholds"]["image"] |= {"rule": EVIL, "fitted_on": EVIL}
+        result["versions"] = {EVIL: EVIL}
+
+    change_result(tmp_path / "run", spoil)
+    (tmp_path / "run" / "config.json").write_text(json.dumps({EVIL: {EVIL: EVIL}}))
+    html = page_of(tmp_path / "run")
+    assert html.count("<script") == html.count("</script>") == 2  # The data and the page's own.
+    assert "<script>alert" not in html and 'onload="x"' not in html
+    assert {row[1] for row in data_of(html)["rows"]} == {"good", EVIL}
+
+
+def test_misses_lead_then_false_alarms_then_the_rest_by_score():
+    def row(id, label, score):
+        return report.Prediction(id, "", "", label, score, 0.5, int(score > 0.5), None, None, None)
+
+    rows = [row("passed", 0, 0.1), row("far miss", 1, 0.1), row("alarm", 0, 0.6), row("found", 1, 0.9)]
+    rows += [row("near miss", 1, 0.4), row("loud alarm", 0, 0.8), row("barely found", 1, 0.55)]
+    order = [rows[place].id for place in report.worst_first(rows)]
+    assert order == ["far miss", "near miss", "loud alarm", "alarm", "found", "barely found", "passed"]
+
+
+def test_the_pictures_stand_worst_first(tmp_path):
+    rows = fabricate_run(tmp_path / "run", kinds=("good", "crack") * 6, shown=12)
+    ids = re.findall(r'<article [^>]*data-id="([^"]*)"', page_of(tmp_path / "run"))
+    margin = {row["id"]: row["score"] - THRESHOLD for row in rows}
+    misses = [row["id"] for row in rows if row["label"] and not row["predicted"]]
+    alarms = [row["id"] for row in rows if not row["label"] and row["predicted"]]
+    rest = [row["id"] for row in rows if row["label"] == row["predicted"]]
+    assert misses and alarms and rest  # Otherwise the order says nothing.
+    assert ids == sorted(misses, key=margin.get) + sorted(alarms, key=lambda id: -margin[id]) + sorted(
+        rest, key=lambda id: -margin[id]
+    )
+
+
+def test_headline_figures_keep_the_oracle_apart(tmp_path):
+    fabricate_run(tmp_path / "run")
+    html = page_of(tmp_path / "run")
+    tiles = re.findall(r'<div class="tile ([^"]*)"><dt>(.*?)</dt><dd>(.*?)</dd>', html)
+    plain = [(title, value) for kind, title, value in tiles if not kind]
+    assert plain == [("Image AUROC", "0.911"), ("Pixel AUROC", "0.933"), ("PRO", "0.855"), ("Pixel F1", "0.646")]
+    assert [(title, value) for kind, title, value in tiles if kind == "oracle"] == [("Pixel F1 oracle", "0.789")]
+    for text in ("pauta mean + 3.0 std", "6 normal calibration images", "only 6 calibration images", "4.25 s"):
+        assert text in html
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_maps_and_masks_travel_without_loss(tmp_path, channels):
+    fabricate_run(tmp_path / "run", shown=2, channels=channels)
+    pictures, scales, notes = report_pictures.read_pictures(tmp_path / "run" / "pictures", pixel_threshold=0.7)
+    assert notes == []
+    for number, picture in enumerate(pictures):
+        views = {name: decode(uri) for name, _, uri in picture.views}
+        arrays = np.load(tmp_path / "run" / "pictures" / f"{number:03d}.npz")
+        np.testing.assert_array_equal(views["map"][..., 0], scales["map"].quantise(arrays["map"]))
+        np.testing.assert_array_equal(views["truth"], arrays["truth"].astype(bool))
+        np.testing.assert_array_equal(views["predicted"], arrays["mask"].astype(bool))
+        assert views["input"].shape[:2] == arrays["image"].shape[:2]
+
+
+def test_a_colour_means_the_same_value_in_every_picture():
+    dark, bright = np.full((4, 4), 0.25, np.float16), np.linspace(0, 1, 16, dtype=np.float16).reshape(4, 4)
+    scale = report_pictures.shared_scale([report_pictures.extent(dark), report_pictures.extent(bright)])
+    for values in (dark, bright):
+        restored = scale.low + scale.quantise(values) / 255 * (scale.high - scale.low)
+        inside = values <= scale.high
+        np.testing.assert_allclose(restored[inside], values[inside], atol=(scale.high - scale.low) / 510 + 1e-6)
+
+
+def test_the_pixel_threshold_stays_visible_on_the_colour_scale():
+    for largest in (0.1, 1.0, 1e4):
+        low, high = report_pictures.shared_scale([(0.0, largest)], threshold=0.5)
+        assert 0.25 <= (0.5 - low) / (high - low) <= 1.0
+
+
+def test_values_that_are_not_finite_do_not_spoil_the_scale():
+    values = np.array([[0.0, 1.0], [np.nan, np.inf]], np.float16)
+    scale = report_pictures.shared_scale([report_pictures.extent(values), report_pictures.extent(values * np.nan)])
+    np.testing.assert_array_equal(scale.quantise(values), [[0, 255], [0, 255]])
+    assert report_pictures.shared_scale([None]).quantise(np.zeros((2, 2))).max() == 0
+
+
+def test_pictures_longer_than_webp_allows_are_still_written():
+    strip = np.zeros((2, report_pictures.WEBP_LIMIT + 1), np.uint8)
+    strip[:, ::2] = 200
+    np.testing.assert_array_equal(decode(report_pictures.data_uri(strip, quality=None)), strip)
+    assert decode(report_pictures.data_uri(strip, quality=90)).shape == strip.shape
+
+
+@pytest.mark.parametrize("shape, size", [("wide", (256, 4096)), ("tall", (400, 255)), ("even", (512, 512))])
+def test_views_are_laid_out_by_the_shape_of_the_picture(shape, size):
+    assert report_pictures.Picture("id", *size, []).shape == shape
+
+
+def drop(*names):
+    def change(folder):
+        for path in (folder / "pictures").glob("*.npz"):
+            arrays = dict(np.load(path))
+            np.savez(path, **{name: values for name, values in arrays.items() if name not in names})
+
+    return change
+
+
+def no_figures(folder):
+    def change(result):
+        result["figures"] = {level: dict.fromkeys(values) for level, values in result["figures"].items()}
+        result["thresholds"] = {"image": {"value": None}, "pixel": None}
+        result |= {"curves": None, "timings": None, "versions": None, "hardware": None, "warnings": None}
+        result["dataset"] = {"name": "steel", "counts": None}
+
+    change_result(folder, change)
+
+
+def without(*names):
+    def change(folder):
+        for name in names:
+            (folder / name).unlink()
+
+    return change
+
+
+def unlabelled(folder):
+    with (folder / "predictions.csv").open() as file:
+        rows = [row | {"label": "", "threshold": "", "predicted": ""} for row in csv.DictReader(file)]
+    with (folder / "predictions.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+GAPS = {
+    "no reconstruction": drop("reconstruction", "residual"),
+    "no truth": drop("truth"),
+    "null figures": no_figures,
+    "no pictures": without("pictures/index.json"),
+    "only result.json": without("pictures/index.json", "predictions.csv", "history.jsonl", "config.json"),
+    "no labels": unlabelled,
+    "no good test pictures": None,
+}
+
+
+def fabricate_gap(folder, gap):
+    kinds = ("crack", "stain") if gap == "no good test pictures" else ("good", "good", "crack", "stain")
+    fabricate_run(folder, kinds=kinds)
+    if GAPS[gap]:
+        GAPS[gap](folder)
+
+
+@pytest.mark.parametrize("gap", GAPS)
+def test_what_is_missing_leaves_the_rest_of_the_page(tmp_path, gap):
+    fabricate_gap(tmp_path / "run", gap)
+    html = page_of(tmp_path / "run")
+    data_of(html)
+    visible = re.sub(r"<(script|style).*?</\1>", "", html, flags=re.S)
+    assert "renet_d" in visible and not re.search(r">\s*(None|nan|null|undefined)\s*<", visible)
+    if gap == "no reconstruction":
+        assert 'data-view="map"' in html and 'data-view="residual"' not in html
+    if gap == "no truth":
+        assert 'data-view="predicted"' in html and 'data-view="truth"' not in html
+
+
+def test_a_lost_picture_is_said_and_costs_only_itself(tmp_path):
+    fabricate_run(tmp_path / "run")
+    pictures = tmp_path / "run" / "pictures"
+    (pictures / "000.npz").write_bytes(b"PK\x03\x04 half a file")
+    (pictures / "001.npz").unlink()
+    html = page_of(tmp_path / "run")
+    assert "pictures/000.npz is not shown" in html and "pictures/001.npz is not shown: the file is missing" in html
+    assert html.count("<article") == 2
+
+
+def test_pictures_outside_of_the_run_are_refused(tmp_path):
+    fabricate_run(tmp_path / "run")
+    (tmp_path / "run" / "pictures" / "index.json").write_text('[{"file": "../000.npz", "id": "x"}]')
+    with pytest.raises(ValueError, match="index.json.*not a plain file name"):
+        report.write_report(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [("{", "not valid JSON"), ("{}", "lacks detector"), ("[]", "lacks"), ('{"detector": 1}', "dataset")],
+)
+def test_a_broken_result_is_one_clear_error_and_keeps_the_old_page(tmp_path, text, message):
+    fabricate_run(tmp_path / "run")
+    before = page_of(tmp_path / "run")
+    (tmp_path / "run" / "result.json").write_text(text)
+    with pytest.raises(ValueError, match=message) as error:
+        report.write_report(tmp_path / "run")
+    assert "result.json" in str(error.value)
+    assert (tmp_path / "run" / "report.html").read_text(encoding="utf-8") == before
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys, monkeypatch):
+    with pytest.raises(FileNotFoundError, match="result.json is missing"):
+        report.write_report(tmp_path)
+    monkeypatch.setattr("sys.argv", ["report", str(tmp_path)])
+    with pytest.raises(SystemExit, match="error: .*result.json is missing"):
+        report.main()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_score_that_is_no_number_is_named_with_its_row(tmp_path):
+    rows = fabricate_run(tmp_path / "run")
+    path = tmp_path / "run" / "predictions.csv"
+    path.write_text(path.read_text().replace(str(rows[1]["score"]), "high"))
+    with pytest.raises(ValueError, match="predictions.csv, row 3.*high"):
+        report.write_report(tmp_path / "run")
+
+
+def test_a_failed_write_leaves_the_old_page_and_no_scraps(tmp_path, monkeypatch):
+    fabricate_run(tmp_path / "run")
+    before = page_of(tmp_path / "run")
+    files = sorted(tmp_path.rglob("*"))
+
+    def refuse(source, target):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.replace", refuse)
+    with pytest.raises(OSError, match="disk full"):
+        report.write_report(tmp_path / "run")
+    assert sorted(tmp_path.rglob("*")) == files
+    assert (tmp_path / "run" / "report.html").read_text(encoding="utf-8") == before
+
+
+def test_the_page_goes_where_it_is_told(tmp_path, monkeypatch, capsys):
+    fabricate_run(tmp_path / "run")
+    monkeypatch.setattr("sys.argv", ["report", str(tmp_path / "run"), "--out", str(tmp_path / "page.html")])
+    report.main()
+    assert capsys.readouterr().out.strip() == str(tmp_path / "page.html")
+    assert "renet_d" in (tmp_path / "page.html").read_text() and not (tmp_path / "run" / "report.html").exists()
+
+
+def test_a_killed_run_still_has_a_loss_curve(tmp_path):
+    path = tmp_path / "history.jsonl"
+    path.write_text('{"step": 0, "loss": 2.0}\n{"step": 10, "loss": NaN, "lr": 0.1}\n{"step": 20, "lo')
+    history, unreadable = report.read_history(path)
+    assert unreadable == 1 and history["step"] == [0, 10] and history["lr"] == [None, 0.1]
+    assert math.isnan(history["loss"][1])
+    assert json.loads(report.as_json(history)) == {"step": [0, 10], "loss": [2.0, None], "lr": [None, 0.1]}
+
+
+def test_long_histories_are_thinned(tmp_path):
+    path = tmp_path / "history.jsonl"
+    path.write_text("".join(f'{{"step": {step}, "loss": 1.0}}\n' for step in range(report.CURVE_POINTS * 3 + 1)))
+    steps = report.read_history(path)[0]["step"]
+    assert report.CURVE_POINTS / 2 <= len(steps) <= report.CURVE_POINTS and len(set(np.diff(steps))) == 1
