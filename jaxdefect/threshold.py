@@ -79,12 +79,6 @@ def fit(
     return Threshold(value, f"false-alarm rate {false_alarm_rate}", fitted_on, warning)
 
 
-def segment(maps: Array, threshold: Threshold) -> Array:
-    """Masks of what lies above the threshold: uint8 {0, 1} of the shape of maps [..., H, W]; may be jitted."""
-    level = otsu(maps)[..., None, None] if threshold.value is None else threshold.value
-    return (jnp.asarray(maps) > level).astype(jnp.uint8)
-
-
 @jax.jit
 def otsu(maps: Array) -> Array:
     """The level that splits a map into two classes of greatest variance between them: maps [..., H, W] -> [...].
@@ -217,8 +211,8 @@ def _image_scores(scores: Sequence) -> np.ndarray:
 
 
 def _ordered_keys(scores: np.ndarray) -> np.ndarray:
-    """uint32 [N] in the order of the float32 scores; the two zeros share a key."""
-    bits = (scores.ravel() + np.float32(0)).view(np.uint32)
+    """uint32 [N] in the order of the float32 scores."""
+    bits = scores.ravel().view(np.uint32)
     return np.where(bits >> 31, ~bits, bits | np.uint32(2**31))
 
 

@@ -8,7 +8,7 @@ import scipy.stats
 import skimage.measure
 import sklearn.metrics
 
-from jaxdefect import metrics
+from jaxdefect import metrics, ranking
 
 
 def pictures(make, *, seed=0, defects=True):
@@ -75,28 +75,28 @@ def label(mask):
 def test_pixel_figures_are_those_of_scikit_learn(name):
     maps, masks = pictures(DRAWS[name])
     scores, truth = flat(maps, masks)
-    counts = metrics.pixel_counts(maps, masks)
-    assert metrics.area_under_roc(counts) == pytest.approx(sklearn.metrics.roc_auc_score(truth, scores), abs=1e-12)
+    counts = ranking.pixel_counts(maps, masks)
+    assert ranking.area_under_roc(counts) == pytest.approx(sklearn.metrics.roc_auc_score(truth, scores), abs=1e-12)
     expected = sklearn.metrics.average_precision_score(truth, scores)
-    assert metrics.average_precision(counts) == pytest.approx(expected, abs=1e-12)
+    assert ranking.average_precision(counts) == pytest.approx(expected, abs=1e-12)
     precision, recall, _ = sklearn.metrics.precision_recall_curve(truth, scores)
     expected = np.max(2 * precision * recall / np.maximum(precision + recall, 1e-300))
-    assert metrics.best_f1(counts)["f1"] == pytest.approx(expected, abs=1e-12)
+    assert ranking.best_f1(counts)["f1"] == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize("limit", [0.05, 0.3, 1.0])
 @pytest.mark.parametrize("name", DRAWS)
 def test_per_region_overlap_follows_its_definition(name, limit):
     maps, masks = pictures(DRAWS[name])
-    counts = metrics.pixel_counts(maps, masks)
+    counts = ranking.pixel_counts(maps, masks)
     assert counts.regions == 6
-    assert metrics.per_region_overlap(counts, limit=limit) == pytest.approx(literal_pro(maps, masks, limit), abs=1e-12)
+    assert ranking.per_region_overlap(counts, limit=limit) == pytest.approx(literal_pro(maps, masks, limit), abs=1e-12)
 
 
 @pytest.mark.parametrize("name", DRAWS)
 def test_the_best_f1_is_attained_strictly_above_its_threshold(name):
     maps, masks = pictures(DRAWS[name])
-    best = metrics.best_f1(metrics.pixel_counts(maps, masks))
+    best = ranking.best_f1(ranking.pixel_counts(maps, masks))
     rows = metrics.picture_figures(maps, masks, best["threshold"])
     hits, defective, predicted = (sum(r[k] for r in rows) for k in ("hits", "defect_pixels", "predicted_pixels"))
     assert metrics.decision_figures(hits, defective, predicted)["f1"] == best["f1"]
@@ -104,13 +104,13 @@ def test_the_best_f1_is_attained_strictly_above_its_threshold(name):
 
 def test_flagging_minus_infinity_has_no_threshold():
     maps, masks = [np.array([[-np.inf, -np.inf]], np.float32)], [np.array([[0, 1]])]
-    assert metrics.best_f1(metrics.pixel_counts(maps, masks)) == {"f1": pytest.approx(2 / 3), "threshold": None}
+    assert ranking.best_f1(ranking.pixel_counts(maps, masks)) == {"f1": pytest.approx(2 / 3), "threshold": None}
 
 
-def ranking(maps, masks):
-    counts = metrics.pixel_counts(maps, masks)
-    figures = (metrics.area_under_roc, metrics.average_precision, metrics.per_region_overlap)
-    return [figure(counts) for figure in figures] + [metrics.best_f1(counts)["f1"]]
+def figures_by_rank(maps, masks):
+    counts = ranking.pixel_counts(maps, masks)
+    figures = (ranking.area_under_roc, ranking.average_precision, ranking.per_region_overlap)
+    return [figure(counts) for figure in figures] + [ranking.best_f1(counts)["f1"]]
 
 
 @pytest.mark.parametrize("name", ["continuous", "heavily tied", "subnormal", "infinite"])
@@ -121,21 +121,21 @@ def test_only_the_order_of_scores_matters(name):
     for m in maps:
         ranked.append(ranks[start : start + m.size].reshape(m.shape) * 3 - 7)
         start += m.size
-    assert ranking(ranked, masks) == pytest.approx(ranking(maps, masks), abs=1e-13)
+    assert figures_by_rank(ranked, masks) == pytest.approx(figures_by_rank(maps, masks), abs=1e-13)
 
 
 def test_order_of_pictures_and_pixels_does_not_matter():
     maps, masks = pictures(DRAWS["heavily tied"])
     turned = [m.T[::-1] for m in maps[::-1]], [m.T[::-1] for m in masks[::-1]]
-    assert ranking(*turned) == pytest.approx(ranking(maps, masks), abs=1e-13)
+    assert figures_by_rank(*turned) == pytest.approx(figures_by_rank(maps, masks), abs=1e-13)
 
 
 def test_chunks_of_any_size_count_the_same(monkeypatch):
     maps, masks = pictures(DRAWS["heavily tied"])
-    expected = metrics.pixel_counts(maps, masks)
+    expected = ranking.pixel_counts(maps, masks)
     for size in (1, 7, 64, 1024):
-        monkeypatch.setattr(metrics, "CHUNK", size)
-        for ours, theirs in zip(metrics.pixel_counts(maps, masks), expected, strict=True):
+        monkeypatch.setattr(ranking, "CHUNK", size)
+        for ours, theirs in zip(ranking.pixel_counts(maps, masks), expected, strict=True):
             np.testing.assert_array_equal(ours, theirs)
 
 
@@ -144,20 +144,20 @@ def test_half_precision_and_device_maps_are_read_without_loss():
 
     maps, masks = pictures(DRAWS["continuous"])
     halves = [m.astype(np.float16) for m in maps]
-    expected = ranking([m.astype(np.float32) for m in halves], masks)
-    assert ranking(halves, masks) == expected
-    assert ranking([jnp.asarray(m) for m in halves], [jnp.asarray(m) for m in masks]) == expected
+    expected = figures_by_rank([m.astype(np.float32) for m in halves], masks)
+    assert figures_by_rank(halves, masks) == expected
+    assert figures_by_rank([jnp.asarray(m) for m in halves], [jnp.asarray(m) for m in masks]) == expected
     brain = [jnp.asarray(m, jnp.bfloat16) for m in maps]
-    assert ranking(brain, masks) == ranking([m.astype(jnp.float32) for m in brain], masks)
+    assert figures_by_rank(brain, masks) == figures_by_rank([m.astype(jnp.float32) for m in brain], masks)
 
 
 def test_a_figure_without_positives_or_negatives_is_none():
     maps, masks = pictures(DRAWS["continuous"], defects=False)
-    assert ranking(maps, masks) == [None, None, None, None]
-    auroc, ap, pro, f1 = ranking(maps, [np.ones_like(m) for m in masks])
+    assert figures_by_rank(maps, masks) == [None, None, None, None]
+    auroc, ap, pro, f1 = figures_by_rank(maps, [np.ones_like(m) for m in masks])
     assert (auroc, ap, pro, f1) == (None, 1.0, None, 1.0)
-    assert ranking([], []) == [None, None, None, None]
-    assert metrics.curves(metrics.pixel_counts(maps, masks)) == {"roc": [], "pr": []}
+    assert figures_by_rank([], []) == [None, None, None, None]
+    assert ranking.curves(ranking.pixel_counts(maps, masks)) == {"roc": [], "pr": []}
     figures = metrics.image_figures([0.1, 0.2], [0, 0], 0.15)
     assert (figures["auroc"], figures["recall"], figures["precision"]) == (None, None, 0.0)
     assert (figures["accuracy"], figures["misses"], figures["false_alarms"]) == (0.5, 0, 1)
@@ -191,7 +191,7 @@ def test_decisions_are_taken_on_the_predicted_masks_where_given():
     rng = np.random.default_rng(3)
     predicted = [(rng.random(m.shape) < 0.3).astype(np.uint8) for m in masks]
     rows = metrics.picture_figures(maps, masks, 0.5, predicted=predicted)
-    pixel = metrics.pixel_figures(metrics.pixel_counts(maps, masks), rows)
+    pixel = metrics.pixel_figures(ranking.pixel_counts(maps, masks), rows)
     truth, flagged = flat(masks, predicted)
     scores = {key: getattr(sklearn.metrics, f"{key}_score") for key in ("precision", "recall", "f1")}
     for key, score in scores.items():
@@ -209,7 +209,7 @@ def test_a_miss_does_not_raise_a_mean():
     maps = [np.array([[0, 1]], np.float32), np.zeros((1, 2), np.float32)]
     rows = metrics.picture_figures(maps, [mask, mask], 0.5)
     assert rows[1]["precision"] is None
-    assert metrics.pixel_figures(metrics.pixel_counts(maps, [mask, mask]), rows)["precision_mean"] == 0.5
+    assert metrics.pixel_figures(ranking.pixel_counts(maps, [mask, mask]), rows)["precision_mean"] == 0.5
 
 
 def eight_pictures():
@@ -231,7 +231,7 @@ def test_a_kind_is_judged_on_its_own_and_all_good_pictures():
         some_maps, some_masks = [maps[i] for i in chosen], [masks[i] for i in chosen]
         image = metrics.image_figures([scores[i] for i in chosen], [labels[i] for i in chosen], 0.2)
         rows = metrics.picture_figures(some_maps, some_masks, 0.7)
-        pixel = metrics.pixel_figures(metrics.pixel_counts(some_maps, some_masks), rows)
+        pixel = metrics.pixel_figures(ranking.pixel_counts(some_maps, some_masks), rows)
         assert (figures["images"], figures["image_auroc"]) == (3, image["auroc"])
         assert figures["image_recall"] == image["recall"]
         assert figures["pro"] == pytest.approx(pixel["pro"], abs=1e-12)
@@ -242,7 +242,7 @@ def test_a_kind_is_judged_on_its_own_and_all_good_pictures():
 def test_an_evaluation_is_that_of_all_its_pictures_at_once():
     scores, labels, kinds, maps, masks = eight_pictures()
     result = metrics.evaluate(scores, labels, kinds, 0.2, maps=maps, masks=masks, pixel_threshold=0.7)
-    counts = metrics.pixel_counts(maps, masks)
+    counts = ranking.pixel_counts(maps, masks)
     expected = metrics.pixel_figures(counts, result["pictures"])
     got = result["figures"]["pixel"]
     assert got.pop("oracle") == pytest.approx(expected.pop("oracle"), abs=1e-12)
@@ -281,16 +281,16 @@ def test_thinned_curves_stay_on_the_curve_and_keep_its_area():
     mask = np.zeros((200, 200), np.uint8)
     mask[50:100, 50:100] = mask[150:160, 20:180] = 1
     maps, masks = [(rng.normal(size=mask.shape) + 1.5 * mask).astype(np.float32)], [mask]
-    counts = metrics.pixel_counts(maps, masks)
-    drawn = metrics.curves(counts)
-    assert all(len(curve) <= metrics.CURVE_POINTS for curve in drawn.values())
+    counts = ranking.pixel_counts(maps, masks)
+    drawn = ranking.curves(counts)
+    assert all(len(curve) <= ranking.CURVE_POINTS for curve in drawn.values())
     assert drawn["roc"][0] == [0, 0] and drawn["roc"][-1] == [1, 1]
     assert drawn["pr"][0] == [0, 1] and drawn["pr"][-1][0] == 1
-    assert drawn["pro"][0] == [0, 0] and drawn["pro"][-1][0] == metrics.PRO_LIMIT
+    assert drawn["pro"][0] == [0, 0] and drawn["pro"][-1][0] == ranking.PRO_LIMIT
     fpr, tpr, _ = sklearn.metrics.roc_curve(mask.ravel(), maps[0].ravel(), drop_intermediate=False)
     exact = set(zip(fpr.tolist(), tpr.tolist(), strict=True))
     assert all(any(abs(x - a) + abs(y - b) < 1e-12 for a, b in exact) for x, y in drawn["roc"][::50])
-    for name, figure in (("roc", metrics.area_under_roc), ("pro", metrics.per_region_overlap)):
+    for name, figure in (("roc", ranking.area_under_roc), ("pro", ranking.per_region_overlap)):
         x, y = np.array(drawn[name]).T
         assert np.trapezoid(y, x) / x[-1] == pytest.approx(figure(counts), abs=2e-3)
 
@@ -309,14 +309,14 @@ def broken(field):
 @pytest.mark.parametrize("field, message", [("NaN", "NaN in 1 of 1240"), ("float64", "float64"), ("shape", "same")])
 def test_a_broken_map_is_named(field, message):
     with pytest.raises(ValueError, match=rf"picture 2\b.*{message}"):
-        metrics.pixel_counts(*broken(field))
+        ranking.pixel_counts(*broken(field))
 
 
 def test_wrong_image_scores_and_lengths_are_named():
-    with pytest.raises(ValueError, match="picture 1 .*nan"):
-        metrics.image_counts([0.0, np.nan], [0, 1])
+    with pytest.raises(ValueError, match="picture 1 has score nan"):
+        ranking.image_counts([0.0, np.nan], [0, 1])
     with pytest.raises(ValueError, match="picture 0 .*label 2"):
-        metrics.image_counts([0.0, 1.0], [2, 1])
+        ranking.image_counts([0.0, 1.0], [2, 1])
     with pytest.raises(ValueError, match="'kinds': 1"):
         metrics.evaluate([0.0, 1.0], [0, 1], ["good"], 0.5)
 
@@ -324,7 +324,7 @@ def test_wrong_image_scores_and_lengths_are_named():
 MEMORY = """
 import resource
 import numpy as np
-from jaxdefect import metrics
+from jaxdefect import metrics, ranking
 
 class Pictures:
     def __init__(self, count, mask):
@@ -337,7 +337,7 @@ class Pictures:
         return mask if self.mask else np.random.default_rng(i).random((1024, 1024), np.float32) + np.float32(0.3) * mask
 
 def peak_after(count):
-    metrics.pixel_counts(Pictures(count, False), Pictures(count, True))
+    ranking.pixel_counts(Pictures(count, False), Pictures(count, True))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 print(peak_after(8), peak_after(40))

@@ -75,7 +75,7 @@ def test_a_further_normal_picture_is_flagged_at_most_at_the_target_rate(count, r
         assert all(fit.value == np.delete(scores, i).max() for i, fit in enumerate(fits))
     else:
         assert all(fit.warning is None for fit in fits)
-        assert rate - 1 / (count + 1) < probability <= rate + 1e-12, "a smaller threshold would do"
+        assert rate - 1 / (count + 1) + 1e-9 < probability <= rate + 1e-12, "a smaller threshold would do"
         assert np.mean(np.delete(scores, 0) > fits[0].value) <= rate
 
 
@@ -120,23 +120,17 @@ def test_otsu_sets_a_level_per_picture_inside_jit():
     maps = np.stack([OTSU_DRAWS["small defect"](np.random.default_rng(s)) * 10**s for s in range(3)]).astype(np.float32)
     fitted = threshold.fit("otsu", list(maps))
     assert fitted == threshold.Threshold(None, "otsu of each picture", "each picture's own map", None)
-    masks = jax.jit(lambda m: threshold.segment(m, fitted))(maps)
-    assert masks.dtype == jnp.uint8
+    masks = jax.jit(lambda m: m > threshold.otsu(m)[:, None, None])(maps)
     for pixels, mask in zip(maps, masks, strict=True):
         np.testing.assert_array_equal(mask, pixels > skimage.filters.threshold_otsu(pixels))
-        np.testing.assert_array_equal(mask, threshold.segment(pixels, fitted))
 
 
 @pytest.mark.parametrize("rule", threshold.RULES)
 def test_nothing_lies_above_the_threshold_of_a_constant_map(rule):
     pixels = np.full((8, 9), 0.25, np.float32)
     fitted = threshold.fit(rule, [pixels, pixels])
-    assert not np.asarray(threshold.segment(pixels, fitted)).any()
-
-
-def test_a_mask_is_what_lies_strictly_above():
-    fitted = threshold.Threshold(0.5, "", "")
-    np.testing.assert_array_equal(threshold.segment(np.array([[0.25, 0.5, 0.75]], np.float32), fitted), [[0, 0, 1]])
+    level = float(threshold.otsu(pixels)) if fitted.value is None else fitted.value
+    assert not (pixels > level).any()
 
 
 @pytest.mark.parametrize(

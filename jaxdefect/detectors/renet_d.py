@@ -80,15 +80,16 @@ def make(
     pixel_range: float,
     residual: str,
     box: int,
+    dtype: str,
 ) -> Detector:
     """ReNet-D. Numbers that are only computed with (alpha, penalty, learning_rate, pixel_range) may be tracers.
 
     stem, widths, kernels, up, norm: the network (see `Net`). losses: one of l1, mse, ssim, ms_ssim, or two of them
     weighted alpha : 1 - alpha (Eq. 8). penalty: of |w|_F (Eq. 4). pixel_range: 1, or 255 for the l1 and mse of
     0-255 pixels. residual: squared (Eq. 9), absolute, ssim or mahalanobis (see `postprocess`). box: side of the mean
-    filter over the residual, in pixels.
+    filter over the residual, in pixels. dtype: of the network when it scores, float32 or bfloat16.
     """
-    _check(stem=stem, widths=widths, kernels=kernels, up=up, losses=losses, residual=residual, box=box)
+    _check(stem=stem, widths=widths, kernels=kernels, up=up, losses=losses, residual=residual, box=box, dtype=dtype)
     net = Net(stem, tuple(widths), tuple(kernels), up, norm)
     optimizer = optim.adam(learning_rate)
     multiple = 2 ** (len(widths) - 1)
@@ -127,8 +128,8 @@ def make(
     def reconstruct(state: State, images: jax.Array) -> jax.Array:
         variables = {"params": state.params, "batch_stats": state.batch_stats}
         padded = postprocess.pad_to_multiple(images, multiple)
-        rebuilt, _ = net.apply(variables, padded, train=False)
-        return rebuilt[:, : images.shape[1], : images.shape[2]]
+        rebuilt, _ = net.apply(variables, padded.astype(dtype), train=False)
+        return rebuilt[:, : images.shape[1], : images.shape[2]].astype(jnp.float32)
 
     def score(state: State, images: jax.Array) -> Scores:
         rebuilt = reconstruct(state, images)
@@ -146,9 +147,10 @@ def make(
     return Detector(init, step, score, calibrate)
 
 
-def _check(*, stem, widths, kernels, up, losses, residual, box) -> None:
+def _check(*, stem, widths, kernels, up, losses, residual, box, dtype) -> None:
     """Raises ValueError, naming field, value, rule and remedy, for settings that describe no network."""
     options = {"up": (up, ("deconv", "unpool")), "residual": (residual, (*postprocess.RESIDUALS, "mahalanobis"))}
+    options["dtype"] = (dtype, ("float32", "bfloat16"))
     options |= {f"losses[{i}]": (name, (*PIXEL_LOSSES, "ms_ssim")) for i, name in enumerate(losses)}
     for field, (value, allowed) in options.items():
         if value not in allowed:

@@ -1,0 +1,201 @@
+"""Speed and memory of a detector on this machine, as JSON; against PyTorch, as ratios measured in turn.
+
+    python -m launch.bench                        # training at 256 patches of 32 x 32, detection at 1024 x 1024
+    python -m launch.bench --against torch        # pip install torch first
+    python -m launch.bench --out bench.json train.patch=64
+
+Ours and theirs take turns, and the ratio quoted is the median over turns of theirs / ours: above 1, ours is faster.
+"""
+
+import contextlib
+import itertools
+import json
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from jaxdefect import feed, parallel, scoring, train
+from launch import config as configs
+from launch import experiment, start
+
+SIDE = 1024
+BATCHES = (1, 8)
+DTYPES = ("float32", "bfloat16")
+THRESHOLD = 0.01
+
+
+def main(argv: list[str] | None = None) -> dict[str, Any]:
+    """Returns what it prints."""
+    parser = configs.parser(__doc__)
+    parser.add_argument("--against", choices=("torch",), help="the same network in eager PyTorch, in turn")
+    parser.add_argument("--turns", type=int, default=5, help="timings of each, of which the median counts (default: 5)")
+    parser.add_argument("--steps", type=int, default=10, help="training steps per turn (default: 10)")
+    parser.add_argument("--out", type=Path, help="write the JSON here, too")
+    arguments = parser.parse_args(argv)
+    start.devices()
+    jax.config.update("jax_enable_compilation_cache", False)  # Or compile times would be those of reading a file.
+    config = configs.from_arguments(arguments)
+    theirs = Torch(config) if arguments.against else None
+    turns = {"turns": arguments.turns}
+    result = {**experiment.environment(), "config": config.to_dict()}
+    result["train"] = bench_train(config, theirs, steps=arguments.steps, **turns)
+    result["detect"] = {
+        f"batch {batch}, {dtype}": bench_detect(config, theirs, batch=batch, dtype=dtype, **turns)
+        for batch, dtype in itertools.product(BATCHES, DTYPES)
+    }
+    result["peak_memory_mb"] = peak_memory()
+    if theirs:
+        result["versions"]["torch"] = theirs.version
+        result["threads"] = theirs.threads
+    text = json.dumps(result, indent=2)
+    print(text)
+    if arguments.out:
+        experiment.write_json(arguments.out, result)
+    return result
+
+
+def in_turn(ours: Callable[[], Any], theirs: Callable[[], Any] | None, *, turns: int) -> dict[str, float]:
+    """Median seconds of each and the median ratio theirs / ours. Both are called once before, to warm up."""
+
+    def seconds(call):
+        begun = time.perf_counter()
+        jax.block_until_ready(call())
+        return time.perf_counter() - begun
+
+    calls = [ours, theirs] if theirs else [ours]
+    for call in calls:
+        seconds(call)
+    rows = [[seconds(call) for call in calls] for _ in range(turns)]
+    figures = {"seconds": statistics.median(row[0] for row in rows)}
+    if theirs:
+        figures["torch_seconds"] = statistics.median(row[1] for row in rows)
+        ratios = sorted(row[1] / row[0] for row in rows)
+        figures |= {"torch/ours": statistics.median(ratios), "torch/ours range": [ratios[0], ratios[-1]]}
+    return figures
+
+
+def noise(count: int, side: int, channels: int) -> np.ndarray:
+    """uint8 [N, side, side, C]."""
+    return np.random.default_rng(0).integers(0, 256, (count, side, side, channels), np.uint8)
+
+
+def bench_train(config: ConfigDict, theirs: "Torch | None", *, steps: int, turns: int) -> dict[str, Any]:
+    """Steps per second over all devices, cutting patches included."""
+    knobs = config.train
+    detector = experiment.make_detector(config)
+    source = feed.resident(list(noise(8, 256, config.data.channels)), patch=knobs.patch)
+    key = jax.random.key(0)
+    state = parallel.replicate(train.init(detector, source, key=key, batch=knobs.batch))
+    count = train.steps_per_call(source, steps)
+    advance = train.compile_advance(detector, source, key=key, batch=knobs.batch, count=count)
+    begun = time.perf_counter()
+    held = [jax.block_until_ready(advance(state, source.inputs(0), 0))[0]]
+    compiled = time.perf_counter() - begun
+
+    def ours():
+        for step in range(0, steps, count):
+            held[0], metrics = advance(held[0], source.inputs(step), step)
+        return metrics
+
+    figures = in_turn(ours, theirs and theirs.trainer(steps), turns=turns)
+    return {
+        "batch": knobs.batch, "patch": knobs.patch, "compile_s": compiled,
+        "steps_per_s": steps / figures["seconds"],
+        **({"torch_steps_per_s": steps / figures["torch_seconds"]} if theirs else {}), **figures,
+    }  # fmt: skip
+
+
+def bench_detect(config: ConfigDict, theirs: "Torch | None", *, batch: int, dtype: str, turns: int) -> dict[str, Any]:
+    """Milliseconds from uint8 pictures of 1024 x 1024 to masks."""
+    settings = config.settings.copy_and_resolve_references()
+    settings.dtype = dtype
+    detector = experiment.make_detector(ConfigDict({"detector": config.detector, "settings": settings}))
+    images = jnp.asarray(noise(batch, SIDE, config.data.channels))
+    side = config.train.patch
+    example = scoring.as_float(jnp.asarray(noise(2, side, config.data.channels)))
+    state = jax.jit(detector.init)(jax.random.key(0), feed.Batch(example))
+    call = lambda: scoring.detect(detector, state, images, threshold=THRESHOLD).mask
+    begun = time.perf_counter()
+    jax.block_until_ready(call())
+    compiled = time.perf_counter() - begun
+    figures = in_turn(call, theirs and theirs.detector(state, batch, dtype), turns=turns)
+    figures |= {"ms": 1e3 * figures["seconds"], "compile_s": compiled}
+    return figures | ({"torch_ms": 1e3 * figures["torch_seconds"]} if theirs else {})
+
+
+def peak_memory() -> dict[str, float]:
+    """MB: the process's peak, and each accelerator's where it is counted."""
+    figures = {"process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    for device in jax.local_devices():
+        with contextlib.suppress(KeyError, TypeError):
+            figures[str(device)] = device.memory_stats()["peak_bytes_in_use"] / 2**20
+    return figures
+
+
+class Torch:
+    """The calls to time in PyTorch. Raises ValueError where it is missing or has no such network."""
+
+    def __init__(self, config: ConfigDict):
+        try:
+            import torch
+        except ImportError as error:
+            raise ValueError("--against torch needs PyTorch; install it with: pip install torch") from error
+        if config.detector != "renet_d" or not config.settings.stem or config.settings.up != "deconv":
+            raise ValueError("--against torch knows ReNet-D with a stem and deconvolutions only; use the preset paper")
+        from launch import bench_torch
+
+        self.torch, self.bench, self.config = torch, bench_torch, config
+        self.device = "cuda" if torch.cuda.is_available() and jax.default_backend() == "gpu" else "cpu"
+        self.version, self.threads = torch.__version__, torch.get_num_threads()
+
+    def network(self):
+        settings = self.config.settings
+        shape = {"stem": settings.stem, "widths": settings.widths, "kernels": settings.kernels}
+        return self.bench.ReNetD(**shape, channels=self.config.data.channels).to(self.device)
+
+    def trainer(self, steps: int) -> Callable[[], Any]:
+        settings, knobs = self.config.settings, self.config.train
+        net = self.network().train()
+        optimizer = self.torch.optim.Adam(net.parameters(), settings.learning_rate)
+        batch = self.torch.rand(knobs.batch, self.config.data.channels, knobs.patch, knobs.patch, device=self.device)
+
+        def call():
+            for _ in range(steps):
+                loss = self.bench.train_step(net, optimizer, batch, alpha=settings.alpha, penalty=settings.penalty)
+            return float(loss.detach())  # Waits for the device.
+
+        return call
+
+    def detector(self, state: Any, batch: int, dtype: str) -> Callable[[], Any]:
+        net = self.network().eval()
+        self.bench.load(net, state.params, state.batch_stats)
+        self.check_equal(net, state)
+        net = net.to(getattr(self.torch, dtype)).to(memory_format=self.torch.channels_last)
+        images = noise(batch, SIDE, self.config.data.channels).transpose(0, 3, 1, 2)
+        images = self.torch.tensor(images.copy(), device=self.device)
+        box = self.config.settings.box
+        return lambda: int(self.bench.detect(net, images, box=box, threshold=THRESHOLD).sum())
+
+    def check_equal(self, net, state: Any) -> None:
+        """Raises ValueError unless both networks redraw a picture alike: a race of different networks says nothing."""
+        picture = noise(1, 64, self.config.data.channels)
+        ours = experiment.make_detector(self.config).score(state, scoring.as_float(jnp.asarray(picture))).reconstruction
+        mirrored = self.torch.tensor(picture[:, ::-1, ::-1].transpose(0, 3, 1, 2).copy() / np.float32(255))
+        with self.torch.inference_mode():
+            theirs = net(mirrored.to(self.device)).cpu().numpy().transpose(0, 2, 3, 1)[:, ::-1, ::-1]
+        gap = float(np.abs(np.asarray(ours) - theirs).max())
+        if gap > 1e-4:
+            raise ValueError(f"the two networks differ by {gap:.1e} in a reconstruction; they must be the same")
+
+
+if __name__ == "__main__":
+    start.run(main, sys.argv[1:])
