@@ -12,7 +12,6 @@ import io
 import json
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -94,17 +93,13 @@ class Pictures(tfds.core.GeneratorBasedBuilder):
             entries.append(
                 Entry(record.id, record.kind, record.surface, record.label, height, width, sample.mask is not None)
             )
-            yield (
-                index,
-                {"image": io.BytesIO(png(sample.image)), "mask": io.BytesIO(png(mask[..., None])), "id": record.id},
-            )
+            files = {"image": io.BytesIO(png(sample.image)), "mask": io.BytesIO(png(mask[..., None]))}
+            yield index, files | {"id": record.id}
         self.info.metadata["entries"] = entries
 
 
 def fingerprint(records: Sequence[Record], **also: object) -> str:
-    """16 hex digits that change with any record, any of its files (name, size, time of change) and anything named in
-    `also`.
-    """
+    """16 hex digits that change with any record, any of its files (name, size, time of change) and with `also`."""
     digest = hashlib.sha256(json.dumps([str(Pictures.VERSION), also], sort_keys=True, default=list).encode())
     for record in records:
         row = [record.id, record.label, record.kind, record.surface, record.split]
@@ -167,7 +162,7 @@ def _quiet() -> Iterator[None]:
     logging.set_verbosity(logging.ERROR)
     tfds.disable_progress_bar()
     try:
-        with contextlib.redirect_stdout(io.StringIO() if sys.stdout is not None else None):
+        with contextlib.redirect_stdout(io.StringIO()):
             yield
     finally:
         logging.set_verbosity(verbosity)

@@ -32,7 +32,7 @@ def wrong(folder: Path, rule: str) -> NoReturn:
 
 
 def pairs(folder: Path, mask_suffix: str) -> Iterator[tuple[Path, Path | None]]:
-    """Pictures of a folder with their masks, where both lie together and a mask's name is the picture's plus a suffix."""
+    """Pictures with their masks, where both lie in one folder and a mask is named as its picture plus a suffix."""
     files = {path.stem: path for path in listed(folder)}
     for stem, path in files.items():
         if not stem.endswith(mask_suffix):

@@ -114,7 +114,7 @@ def list_records(name: str, root: str | os.PathLike | None = None, **options: ob
     if root is None:
         if "JAXDEFECT_DATA" not in os.environ:
             raise ValueError(
-                f"dataset {name!r} needs the folder of its pictures: give root= or set JAXDEFECT_DATA to the folder above"
+                f"dataset {name!r} needs the folder of its pictures; give root=, or set JAXDEFECT_DATA to its parent"
             )
         root = Path(os.environ["JAXDEFECT_DATA"]) / name
     root = Path(root).expanduser()
@@ -168,8 +168,9 @@ def _check(name: str, records: Sequence[Record], *, allow_unmasked: bool) -> Non
     bare = [record for record in records if not record.outlined]
     if bare and not allow_unmasked:
         raise ValueError(
-            f"{bare[0].image}: a defective picture without a mask ({len(bare)} of {sum(r.label for r in records)} defective "
-            "pictures); add the masks, or pass allow_unmasked=True to leave such pictures out of the pixel figures"
+            f"{bare[0].image}: a defective picture without a mask, as are {len(bare)} of the "
+            f"{sum(record.label for record in records)} defective pictures; add the masks, or pass "
+            "allow_unmasked=True to leave such pictures out of the pixel figures"
         )
 
 

@@ -142,8 +142,10 @@ def _opened(path: Path) -> Image.Image:
             picture = Image.open(path)
     except Image.DecompressionBombError as error:
         raise ValueError(f"{path}: {error}; cut the picture into tiles first") from error
+    except PermissionError as error:
+        raise PermissionError(f"{path}: this user may not read the file; change its permissions") from error
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise ValueError(f"{path}: not a picture that can be read ({error}); convert it to PNG") from error
+        raise ValueError(f"{path}: not a picture ({type(error).__name__}); convert it to PNG") from error
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and picture.width * picture.height > limit:
         picture.close()

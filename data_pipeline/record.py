@@ -68,8 +68,9 @@ def read(
         mask = np.zeros(image.shape[:2], np.uint8)
     if mask is not None and mask.shape != image.shape[:2]:
         raise ValueError(
-            f"{record.mask or record.id}: the mask is {mask.shape[1]} x {mask.shape[0]} pixels (width x height), its picture "
-            f"{record.image or record.id} {image.shape[1]} x {image.shape[0]}; export the mask at the picture's size"
+            f"{record.mask or record.id}: the mask is {mask.shape[1]} x {mask.shape[0]} pixels (width x height), its "
+            f"picture {record.image or record.id} {image.shape[1]} x {image.shape[0]}; "
+            "export the mask at the picture's size"
         )
     if not record.label and mask.any():
         raise ValueError(

@@ -44,7 +44,7 @@ def patches(
         raise ValueError(f"patches_per_image={patches_per_image}, start_step={start_step}; at least 1 and at least 0")
     own = batch // process_count
     first = process_index * own
-    # Whole groups are cut even where a process owns only some patches of one: that keeps the draws those of one process.
+    # Whole groups are cut even where a process owns only a part of one, so that the draws stay those of one process.
     groups = range(first // patches_per_image, -(-(first + own) // patches_per_image))
     skipped = first - groups.start * patches_per_image
     return _stream(split, patch, masks, seed, start_step, groups, patches_per_image, slice(skipped, skipped + own))
@@ -59,8 +59,8 @@ def _stream(
 
     with contextlib.suppress(RuntimeError):  # Raised where the caller has used TensorFlow's devices already.
         tf.config.set_visible_devices([], "GPU")  # Else TensorFlow takes the memory JAX needs.
-    # Only TensorFlow's own operations from here on: a Python function in the stream would compete with the training loop
-    # for the interpreter, and its threads would keep the interpreter from exiting.
+    # Only TensorFlow's own operations from here on: a Python function in the stream would compete with the training
+    # loop for the interpreter, and its threads would keep the interpreter from exiting.
     pictures, raw = _in_memory(split, masks)
     shapes = tf.constant([picture_shape for _, picture_shape in pictures], tf.int32)
     stored = tf.constant([content for content, _ in pictures])
@@ -126,8 +126,8 @@ def _check(split: Split, patch: int, batch: int, process_index: int, process_cou
     for entry in split.records:
         if min(entry.height, entry.width) < patch:
             raise ValueError(
-                f"picture {entry.id} is {entry.height} x {entry.width} pixels (height x width), smaller than the patch of "
-                f"{patch} x {patch}; use a smaller patch, or enlarge the pictures with scale= or size="
+                f"picture {entry.id} is {entry.height} x {entry.width} pixels (height x width), smaller than the patch "
+                f"of {patch} x {patch}; use a smaller patch, or enlarge the pictures with scale= or size="
             )
         if masks and not entry.outlined:
             raise ValueError(f"picture {entry.id} is defective but has no mask; add one, or stream with masks=False")

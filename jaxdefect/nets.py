@@ -21,9 +21,10 @@ def conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
 def phase_taps(size: int) -> np.ndarray:
     """[2, offsets]: which tap of a 1-D stride-2 transposed kernel meets input `i + offset` at output `2 i + phase`.
 
-    A value of `size` means none. lax.conv_transpose with SAME padding shifts the kernel by ceil(size / 2) pixels.
+    A value of `size` means none. lax.conv_transpose with SAME padding shifts the kernel by ceil(size / 2) pixels, but a
+    kernel of one pixel not at all.
     """
-    before = -(-size // 2)
+    before = 0 if size == 1 else -(-size // 2)
     reach = size // 4 + 1
     taps = np.full((2, 2 * reach + 1), size)
     for phase in range(2):

@@ -139,7 +139,7 @@ function startFilters() {
 }
 
 function startRamps() {
-  const { 0: low, 1: high } = run.scales.map, tick = run.pixel_threshold;
+  const [low, high] = run.scales.map ?? [], tick = run.pixel_threshold;
   for (const ramp of document.querySelectorAll(".ramp.map")) {
     ramp.style.background = `linear-gradient(to right, ${INFERNO.join(", ")})`;
     if (Number.isFinite(tick)) ramp.style.setProperty("--tick", `${Math.max(0, Math.min(100, (tick - low) / (high - low) * 100))}%`);
@@ -151,11 +151,11 @@ function startCurves() {
   for (const figure of document.querySelectorAll("[data-curve]")) {
     const { level, curve: name } = figure.dataset, points = run.curves[level][name];
     if (!points?.length) { figure.querySelector(".chart").replaceWith(Object.assign(document.createElement("p"), { className: "nothing", textContent: "undefined here" })); continue; }
-    points.sort((a, b) => a[0] - b[0]);
+    if (points[0][0] > points[points.length - 1][0]) points.reverse();
     const furthest = points[points.length - 1][0]; // A PRO curve may stop at the limit it is integrated to.
     const mark = curve(figure.querySelector(".chart"), points, {
       x: [0, name === "pro" && furthest > 0 ? furthest : 1], y: [0, 1], titles: titles[name],
-      line: name === "roc" ? "diagonal" : null, output: figure.querySelector("output"),
+      line: name === "roc" ? "diagonal" : null, stepped: name === "pr", output: figure.querySelector("output"),
     });
     if (level === "image") imageMarks[name] = mark;
     const { precision, recall } = run.figures[level];

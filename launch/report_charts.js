@@ -35,9 +35,10 @@ function whenResized(holder, draw) {
   }).observe(holder);
 }
 
-// points: [[x, y]] in order of x; y may be null (a gap). logarithmic: of y. line: a dashed level, "diagonal" or a number.
+// points: [[x, y]] in order of x; y may be null (a gap). logarithmic: of y. line: "diagonal" or none.
+// stepped: from point to point by way of the next one's y, so that the area under precision and recall is their average.
 // Returns mark(name, x, y): moves a dot; pass null to take it away.
-function curve(holder, points, { x, y, titles, height = 240, line = null, logarithmic = false, fill = true, output }) {
+function curve(holder, points, { x, y, titles, height = 240, line = null, logarithmic = false, stepped = false, fill = true, output }) {
   const margin = { left: 44, right: 12, top: 10, bottom: 38 }, marks = new Map();
   const unit = logarithmic ? (value) => Math.log10(value) : (value) => value;
   let place = null;
@@ -55,12 +56,11 @@ function curve(holder, points, { x, y, titles, height = 240, line = null, logari
     for (const tick of ticks(x[0], x[1], width > 500 ? 8 : 4))
       node("text", { class: "tick", x: px(tick), y: height - margin.bottom + 17, "text-anchor": "middle" }, svg, tidy(tick));
     node("text", { class: "axis", x: margin.left + inner.width / 2, y: height - 4, "text-anchor": "middle" }, svg, titles[0]);
-    const level = line === "diagonal" ? [[x[0], x[0]], [x[1], x[1]]] : [[x[0], line], [x[1], line]];
-    if (line !== null) node("path", { class: "level", d: path(level, px, py) }, svg);
+    if (line) node("path", { class: "level", d: path([[x[0], y[0]], [x[1], y[1]]], px, py) }, svg);
     const known = points.filter((point) => point[1] !== null);
     if (fill && known.length > 1)
-      node("path", { class: "area", d: `${path(known, px, py)}V${py(y[0])}H${px(known[0][0])}Z` }, svg);
-    node("path", { class: "curve", d: path(points, px, py) }, svg);
+      node("path", { class: "area", d: `${path(known, px, py, stepped)}V${py(y[0])}H${px(known[0][0])}Z` }, svg);
+    node("path", { class: "curve", d: path(points, px, py, stepped) }, svg);
     const pointer = node("circle", { class: "pointer", r: 4, visibility: "hidden" }, svg);
     svg.addEventListener("pointermove", (event) => {
       const at = event.offsetX;
@@ -80,11 +80,11 @@ function curve(holder, points, { x, y, titles, height = 240, line = null, logari
   return (name, at) => { marks.set(name, at); if (place) place(name, at); };
 }
 
-function path(points, px, py) {
+function path(points, px, py, stepped = false) {
   let text = "", pen = "M";
   for (const [x, y] of points) {
     if (y === null || y === undefined) { pen = "M"; continue; }
-    text += `${pen}${px(x).toFixed(1)} ${py(y).toFixed(1)}`;
+    text += stepped && pen === "L" ? `V${py(y).toFixed(1)}H${px(x).toFixed(1)}` : `${pen}${px(x).toFixed(1)} ${py(y).toFixed(1)}`;
     pen = "L";
   }
   return text;
@@ -119,6 +119,7 @@ function histogram(holder, groups, domain) {
       node("line", { class: "grid", x1: PAD, x2: width - PAD, y1: base + 0.5, y2: base + 0.5 }, svg);
       const label = node("text", { class: "row", x: PAD, y: base - rowHeight + 15 }, svg, group.name);
       node("tspan", { class: "tick", dx: 7 }, label, group.scores.length);
+      node("title", {}, label, group.name);
     });
     for (const tick of ticks(domain[0], domain[1], width > 500 ? 8 : 4))
       node("text", { class: "tick", x: px(tick), y: height - 8, "text-anchor": "middle" }, svg, tidy(tick));

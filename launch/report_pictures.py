@@ -60,7 +60,7 @@ def extent(values: np.ndarray) -> tuple[float, float] | None:
 def shared_scale(extents: list[tuple[float, float] | None], *, threshold: float | None = None) -> Scale:
     """The one scale of all maps of a run, from the extents of its pictures.
 
-    A pixel threshold is always on the scale and at least a quarter up, so that one gross defect does not hide the others.
+    A pixel threshold is always on the scale and at least a quarter up: one gross defect must not hide the others.
     """
     known = [pair for pair in extents if pair]
     low, high = (min(pair[0] for pair in known), max(pair[1] for pair in known)) if known else (0.0, 1.0)
@@ -96,15 +96,14 @@ def as_uri(image: Image.Image, settings: dict) -> str:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of one pictures/NNN.npz; reconstruction, residual and truth may be absent.
+    """The arrays of one pictures/NNN.npz; all but the image may be absent.
 
-    Raises ValueError where image, map or mask are missing or the arrays differ in height and width.
+    Raises ValueError where the image is missing or the arrays differ in height and width.
     """
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
-    for name in ("image", "map", "mask"):
-        if name not in arrays:
-            raise ValueError(f"the array {name!r} is missing")
+    if "image" not in arrays:
+        raise ValueError("it has no array 'image'")
     size = arrays["image"].shape[:2]
     for name, values in arrays.items():
         if values.shape[:2] != size:
@@ -112,7 +111,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def encode(id: str, arrays: dict[str, np.ndarray], *, map_scale: Scale, residual_scale: Scale | None) -> Picture:
+def encode(id: str, arrays: dict[str, np.ndarray], *, map_scale: Scale | None, residual_scale: Scale | None) -> Picture:
     """The arrays of one picture as a Picture; a view is left out where its array is."""
     views = []
     for name, title in (("image", "Input"), ("reconstruction", "Reconstruction")):
@@ -122,10 +121,11 @@ def encode(id: str, arrays: dict[str, np.ndarray], *, map_scale: Scale, residual
     if "residual" in arrays and residual_scale:
         grey = residual_scale.quantise(arrays["residual"])
         views.append(("residual", "Residual", data_uri(grey, quality=QUALITY["residual"])))
-    views.append(("map", "Anomaly map", data_uri(map_scale.quantise(arrays["map"]), quality=None)))
-    views.append(("predicted", "Predicted mask", mask_uri(arrays["mask"])))
-    if "truth" in arrays:
-        views.append(("truth", "Truth", mask_uri(arrays["truth"])))
+    if "map" in arrays and map_scale:
+        views.append(("map", "Anomaly map", data_uri(map_scale.quantise(arrays["map"]), quality=None)))
+    for name, view, title in (("mask", "predicted", "Predicted mask"), ("truth", "truth", "Truth")):
+        if name in arrays:
+            views.append((view, title, mask_uri(arrays[name])))
     height, width = arrays["image"].shape[:2]
     return Picture(id, height, width, views)
 
@@ -155,7 +155,7 @@ def read_pictures(
     A missing or damaged file becomes a note: one lost picture must not cost the page. Files are read twice, for the
     scales and for the encoding, as all the arrays of a run may not fit in memory. 0.5 s per megapixel on two cores.
     """
-    readable, notes, map_extents, residual_extents = {}, [], [], []
+    readable, notes, extents = {}, [], {"map": [], "residual": []}
     for file, id in read_index(folder).items():
         try:
             arrays = read_arrays(folder / file)
@@ -164,14 +164,17 @@ def read_pictures(
             notes.append(f"pictures/{file} is not shown: {reason}")
             continue
         readable[file] = id
-        map_extents.append(extent(arrays["map"]))
-        residual_extents.append(extent(arrays["residual"]) if "residual" in arrays else None)
-    map_scale = shared_scale(map_extents, threshold=pixel_threshold)
-    residual_scale = shared_scale(residual_extents) if any(residual_extents) else None
+        for name, found in extents.items():
+            found += [extent(arrays[name])] if name in arrays else []
+    scales = {
+        "map": shared_scale(extents["map"], threshold=pixel_threshold) if extents["map"] else None,
+        "residual": shared_scale(extents["residual"]) if extents["residual"] else None,
+    }
 
     def encode_file(item: tuple[str, str]) -> Picture:
-        return encode(item[1], read_arrays(folder / item[0]), map_scale=map_scale, residual_scale=residual_scale)
+        file, id = item
+        return encode(id, read_arrays(folder / file), map_scale=scales["map"], residual_scale=scales["residual"])
 
     with ThreadPoolExecutor() as pool:  # Pillow's encoders run outside the interpreter lock.
         pictures = list(pool.map(encode_file, readable.items()))
-    return pictures, {"map": map_scale, "residual": residual_scale}, notes
+    return pictures, scales, notes

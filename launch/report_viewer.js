@@ -19,7 +19,9 @@ async function pixels(source, width, height) {
 }
 
 async function colourMap(card) {
-  const canvas = card.querySelector("canvas"), { width, height } = canvas;
+  const canvas = card.querySelector("canvas");
+  if (!canvas) return; // The detector gives no map.
+  const { width, height } = canvas;
   const image = await pixels(canvas.dataset.source, width, height), values = new Uint8Array(width * height);
   for (let at = 0; at < values.length; at += 1) {
     values[at] = image.data[4 * at];
@@ -93,7 +95,7 @@ function placePlane() {
 const fitted = () => Math.min(stage.clientWidth / natural()[0], stage.clientHeight / natural()[1]);
 
 function zoom(factor, at = [stage.clientWidth / 2, stage.clientHeight / 2]) {
-  const scale = Math.max(Math.min(fitted(), 1), Math.min(32, view.scale * factor));
+  const scale = Math.max(Math.min(fitted(), 1), Math.min(Math.max(32, 8 * fitted()), view.scale * factor));
   view.x = at[0] - (at[0] - view.x) * scale / view.scale;
   view.y = at[1] - (at[1] - view.y) * scale / view.scale;
   view.scale = scale;
@@ -115,7 +117,7 @@ function showView(name) {
     if (child.tagName === "CANVAS") copy.getContext("2d").drawImage(child, 0, 0);
     return copy;
   }));
-  viewer.querySelector(".bar").hidden = view.name !== "map";
+  for (const bar of viewer.querySelectorAll(".bar")) bar.hidden = view.name !== "map";
   for (const button of byId("viewer-views").children)
     button.setAttribute("aria-pressed", String(button.dataset.view === view.name));
   const title = view.card.querySelector(`[data-view=${view.name}] .view-title`).textContent;
@@ -171,13 +173,13 @@ function viewerKey(event) {
   event.preventDefault();
 }
 
-// Score of the anomaly map under the pointer; the ends of the scale are only known to be beyond.
+// The anomaly map under the pointer; what the scale cuts off is only known to be beyond it.
 function readCursor(event) {
   const box = stage.getBoundingClientRect(), [width, height] = natural();
   const x = Math.floor((event.clientX - box.left - view.x) / view.scale);
   const y = Math.floor((event.clientY - box.top - view.y) / view.scale);
   const level = x >= 0 && y >= 0 && x < width && y < height ? levels.get(view.card)?.[y * width + x] : undefined;
-  const { 0: low, 1: high } = run.scales.map;
+  const [low, high] = run.scales.map ?? [];
   const value = level === undefined ? "" : `${level === 255 ? "≥ " : ""}${tidy(low + level / 255 * (high - low))}`;
   byId("cursor").textContent = value && `x ${x}, y ${y}, map ${value}`;
 }

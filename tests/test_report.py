@@ -7,12 +7,14 @@ import io
 import json
 import math
 import re
+import shlex
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from launch import report, report_pictures
+from launch import config as configs
+from launch import report, report_pictures, report_run, start
 
 THRESHOLD = 0.5
 EVIL = """<script>alert("1")</script>' onload="x" & co"""
@@ -21,7 +23,7 @@ EVIL = """<script>alert("1")</script>' onload="x" & co"""
 def fabricate_run(
     folder, *, kinds=("good", "good", "good", "crack", "crack", "stain"), shown=4, size=(12, 16), channels=1
 ):
-    """A small run folder: test/KIND/NNN with scores that overlap, `shown` pictures; returns the rows of predictions.csv."""
+    """A small run folder with scores that overlap and `shown` pictures; returns the rows of predictions.csv."""
     generator = np.random.default_rng(0)
     (folder / "pictures").mkdir(parents=True)
     rows, index = [], []
@@ -111,7 +113,7 @@ def test_names_cannot_become_markup(tmp_path):
     fabricate_run(tmp_path / "run", kinds=("good", EVIL, EVIL))
 
     def spoil(result):
-        for name in ("name", "detector", "preset", "command"):
+        for name in ("name", "detector", "preset"):
             result[name] = EVIL
         result["dataset"] |= {"name": EVIL, "root": EVIL, "kinds": {EVIL: 2}}
         result["figures"]["by_kind"] = {EVIL: {"images": 2}}
@@ -129,11 +131,11 @@ def test_names_cannot_become_markup(tmp_path):
 
 def test_misses_lead_then_false_alarms_then_the_rest_by_score():
     def row(id, label, score):
-        return report.Prediction(id, "", "", label, score, 0.5, int(score > 0.5), None, None, None)
+        return report_run.Prediction(id, "", "", label, score, 0.5, int(score > 0.5), None, None, None)
 
     rows = [row("passed", 0, 0.1), row("far miss", 1, 0.1), row("alarm", 0, 0.6), row("found", 1, 0.9)]
     rows += [row("near miss", 1, 0.4), row("loud alarm", 0, 0.8), row("barely found", 1, 0.55)]
-    order = [rows[place].id for place in report.worst_first(rows)]
+    order = [rows[place].id for place in report_run.worst_first(rows)]
     assert order == ["far miss", "near miss", "loud alarm", "alarm", "found", "barely found", "passed"]
 
 
@@ -248,6 +250,7 @@ def unlabelled(folder):
 GAPS = {
     "no reconstruction": drop("reconstruction", "residual"),
     "no truth": drop("truth"),
+    "no map": drop("map", "mask"),
     "null figures": no_figures,
     "no pictures": without("pictures/index.json"),
     "only result.json": without("pictures/index.json", "predictions.csv", "history.jsonl", "config.json"),
@@ -307,12 +310,12 @@ def test_a_broken_result_is_one_clear_error_and_keeps_the_old_page(tmp_path, tex
     assert (tmp_path / "run" / "report.html").read_text(encoding="utf-8") == before
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys, monkeypatch):
+def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys):
     with pytest.raises(FileNotFoundError, match="result.json is missing"):
         report.write_report(tmp_path)
-    monkeypatch.setattr("sys.argv", ["report", str(tmp_path)])
-    with pytest.raises(SystemExit, match="error: .*result.json is missing"):
-        report.main()
+    with pytest.raises(SystemExit) as stop:
+        start.run(report.main, [str(tmp_path)])
+    assert stop.value.code == 1 and "error:" in "".join(capsys.readouterr())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -339,18 +342,55 @@ def test_a_failed_write_leaves_the_old_page_and_no_scraps(tmp_path, monkeypatch)
     assert (tmp_path / "run" / "report.html").read_text(encoding="utf-8") == before
 
 
-def test_the_page_goes_where_it_is_told(tmp_path, monkeypatch, capsys):
+def test_the_page_goes_where_it_is_told(tmp_path):
     fabricate_run(tmp_path / "run")
-    monkeypatch.setattr("sys.argv", ["report", str(tmp_path / "run"), "--out", str(tmp_path / "page.html")])
-    report.main()
-    assert capsys.readouterr().out.strip() == str(tmp_path / "page.html")
-    assert "renet_d" in (tmp_path / "page.html").read_text() and not (tmp_path / "run" / "report.html").exists()
+    page = report.main([str(tmp_path / "run"), "--out", str(tmp_path / "page.html")])
+    assert page == tmp_path / "page.html" and "renet_d" in page.read_text(encoding="utf-8")
+    assert not (tmp_path / "run" / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["train.steps=7", "data.scale=0.5", "settings.widths=4,6,8"],
+        ["data.options.surfaces=(1, 2)", "train.feed=stream"],
+    ],
+)
+def test_the_command_on_the_page_makes_the_same_config(tmp_path, overrides):
+    config = configs.get("renet_d", "tiny")
+    config.data.root = "/pictures of mine/it's"
+    configs.override(config, overrides)
+    (tmp_path / "config.json").write_text(configs.to_json(config))
+    words = shlex.split(report_run.command(tmp_path / "config.json"))
+    assert words[:3] == ["python", "-m", "launch.train"]
+    again = configs.from_arguments(configs.parser("").parse_args(words[3:]))
+    assert again.to_dict() == config.to_dict()
+
+
+def test_a_config_of_nobody_gives_no_command(tmp_path):
+    assert report_run.command(tmp_path / "config.json") is None
+    for text in ('{"detector": "gone", "preset": ""}', "{}", "{", "[]"):
+        (tmp_path / "config.json").write_text(text)
+        assert report_run.command(tmp_path / "config.json") is None
+
+
+def test_timings_are_shown_with_their_units():
+    timings = {"train_s": 4.25, "steps": 100, "steps_per_s": 9.5, "score_ms_per_image": 3.123456, "compile_s": None}
+    expected = {
+        "train": "4.25 s",
+        "steps": "100",
+        "steps per s": "9.5",
+        "score": "3.123 ms per image",
+        "compile": "– s",
+    }
+    assert dict(report.with_unit(timings)) == expected
 
 
 def test_a_killed_run_still_has_a_loss_curve(tmp_path):
     path = tmp_path / "history.jsonl"
     path.write_text('{"step": 0, "loss": 2.0}\n{"step": 10, "loss": NaN, "lr": 0.1}\n{"step": 20, "lo')
-    history, unreadable = report.read_history(path)
+    history, unreadable = report_run.read_history(path)
     assert unreadable == 1 and history["step"] == [0, 10] and history["lr"] == [None, 0.1]
     assert math.isnan(history["loss"][1])
     assert json.loads(report.as_json(history)) == {"step": [0, 10], "loss": [2.0, None], "lr": [None, 0.1]}
@@ -358,6 +398,6 @@ def test_a_killed_run_still_has_a_loss_curve(tmp_path):
 
 def test_long_histories_are_thinned(tmp_path):
     path = tmp_path / "history.jsonl"
-    path.write_text("".join(f'{{"step": {step}, "loss": 1.0}}\n' for step in range(report.CURVE_POINTS * 3 + 1)))
-    steps = report.read_history(path)[0]["step"]
-    assert report.CURVE_POINTS / 2 <= len(steps) <= report.CURVE_POINTS and len(set(np.diff(steps))) == 1
+    path.write_text("".join(f'{{"step": {step}, "loss": 1.0}}\n' for step in range(report_run.CURVE_POINTS * 3 + 1)))
+    steps = report_run.read_history(path)[0]["step"]
+    assert report_run.CURVE_POINTS / 2 <= len(steps) <= report_run.CURVE_POINTS and len(set(np.diff(steps))) == 1

@@ -25,7 +25,7 @@ KINDS = {
 
 
 def records(root: Path, *, fabric: str | None = None, trim_selvage: bool = True) -> Iterator[Record]:
-    """The records of one fabric ("00" to "06") or of all; trim_selvage cuts the blank strip at the left off both files."""
+    """The records of one fabric ("00" to "06") or of all; trim_selvage cuts off the blank strip at the left."""
     masks: dict[str, list[Path]] = {}
     for mask in listed(root / "Mask_images"):
         masks.setdefault(mask.stem.rsplit("_mask", 1)[0], []).append(mask)

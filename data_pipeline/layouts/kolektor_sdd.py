@@ -23,7 +23,7 @@ EXCLUDED = "kos21/Part7"  # By the published splits.
 
 
 def records(root: Path, *, fold: int = 0) -> Iterator[Record]:
-    """The records of the set; the commutators of test fold 0, 1 or 2 are the test part, the others the training part."""
+    """The records of the set; the commutators of fold 0, 1 or 2 are the test part, all others the training part."""
     if fold not in (0, 1, 2):
         raise ValueError(f"fold={fold!r}; the published splits have the folds 0, 1 and 2")
     items = [name for name in subfolders(root) if name.startswith("kos") and name[3:].isdigit()]

@@ -1,8 +1,8 @@
 """RSDDs: rail surfaces seen from above; every picture has a defect somewhere, so that normal pictures are cut from
 them.
 
-    Type-I RSDDs dataset/Rail surface images/*.jpg + Type-I RSDDs dataset/GroundTruth/*.jpg      67 of 160 x 1000 (express)
-    Type-II RSDDs dataset/Rail surface images/*.jpg + Type-II RSDDs dataset/GroundTruth/*.jpg    128 of 55 x 1250 (haul)
+    Type-I RSDDs dataset/Rail surface images/*.jpg + GroundTruth/*.jpg      express rails, 67 of 160 x 1000
+    Type-II RSDDs dataset/Rail surface images/*.jpg + GroundTruth/*.jpg     heavy-haul rails, 128 of 55 x 1250
 
 Listing the set reads all masks. The set prescribes no split. Source: Gan et al., A Hierarchical Extractor-Based Visual
 Rail Surface Inspection System, IEEE Sensors Journal, 2017.

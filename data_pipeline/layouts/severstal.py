@@ -1,7 +1,7 @@
 """Severstal steel: 12568 training pictures of steel sheets, 1600 x 256, with four classes of defects.
 
     train_images/*.jpg
-    train.csv             ImageId,ClassId,EncodedPixels (or ImageId_ClassId,EncodedPixels), one row per picture and class
+    train.csv             ImageId,ClassId,EncodedPixels or ImageId_ClassId,EncodedPixels: a row per picture and class
 
 EncodedPixels are pairs "start length", counted from 1 down the columns. The pictures of the competition's test part
 have no labels and are not read. The set prescribes no split. Source: Severstal: Steel Defect Detection, Kaggle 2019.

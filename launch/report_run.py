@@ -1,0 +1,129 @@
+"""What a run folder says, read for its page; a run that was killed or made by hand may lack all but result.json."""
+
+import csv
+import json
+import math
+import shlex
+from pathlib import Path
+from typing import NamedTuple
+
+from launch import config as configs
+
+REQUIRED = ("detector", "dataset", "figures", "thresholds")
+CURVE_POINTS = 2000  # of the loss curve: more than a screen has pixels
+
+
+class Prediction(NamedTuple):
+    """One row of predictions.csv; label is None where the picture is unlabelled, figures are None where undefined."""
+
+    id: str
+    surface: str
+    kind: str
+    label: int | None
+    score: float
+    threshold: float | None
+    predicted: int | None
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+    @property
+    def outcome(self) -> str:
+        """miss, false alarm, detected, passed or unlabelled."""
+        names = {(1, 0): "miss", (0, 1): "false alarm", (1, 1): "detected", (0, 0): "passed"}
+        return names.get((self.label, self.predicted), "unlabelled")
+
+
+def read_result(run: Path) -> dict:
+    """result.json of a finished run.
+
+    Raises FileNotFoundError where there is none and ValueError where it is not readable or lacks a needed field.
+    """
+    path = run / "result.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing: give the folder of a finished run, or evaluate the run first")
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid JSON ({error}); evaluate the run again to rewrite it") from None
+    missing = [name for name in REQUIRED if not isinstance(result, dict) or name not in result]
+    if missing:
+        raise ValueError(f"{path} lacks {', '.join(missing)}, which every result has; evaluate the run again")
+    return result
+
+
+def read_predictions(path: Path) -> list[Prediction]:
+    """predictions.csv, one Prediction per test picture. Raises ValueError naming the row that cannot be read."""
+    predictions = []
+    with path.open(newline="", encoding="utf-8") as file:
+        for number, row in enumerate(csv.DictReader(file), start=2):
+            try:
+                predictions.append(prediction(row))
+            except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(f"{path}, row {number}: {error!r}; evaluate the run again to rewrite it") from None
+    return predictions
+
+
+def prediction(row: dict[str, str]) -> Prediction:
+    numbers = {
+        name: float(row[name]) if row[name] else None
+        for name in ("label", "score", "threshold", "predicted", "precision", "recall", "f1")
+    }
+    if numbers["score"] is None or not math.isfinite(numbers["score"]):
+        raise ValueError(f"score is {row['score']!r}, not a number")
+    for name in ("label", "predicted"):
+        numbers[name] = None if numbers[name] is None else int(numbers[name])
+    return Prediction(id=row["id"], surface=row["surface"] or "", kind=row["kind"] or "", **numbers)
+
+
+def read_history(path: Path) -> tuple[dict[str, list], int]:
+    """history.jsonl as {"step": [...], "loss": [...], ...} and a count of broken lines (a killed run leaves one).
+
+    At most CURVE_POINTS evenly spaced steps are kept; a scalar missing at a step is None there.
+    """
+    rows, unreadable = [], 0
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+            float(row["step"])
+            rows.append(row)
+        except (ValueError, KeyError, TypeError):
+            unreadable += bool(line.strip())
+    rows = rows[:: math.ceil(len(rows) / CURVE_POINTS) or 1]
+    names = dict.fromkeys(name for row in rows for name, value in row.items() if isinstance(value, (int, float)))
+    return {name: [row.get(name) for row in rows] for name in names}, unreadable
+
+
+def worst_first(predictions: list[Prediction]) -> list[int]:
+    """The order of the page, as row numbers: misses by rising margin, false alarms by falling, the rest by score.
+
+    The margin is score minus threshold: the miss that came furthest from being found leads.
+    """
+
+    def key(row: int) -> tuple[int, float]:
+        prediction = predictions[row]
+        margin = prediction.score - (prediction.threshold or 0.0)
+        places = {"miss": (0, margin), "false alarm": (1, -margin)}
+        return places.get(prediction.outcome, (2, -prediction.score))
+
+    return sorted(range(len(predictions)), key=key)
+
+
+def command(path: Path) -> str | None:
+    """The command that trains the run of this config.json again: its preset and the fields that differ from it.
+
+    None where the config is missing, damaged, or of a detector that is no longer there.
+    """
+    try:
+        config = configs.read(path)
+        preset = dict(configs.flat(configs.get(config.detector, config.preset)))
+        words = ["--detector", config.detector, "--preset", config.preset, "--dataset", config.data.name]
+        words += ["--data", config.data.root] if config.data.root else []
+    except (ValueError, OSError, AttributeError, KeyError, TypeError):
+        return None
+    named = ("detector", "preset", "data.name", "data.root")
+    for field, value in configs.flat(config):
+        if field not in named and value != preset.get(field):
+            # Only the fields of data.options are read as Python literals; a text elsewhere is taken as it is.
+            words.append(f"{field}={value!r}" if field.startswith("data.options.") else f"{field}={value}")
+    return shlex.join(["python", "-m", "launch.train", *words])

@@ -1,0 +1,420 @@
+"""Layouts find what is on disk and say what is not; load() divides it fairly and prepares it once."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import data_pipeline
+from data_pipeline import layouts, pictures
+from data_pipeline.layouts import aitex, kolektor_sdd, severstal
+from data_pipeline.load import list_records
+
+RNG = np.random.default_rng(0)
+
+
+def picture(path: Path, *, height=20, width=30, like=None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = RNG.integers(20, 230, (height, width), dtype=np.uint8) if like is None else like
+    Image.fromarray(image).save(path)
+    return path
+
+
+def mask(path: Path, *, height=20, width=30, defect=True, values=(0, 255)) -> Path:
+    marked = np.full((height, width), values[0], np.uint8)
+    if defect:
+        marked[5:9, 6:12] = values[1]
+    return picture(path, like=marked)
+
+
+def mvtec(root: Path, *, good=6, suffix="_mask") -> Path:
+    for number in range(good):
+        picture(root / f"train/good/{number:03d}.png")
+    for number in range(2):
+        picture(root / f"test/good/{number:03d}.png")
+        picture(root / f"test/crack/{number:03d}.png")
+        mask(root / f"ground_truth/crack/{number:03d}{suffix}.png")
+    return root
+
+
+def load(name, root=None, **options):
+    return data_pipeline.load(name, root=root, cache=False, **options)
+
+
+def ids(split):
+    return [entry.id for entry in split.records]
+
+
+# Real sets.
+
+
+def test_aitex_is_found_and_trimmed_without_losing_defects(real_pictures):
+    records = list_records("aitex", real_pictures / "aitex")
+    assert sum(record.label for record in records) == 12
+    assert len(records) == 22
+    for record in records:
+        trimmed = data_pipeline.record.read(record)
+        whole = data_pipeline.record.read(record._replace(draw=None))
+        assert whole.image.shape == (256, 4096, 1)
+        assert 2800 < trimmed.image.shape[1] < 3200
+        assert trimmed.mask.sum() == whole.mask.sum()
+        assert (trimmed.image == 255).mean() < 0.01
+        assert trimmed.mask.any() == bool(record.label)
+
+
+def test_nanotwice_is_found_and_its_palette_masks_are_right(real_pictures):
+    dataset = load("nanotwice", real_pictures / "nanotwice")
+    assert len(dataset.train) + len(dataset.calibration) + sum(not e.label for e in dataset.test.records) == 5
+    defective = [sample for sample in dataset.test if sample.label]
+    assert len(defective) == 14
+    for sample in defective:
+        assert sample.image.shape == (696, 1024, 1)
+        file = Image.open(real_pictures / f"nanotwice/Anomalous/gt/{Path(sample.id).name}_gt.png")
+        assert np.array_equal(sample.mask, np.asarray(file).astype(np.uint8))  # 1-bit, or the palette's index 1.
+        assert 0.001 < sample.mask.mean() < 0.2
+    assert {(e.height, e.width) for e in dataset.train.records} == {(700, 1024)}
+
+
+def test_magnetic_tile_is_found(real_pictures):
+    records = list_records("magnetic_tile", real_pictures / "magnetic_tile")
+    kinds = [record.kind for record in records]
+    assert {kind: kinds.count(kind) for kind in set(kinds)} == {"good": 150, "blowhole": 115, "break": 85, "crack": 57}
+    assert all(record.mask for record in records)
+    only = list_records("magnetic_tile", real_pictures / "magnetic_tile", kinds=("crack",))
+    assert {record.kind for record in only} == {"good", "crack"}
+
+
+def test_a_folder_in_mvtec_layout_is_found_by_itself_or_by_category(real_pictures):
+    direct = load("mvtec", real_pictures / "hazelnut_toy" / "hazelnut", channels=3)
+    assert len(direct.train) + len(direct.calibration) == 28
+    labels = [entry.label for entry in direct.test.records]
+    assert (labels.count(0), labels.count(1)) == (6, 17)
+    assert all(sample.mask.any() == bool(sample.label) for sample in direct.test)
+    named = load("mvtec", real_pictures / "hazelnut_toy", category="hazelnut", channels=3)
+    assert ids(named.train) == ids(direct.train)
+
+
+# Layouts on made-up folders.
+
+
+def test_dagm_reads_the_label_table_and_keeps_the_official_parts(tmp_path):
+    for part in ("Train", "Test"):
+        folder = tmp_path / "Class2" / part
+        for number in (1, 2, 3, 4):
+            picture(folder / f"000{number}.PNG")
+        mask(folder / "Label/0002_label.PNG")
+        (folder / "Label/Labels.txt").write_text("header\n1\t0\t0001.PNG\t0\t0\n2\t1\t0002.PNG\t0\t0002_label.PNG\n")
+    dataset = load("dagm2007", tmp_path, classes=(2,))
+    assert len(dataset.train) + len(dataset.calibration) == 3
+    assert ids(dataset.test) == [f"Class2/Test/000{number}" for number in (1, 2, 3, 4)]
+    assert [entry.label for entry in dataset.test.records] == [0, 1, 0, 0]
+    assert ids(dataset.defective) == ["Class2/Train/0002"]
+    assert dataset.defective[0].mask.sum() == 24
+    mixed = load("dagm2007", tmp_path, mix=True)
+    assert sum(entry.label for entry in mixed.test.records) == 2
+    with pytest.raises(FileNotFoundError, match=r"Class7.*found Class2/"):
+        load("dagm2007", tmp_path, classes=(2, 7))
+
+
+def test_a_wrong_dagm_label_table_is_named_with_its_line(tmp_path):
+    picture(tmp_path / "Class1/Train/0001.PNG")
+    picture(tmp_path / "Class1/Test/0001.PNG")
+    table = tmp_path / "Class1/Train/Label/Labels.txt"
+    table.parent.mkdir()
+    table.write_text("header\n1\tyes\t0001.PNG\n")
+    with pytest.raises(ValueError, match=r"Labels\.txt, line 2"):
+        load("dagm2007", tmp_path)
+
+
+def test_aitex_unites_several_masks_and_selects_a_fabric(tmp_path):
+    image = np.full((16, 100), 100, np.uint8)
+    image[:, :30] = 255
+    picture(tmp_path / "Defect_images/0044_019_04.png", like=image)
+    for number, column in ((1, 40), (2, 60)):
+        marked = np.zeros((16, 100), np.uint8)
+        marked[:, column : column + 5] = 255
+        picture(tmp_path / f"Mask_images/0044_019_04_mask{number}.png", like=marked)
+    picture(tmp_path / "Defect_images/0001_006_02.png", like=image)
+    picture(tmp_path / "NoDefect_images/fabric/0001_000_04.png", like=image)
+    records = list_records("aitex", tmp_path, fabric="04")
+    assert [(record.id, record.kind) for record in records] == [("0001_000_04", "good"), ("0044_019_04", "fuzzyball")]
+    sample = data_pipeline.record.read(records[1])
+    assert sample.image.shape == (16, 70, 1)
+    assert np.flatnonzero(sample.mask[0]).tolist() == [10, 11, 12, 13, 14, 30, 31, 32, 33, 34]
+    with pytest.raises(ValueError, match="fabric='9'.*02, 04"):
+        list_records("aitex", tmp_path, fabric="9")
+
+
+def test_a_white_fabric_is_not_taken_for_a_blank_strip():
+    assert aitex.blank_columns(np.full((4, 10, 1), 255, np.uint8)) == 0
+    assert aitex.blank_columns(np.full((4, 10, 1), 90, np.uint8)) == 0
+
+
+def kolektor(root, items=range(1, 51)):
+    for item in items:
+        for part in (6, 7):
+            picture(root / f"kos{item:02d}/Part{part}.jpg")
+            mask(root / f"kos{item:02d}/Part{part}_label.bmp", defect=item % 2 == 0)
+    return root
+
+
+def test_kolektor_folds_test_every_commutator_exactly_once(tmp_path):
+    kolektor(tmp_path)
+    tested = []
+    for fold in range(3):
+        records = list_records("kolektor_sdd", tmp_path, fold=fold)
+        assert len(records) == 99  # kos21/Part7 is left out by the published splits.
+        tested += {record.id.split("/")[0] for record in records if record.split == "test"}
+    assert sorted(tested) == [f"kos{item:02d}" for item in range(1, 51)]
+    assert [len(fold) for fold in kolektor_sdd.TEST_FOLDS] == [17, 17]
+    assert {record.label for record in records if record.id.startswith("kos02")} == {1}
+    with pytest.raises(ValueError, match="fold=3"):
+        list_records("kolektor_sdd", tmp_path, fold=3)
+    (tmp_path / "kos05/Part6_label.bmp").unlink()
+    with pytest.raises(FileNotFoundError, match="Part6_label.bmp"):
+        list_records("kolektor_sdd", tmp_path)
+
+
+def test_kolektor2_labels_pictures_by_their_masks(tmp_path):
+    for part in ("train", "test"):
+        for number in range(3):
+            picture(tmp_path / part / f"1000{number}.png")
+            mask(tmp_path / part / f"1000{number}_GT.png", defect=number == 0)
+    dataset = load("kolektor_sdd2", tmp_path)
+    assert [entry.label for entry in dataset.test.records] == [1, 0, 0]
+    assert ids(dataset.defective) == ["train/10000"]
+
+
+def test_rsdds_cuts_squares_that_together_are_the_picture(tmp_path):
+    folder = tmp_path / "Type-II RSDDs dataset"
+    path = picture(folder / "Rail surface images/rail_1.png", height=105, width=20)
+    mask(folder / "GroundTruth/rail_1.png", height=105, width=20)
+    records = list_records("rsdds", tmp_path)
+    assert [record.label for record in records] == [1, 0, 0, 0, 0]
+    samples = [data_pipeline.record.read(record) for record in records]
+    assert np.array_equal(np.concatenate([s.image for s in samples]), pictures.read_image(path)[:100])
+    assert len(list_records("rsdds", tmp_path, squares=False)) == 1
+    with pytest.raises(FileNotFoundError, match="Type-I RSDDs dataset"):
+        list_records("rsdds", tmp_path, type=1)
+
+
+def test_severstal_runs_go_down_the_columns(tmp_path):
+    for name in ("a", "b", "c", "d"):
+        picture(tmp_path / f"train_images/{name}.jpg", height=4, width=5)
+    (tmp_path / "train.csv").write_text("ImageId,ClassId,EncodedPixels\na.jpg,3,2 2 9 1\nb.jpg,1,1 1\nb.jpg,3,1 1\n")
+    records = list_records("severstal", tmp_path)
+    assert [(record.id, record.kind) for record in records] == [("a", "class 3"), ("c", "good"), ("d", "good")]
+    marked = data_pipeline.record.read(records[0]).mask
+    assert [tuple(place) for place in np.argwhere(marked.T)] == [(0, 1), (0, 2), (2, 0)]  # (column, row)
+    assert len(list_records("severstal", tmp_path, classes=(1, 3))) == 4
+    with pytest.raises(ValueError, match="reach pixel 21"):
+        severstal.decode_runs("20 2", 4, 5)
+    (tmp_path / "train.csv").write_text("ImageId,EncodedPixels\na.jpg,1 1\n")
+    with pytest.raises(ValueError, match="train.csv"):
+        list_records("severstal", tmp_path)
+
+
+def test_kylberg_sintorn_selects_textures_and_rotations(tmp_path):
+    for rotation in ("000", "040"):
+        for texture in ("canesugar01", "rice02"):
+            picture(tmp_path / f"{texture}/{texture}-r{rotation}-s001.png")
+    assert len(list_records("kylberg_sintorn", tmp_path)) == 2
+    assert len(list_records("kylberg_sintorn", tmp_path, rotations=None)) == 4
+    assert [r.surface for r in list_records("kylberg_sintorn", tmp_path, textures=["rice02"])] == ["rice02"]
+    with pytest.raises(ValueError, match="'wool01' is not in"):
+        list_records("kylberg_sintorn", tmp_path, textures=["wool01"])
+
+
+@pytest.mark.parametrize("name", [name for name in layouts.names() if layouts.needs_folder(layouts.find(name))])
+def test_every_layout_says_what_it_expected_of_a_wrong_folder(tmp_path, name):
+    (tmp_path / "holiday").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"expected .+; (found|there is no such folder).*holiday/"):
+        list_records(name, tmp_path)
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        list_records(name, tmp_path / "nowhere")
+
+
+# load().
+
+
+def test_unknown_names_and_options_are_answered_with_the_nearest(tmp_path):
+    with pytest.raises(ValueError, match=r"'nanotwic'; did you mean 'nanotwice'\? known: aitex, "):
+        load("nanotwic", tmp_path)
+    with pytest.raises(ValueError, match=r"'categry' of dataset 'mvtec'; did you mean 'category'"):
+        load("mvtec", tmp_path, categry="x")
+
+
+def test_a_dataset_of_files_needs_a_folder(monkeypatch, tmp_path):
+    monkeypatch.delenv("JAXDEFECT_DATA", raising=False)
+    with pytest.raises(ValueError, match="root="):
+        load("mvtec")
+    monkeypatch.setenv("JAXDEFECT_DATA", str(tmp_path))
+    mvtec(tmp_path / "mvtec")
+    assert len(load("mvtec").test) == 4
+
+
+def test_masks_are_found_with_and_without_their_suffix(tmp_path):
+    for name, suffix in (("with", "_mask"), ("without", "")):
+        dataset = load("mvtec", mvtec(tmp_path / name, suffix=suffix))
+        assert [sample.mask.sum() for sample in dataset.test] == [24, 24, 0, 0]
+
+
+def test_no_normal_pictures_is_an_error(tmp_path):
+    mvtec(tmp_path, good=0)
+    (tmp_path / "train/good").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match=r"train/good: expected normal pictures.*found nothing"):
+        load("mvtec", tmp_path)
+
+
+def test_one_normal_picture_cannot_be_both_trained_on_and_calibrated_with(tmp_path):
+    with pytest.raises(ValueError, match="none to train on"):
+        load("mvtec", mvtec(tmp_path, good=1))
+
+
+def test_a_defective_picture_without_a_mask_is_an_error_unless_allowed(tmp_path):
+    (mvtec(tmp_path) / "ground_truth/crack/001_mask.png").unlink()
+    with pytest.raises(ValueError, match=r"test/crack/001\.png: a defective picture without a mask.*allow_unmasked"):
+        load("mvtec", tmp_path)
+    dataset = load("mvtec", tmp_path, allow_unmasked=True)
+    assert [entry.outlined for entry in dataset.test.records] == [True, False, True, True]
+    assert dataset.test[0].mask.any()
+    assert dataset.test[1].mask is None
+
+
+def test_a_folder_of_good_pictures_alone_can_be_loaded(tmp_path):
+    for number in range(3):
+        picture(tmp_path / f"train/good/{number}.png")
+    dataset = load("mvtec", tmp_path)
+    assert [len(split) for split in (dataset.train, dataset.calibration)] == [1, 1]
+
+
+def test_a_mask_of_another_size_names_both_files_and_sizes(tmp_path):
+    mask(mvtec(tmp_path) / "ground_truth/crack/000_mask.png", height=21, width=31)
+    with pytest.raises(ValueError, match=r"000_mask\.png: .*31 x 21 .*crack/000\.png 30 x 20"):
+        load("mvtec", tmp_path).test[0]
+
+
+def test_a_good_picture_with_a_marked_mask_is_an_error(tmp_path):
+    for kind in ("Free", "Crack"):
+        for number in range(4):
+            picture(tmp_path / f"MT_{kind}/Imgs/{number}.jpg")
+            mask(tmp_path / f"MT_{kind}/Imgs/{number}.png")
+    with pytest.raises(ValueError, match="24 defect pixels in a picture filed as good"):
+        list(load("magnetic_tile", tmp_path).train)
+
+
+@pytest.mark.parametrize("options", [{"calibration": 1.0}, {"channels": 2}, {"scale": 0}, {"size": (0, 4)}])
+def test_options_out_of_range_are_refused(tmp_path, options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        load("mvtec", mvtec(tmp_path), **options)
+
+
+def unsplit(root, good=10):
+    for number in range(good):
+        picture(root / f"Normal/n{number}.tif")
+    for number in range(4):
+        picture(root / f"Anomalous/images/a{number}.tif")
+        mask(root / f"Anomalous/gt/a{number}_gt.png")
+    return root
+
+
+def test_the_parts_are_disjoint_and_train_and_calibration_normal(tmp_path):
+    dataset = load("nanotwice", unsplit(tmp_path))
+    parts = [dataset.train, dataset.calibration, dataset.test]
+    assert [len(part) for part in parts] == [6, 2, 6]  # 2 of 10 to the test, 2 of the other 8 held out.
+    assert len({name for part in parts for name in ids(part)}) == 14
+    assert not any(entry.label for part in parts[:2] for entry in part.records)
+    assert sum(entry.label for entry in dataset.test.records) == 4
+
+
+def test_the_parts_depend_on_the_seed_and_the_ids_alone(tmp_path):
+    first = load("nanotwice", unsplit(tmp_path / "one"))
+    other_folder = load("nanotwice", unsplit(tmp_path / "two"))
+    assert ids(first.train) == ids(other_folder.train)
+    assert any(ids(load("nanotwice", tmp_path / "one", seed=seed).train) != ids(first.train) for seed in range(1, 6))
+
+
+def test_the_official_test_part_is_the_test_part(tmp_path):
+    for seed in range(3):
+        dataset = load("mvtec", mvtec(tmp_path), seed=seed)
+        assert ids(dataset.test) == ["test/crack/000", "test/crack/001", "test/good/000", "test/good/001"]
+
+
+def test_pictures_are_scaled_and_coloured_as_asked(tmp_path):
+    mvtec(tmp_path)
+    half = load("mvtec", tmp_path, scale=0.5, channels=3)
+    assert half.test[0].image.shape == (10, 15, 3)
+    assert half.test[0].mask.shape == (10, 15)
+    assert (half.test.records[0].height, half.test.records[0].width) == (10, 15)
+    assert load("mvtec", tmp_path, size=(8, 9)).test[0].image.shape == (8, 9, 1)
+
+
+def test_what_is_prepared_is_what_the_files_hold(tmp_path):
+    mvtec(tmp_path / "set")
+    (tmp_path / "set/ground_truth/crack/001_mask.png").unlink()
+    options = {"root": tmp_path / "set", "scale": 0.7, "channels": 3, "allow_unmasked": True}
+    prepared = data_pipeline.load("mvtec", cache=tmp_path / "cache", **options)
+    direct = data_pipeline.load("mvtec", cache=False, **options)
+    assert prepared.fingerprint == direct.fingerprint
+    for part in ("train", "calibration", "test"):
+        left, right = getattr(prepared, part), getattr(direct, part)
+        assert left.records == right.records
+        for one, two in zip(left, right, strict=True):
+            assert one._replace(image=None, mask=None) == two._replace(image=None, mask=None)
+            assert np.array_equal(one.image, two.image)
+            assert (one.mask is None and two.mask is None) or np.array_equal(one.mask, two.mask)
+
+
+def test_generated_pictures_are_prepared_as_they_are_drawn(tmp_path):
+    options = {"surfaces": (3,), "size": 64, "train": 3, "test_good": 2, "test_defective": 2}
+    prepared = data_pipeline.load("synthetic", cache=tmp_path, **options)
+    direct = data_pipeline.load("synthetic", cache=False, **options)
+    assert [len(split) for split in (prepared.train, prepared.calibration, prepared.test)] == [2, 1, 4]
+    assert all(np.array_equal(a.image, b.image) for a, b in zip(prepared.test, direct.test, strict=True))
+    assert data_pipeline.load("synthetic", cache=False, **options, seed=1).fingerprint != direct.fingerprint
+
+
+def test_a_changed_folder_is_prepared_anew(tmp_path):
+    root = mvtec(tmp_path / "set")
+    before = data_pipeline.load("mvtec", root=root, cache=tmp_path / "cache")
+    again = data_pipeline.load("mvtec", root=root, cache=tmp_path / "cache")
+    assert before.fingerprint == again.fingerprint
+    white = picture(root / "test/crack/000.png", like=np.full((20, 30), 250, np.uint8))
+    os.utime(white, ns=(1, 1))
+    after = data_pipeline.load("mvtec", root=root, cache=tmp_path / "cache")
+    assert after.fingerprint != before.fingerprint
+    assert (after.test[0].image == 250).all()
+
+
+def test_a_failed_preparation_leaves_nothing_and_names_the_file(tmp_path):
+    root = mvtec(tmp_path / "set")
+    (root / "test/crack/001.png").write_bytes(b"no picture")
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"crack/001\.png: not a picture"):
+            data_pipeline.load("mvtec", root=root, cache=tmp_path / "cache")
+    assert not list((tmp_path / "cache").rglob("*array_record*"))
+    picture(root / "test/crack/001.png")
+    assert len(data_pipeline.load("mvtec", root=root, cache=tmp_path / "cache").test) == 4
+
+
+LOADER = """
+import sys, data_pipeline
+root, cache = sys.argv[1:]
+dataset = data_pipeline.load("mvtec", root=root, cache=cache)
+print(sum(int(sample.image.sum()) for sample in dataset.test))
+assert "tensorflow" not in sys.modules, "loading needs no TensorFlow"
+"""
+
+
+def test_two_processes_prepare_the_same_dataset_at_once(tmp_path):
+    mvtec(tmp_path / "set", good=30)
+    command = [sys.executable, "-c", LOADER, str(tmp_path / "set"), str(tmp_path / "cache")]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    outcomes = [(*process.communicate(timeout=120), process.returncode) for process in running]
+    expected = sum(int(s.image.sum()) for s in load("mvtec", tmp_path / "set").test)
+    assert outcomes == [(f"{expected}\n", "", 0)] * 2  # Nothing but the sum: preparation is silent.
+    assert len(list((tmp_path / "cache").rglob("*array_record-*"))) == 1

@@ -1,0 +1,145 @@
+"""The stream is pure in (seed, step), resumable, the same for any number of processes, and cut from real pixels."""
+
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from data_pipeline import patches, stream
+from data_pipeline.builder import Entry
+from data_pipeline.load import Split
+from data_pipeline.record import Sample
+
+SIZES = ((40, 50), (33, 64), (48, 48))
+
+
+def split(*, channels=1, unmasked=False):
+    """Pictures whose every pixel is different from its neighbours', so that a patch lies in one place only."""
+    samples = []
+    for number, (height, width) in enumerate(SIZES):
+        rng = np.random.default_rng(number)
+        image = rng.integers(0, 256, (height, width, channels), dtype=np.uint8)
+        mask = (rng.random((height, width)) < 0.002).astype(np.uint8)
+        samples.append(Sample(image, None if unmasked else mask, 1, "spot", "", f"picture {number}"))
+    entries = [Entry(s.id, s.kind, "", 1, *s.image.shape[:2], not unmasked) for s in samples]
+    return Split(entries, samples.__getitem__)
+
+
+def batches(count=3, *, pictures=None, patch=8, batch=24, seed=0, patches_per_image=4, **options):
+    pictures = pictures or split()
+    made = patches(pictures, patch=patch, batch=batch, seed=seed, patches_per_image=patches_per_image, **options)
+    return list(itertools.islice(made, count))
+
+
+def same(left, right):
+    return len(left) == len(right) and all(
+        one.keys() == two.keys() and all(np.array_equal(one[key], two[key]) for key in one)
+        for one, two in zip(left, right, strict=True)
+    )
+
+
+def test_batches_have_the_promised_shapes():
+    made = batches(1, pictures=split(channels=3), masks=True)[0]
+    assert {key: (value.shape, value.dtype) for key, value in made.items()} == {
+        "image": ((24, 8, 8, 3), np.uint8),
+        "mask": ((24, 8, 8), np.uint8),
+        "label": ((24,), np.int32),
+        "index": ((24,), np.int32),
+    }
+    assert batches(1)[0].keys() == {"image"}
+
+
+def test_the_same_seed_gives_the_same_batches_and_another_gives_others():
+    assert same(batches(seed=3), batches(seed=3))
+    assert not same(batches(seed=3), batches(seed=4))
+
+
+def test_steps_differ_from_one_another():
+    first, second, third = batches(3)
+    assert not same([first], [second])
+    assert not same([second], [third])
+
+
+def test_a_stream_resumes_at_any_step():
+    assert same(batches(2, start_step=5, masks=True), batches(7, masks=True)[5:])
+    assert same(batches(1, start_step=10**9), batches(1, start_step=10**9))
+
+
+@pytest.mark.parametrize("patches_per_image", [1, 4, 5, 16, 100])
+@pytest.mark.parametrize("process_count", [2, 3])
+def test_the_parts_of_all_processes_are_the_batch_of_one(process_count, patches_per_image):
+    whole = batches(2, masks=True, patches_per_image=patches_per_image)
+    parts = [
+        batches(2, masks=True, process_index=i, process_count=process_count, patches_per_image=patches_per_image)
+        for i in range(process_count)
+    ]
+    joined = [{key: np.concatenate([part[step][key] for part in parts]) for key in whole[0]} for step in range(2)]
+    assert same(joined, whole)
+
+
+@pytest.mark.parametrize("limit", [0, 2**30], ids=["as PNG", "as pixels"])
+def test_every_patch_is_cut_from_its_picture_with_its_mask(monkeypatch, limit):
+    monkeypatch.setattr(stream, "RAW_BYTES", limit)
+    pictures = split()
+    for made in batches(4, pictures=pictures, masks=True):
+        for patch, mask, label, index in zip(*(made[key] for key in ("image", "mask", "label", "index")), strict=True):
+            sample = pictures[index]
+            windows = np.lib.stride_tricks.sliding_window_view(sample.image[..., 0], (8, 8))
+            (place,) = np.argwhere((windows == patch[..., 0]).all((2, 3)))
+            y, x = place
+            assert np.array_equal(mask, sample.mask[y : y + 8, x : x + 8])
+            assert label == mask.any()
+
+
+def test_patches_reach_every_picture_and_every_corner():
+    tiny = Split(
+        [Entry(str(i), "good", "", 0, 4, 5, True) for i in range(3)],
+        lambda i: Sample(np.arange(20, dtype=np.uint8).reshape(4, 5, 1) + 20 * i, np.zeros((4, 5)), 0, "good", "", ""),
+    )
+    made = np.concatenate([b["image"] for b in batches(20, pictures=tiny, patch=3, batch=48, patches_per_image=4)])
+    corners, counts = np.unique(made[:, 0, 0, 0], return_counts=True)
+    assert corners.tolist() == [20 * i + 5 * y + x for i in range(3) for y in range(2) for x in range(3)]
+    assert counts.min() > 0.5 * counts.mean()  # 18 places, about 53 each: uniform.
+
+
+def test_a_picture_smaller_than_the_patch_is_named_with_its_size_and_the_remedy():
+    with pytest.raises(ValueError, match=r"picture 1 is 33 x 64 .*smaller than the patch of 34 x 34; use a smaller"):
+        batches(patch=34)
+    batches(1, patch=33)
+
+
+def test_a_batch_must_divide_over_the_processes():
+    with pytest.raises(ValueError, match="batch 24 does not divide over 5 processes; use 20 or 25"):
+        batches(process_count=5)
+    with pytest.raises(ValueError, match="process_index=2 of process_count=2"):
+        batches(process_index=2, process_count=2)
+
+
+def test_masks_are_not_streamed_where_there_are_none():
+    with pytest.raises(ValueError, match="picture 0 is defective but has no mask"):
+        batches(pictures=split(unmasked=True), masks=True)
+    assert len(batches(1, pictures=split(unmasked=True))) == 1
+
+
+def test_an_empty_split_is_refused():
+    with pytest.raises(ValueError, match="no pictures"):
+        patches(Split([], None), patch=8, batch=8, seed=0)
+
+
+EXITING = """
+import numpy as np
+from data_pipeline import patches
+from data_pipeline.builder import Entry
+from data_pipeline.load import Split
+from data_pipeline.record import Sample
+picture = Sample(np.zeros((64, 64, 1), np.uint8), None, 0, "good", "", "")
+running = patches(Split([Entry("", "good", "", 0, 64, 64, True)], lambda i: picture), patch=8, batch=64, seed=0)
+print(next(running)["image"].shape)
+"""
+
+
+def test_a_program_with_a_running_stream_exits_quietly():
+    done = subprocess.run([sys.executable, "-c", EXITING], capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.stderr, done.returncode) == ("(64, 8, 8, 1)\n", "", 0)

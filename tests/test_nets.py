@@ -1,0 +1,84 @@
+"""Fast forms of layers equal the plain ones, values and gradients."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from jaxdefect import nets
+
+
+def normal(seed, *shape):
+    return jax.random.normal(jax.random.key(seed), shape)
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 7])
+def test_deconvolution_equals_conv_transpose(size):
+    x, kernel = normal(0, 2, 6, 5, 3), normal(1, size, size, 3, 4)
+    plain = lambda x, kernel: lax.conv_transpose(x, kernel, (2, 2), "SAME", precision=lax.Precision.HIGHEST)
+    expected, pull = jax.vjp(plain, x, kernel)
+    found, pull_fast = jax.vjp(nets.deconv, x, kernel)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    seed = normal(2, *expected.shape)
+    for ours, theirs in zip(pull_fast(seed), pull(seed), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_max_pooling_equals_that_of_flax():
+    x = normal(0, 2, 8, 6, 3)
+    expected, pull = jax.vjp(lambda x: nn.max_pool(x, (2, 2), (2, 2)), x)
+    found, pull_fast = jax.vjp(nets.max_pool, x)
+    np.testing.assert_array_equal(found, expected)
+    seed = normal(1, *expected.shape)
+    np.testing.assert_array_equal(pull_fast(seed)[0], pull(seed)[0])
+
+
+def test_unpooling_puts_maxima_back_where_they_were():
+    x = normal(0, 2, 8, 6, 3)
+    back = nets.max_unpool(nets.max_pool(x), nets.max_places(x))
+    kept = back != 0
+    np.testing.assert_array_equal(back[kept], x[kept])
+    assert int(kept.sum()) == x.size // 4
+    np.testing.assert_array_equal(nets.max_pool(jnp.where(kept, back, -jnp.inf)), nets.max_pool(x))
+
+
+def test_parallel_scales_are_one_convolution():
+    x = normal(0, 2, 9, 7, 3)
+    for average in (False, True):
+        module = nets.MultiScaleConv(4, (1, 3, 5), average=average)
+        variables = module.init(jax.random.key(1), x)
+        params = {name: leaf + 0.1 for name, leaf in variables["params"].items()}
+        branches = [nets.conv(x, params[f"kernel{k}"]) + params[f"bias{k}"] for k in (1, 3, 5)]
+        expected = sum(branches) / 3 if average else jnp.concatenate(branches, -1)
+        np.testing.assert_allclose(module.apply({"params": params}, x), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("up", [False, True])
+def test_folded_normalisation_equals_flax_batch_norm(up):
+    x = normal(0, 2, 8, 6, 3)
+    module = nets.ConvNorm(5, 5, up)
+    variables = module.init(jax.random.key(1), x, train=True)
+    params = {name: leaf + 0.3 for name, leaf in variables["params"].items()}
+    stats = {"mean": normal(2, 5), "var": jnp.exp(normal(3, 5))}
+    raw = (nets.deconv if up else nets.conv)(x, params["kernel"]) + params["bias"]
+    norm = nn.BatchNorm(use_running_average=True, epsilon=nets.BN_EPSILON)
+    expected = norm.apply({"params": {"scale": params["scale"], "bias": params["shift"]}, "batch_stats": stats}, raw)
+    found = module.apply({"params": params, "batch_stats": stats}, x, train=False)
+    np.testing.assert_allclose(found, nn.relu(expected), atol=1e-4)
+
+
+def test_training_normalises_with_the_statistics_of_the_batch():
+    x = normal(0, 4, 8, 6, 3)
+    module = nets.ConvNorm(5, 3)
+    variables = module.init(jax.random.key(1), x, train=True)
+    run = jax.pmap(lambda x: module.apply(variables, x, train=True, mutable=["batch_stats"]), nets.parallel.AXIS)
+    found, mutated = run(x[None])
+    norm = nn.BatchNorm(use_running_average=False, momentum=nets.BN_MOMENTUM, epsilon=nets.BN_EPSILON)
+    raw = nets.conv(x, variables["params"]["kernel"]) + variables["params"]["bias"]
+    theirs = norm.init(jax.random.key(0), raw)
+    expected, stats = norm.apply(theirs, raw, mutable=["batch_stats"])
+    np.testing.assert_allclose(found[0], nn.relu(expected), atol=1e-4)
+    for name in ("mean", "var"):
+        np.testing.assert_allclose(mutated["batch_stats"][name][0], stats["batch_stats"][name], atol=1e-4)

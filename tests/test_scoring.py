@@ -1,0 +1,122 @@
+"""Filters against scipy; tiles against whole pictures; from uint8 to mask in one call."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.ndimage
+
+import jaxdefect
+from jaxdefect import postprocess, scoring
+from jaxdefect.scoring import Tiles
+
+
+def uniform(seed, *shape):
+    return jax.random.uniform(jax.random.key(seed), shape)
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 9, 15, 25])
+def test_the_box_filter_is_that_of_scipy(size):
+    maps = uniform(0, 2, 40, 31)
+    expected = np.stack([scipy.ndimage.uniform_filter(np.asarray(m, np.float64), size) for m in maps])
+    np.testing.assert_allclose(postprocess.box_filter(maps, size), expected, atol=1e-6)
+
+
+def test_the_box_filter_does_not_drift_over_long_rows():
+    row = jnp.concatenate([jnp.full((1, 5, 2000), 1e4), jnp.full((1, 5, 2000), 1e-4)], -1)
+    np.testing.assert_allclose(postprocess.box_filter(row, 5)[0, :, 2100:], 1e-4, rtol=1e-5)
+
+
+def test_residuals_are_worst_where_pictures_differ():
+    image = jnp.full((1, 32, 32, 3), 0.5)
+    rebuilt = image.at[0, 10, 20].set(0.9)
+    for name, residual in postprocess.RESIDUALS.items():
+        found = residual(image, rebuilt)
+        assert found.shape == (1, 32, 32), name
+        assert float(found[0, 10, 20]) > 0.01 and float(jnp.abs(found[0, 25:, :5]).max()) < 1e-6, name
+    assert float(postprocess.squared(image, rebuilt)[0, 10, 20]) == pytest.approx(0.16)
+
+
+def test_mahalanobis_is_that_of_numpy():
+    features = jax.random.normal(jax.random.key(0), (3, 20, 30, 4)) * jnp.array([1.0, 5, 0.1, 2]) + 3
+    features = features.at[..., 1].add(2 * features[..., 0])
+    moments = postprocess.no_moments(4)
+    for picture in features:
+        moments = postprocess.add_moments(moments, picture[None])
+    flat = np.asarray(features, np.float64).reshape(-1, 4)
+    mean, covariance = flat.mean(0), np.cov(flat.T, bias=True)
+    covariance += np.diag(1e-4 * np.diag(covariance))
+    centred = flat - mean
+    expected = np.einsum("nf,fg,ng->n", centred, np.linalg.inv(covariance), centred) / 4
+    np.testing.assert_allclose(postprocess.mahalanobis(features, moments).ravel(), expected, rtol=2e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("height, width", [(64, 64), (100, 150), (65, 64), (30, 200), (7, 9)])
+@pytest.mark.parametrize("tiles", [Tiles(32, 8), Tiles(64, 16), Tiles(48, 0), Tiles(32, 16)])
+def test_stitching_undoes_cutting(height, width, tiles):
+    images = uniform(0, 2, height, width, 3)
+    pieces = scoring.cut(images, tiles)
+    assert pieces.shape[1:3] == scoring.grid(height, width, tiles)
+    np.testing.assert_allclose(scoring.stitch(pieces, tiles, height=height, width=width), images, atol=1e-6)
+
+
+def blur_detector(reach: int):
+    """Scores with a zero-padded window of `reach` pixels a side, as a convolutional network would."""
+
+    def score(state, images):
+        kernel = jnp.ones((2 * reach + 1, 2 * reach + 1, images.shape[-1], 1)) * state
+        maps = jax.lax.conv_general_dilated(images, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        return jaxdefect.Scores(maps.max((1, 2, 3)), maps[..., 0], images)
+
+    return jaxdefect.Detector(lambda key, batch: 1.0, lambda state, batch, key: (state, {}), score)
+
+
+@pytest.mark.parametrize("height, width", [(96, 96), (150, 201)])
+def test_tiles_equal_the_whole_picture_away_from_its_border(height, width):
+    tiles, reach = Tiles(64, 32), 8  # The outer quarter of the overlap is dropped: 8 pixels.
+    detector = blur_detector(reach)
+    images = uniform(1, 2, height, width, 1)
+    whole = detector.score(1.0, images)
+    tiled = scoring.score_tiled(detector, 1.0, images, tiles)
+    inner = np.s_[:, reach : -reach or None, reach : -reach or None]
+    np.testing.assert_allclose(tiled.map[inner], whole.map[inner], rtol=1e-5)
+    np.testing.assert_allclose(tiled.reconstruction, images, atol=1e-6)
+    assert not np.allclose(scoring.score_tiled(detector, 1.0, images, Tiles(64, 4)).map[inner], whole.map[inner])
+
+
+def test_many_tiles_are_scored_in_turn_to_the_same_result(monkeypatch):
+    detector, images = blur_detector(2), uniform(0, 1, 128, 128, 1)
+    at_once = scoring.score_tiled(detector, 1.0, images, Tiles(32, 8))
+    monkeypatch.setattr(scoring, "TILES_AT_ONCE", 4)
+    in_turn = scoring.score_tiled(detector, 1.0, images, Tiles(32, 8))
+    for a, b in zip(jax.tree.leaves(at_once), jax.tree.leaves(in_turn), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+def test_one_call_goes_from_uint8_to_mask():
+    images = np.zeros((2, 40, 40, 1), np.uint8)
+    images[0, 5:15, 5:15] = 255  # 100 pixels
+    images[0, 30, 30] = 255  # a speck
+    detector = blur_detector(0)
+    found = scoring.detect(detector, 1.0, images, threshold=0.5, min_area=4)
+    np.testing.assert_array_equal(found.mask[0], (images[0, ..., 0] > 0) & (np.arange(40) < 20))
+    assert not bool(found.mask[1].any())
+    with_speck = scoring.detect(detector, 1.0, images, threshold=0.5, min_area=0)
+    assert int(with_speck.mask[0].sum()) == 101
+    assert int(scoring.detect(detector, 1.0, images, threshold=1.0).mask.sum()) == 0  # strictly above
+    otsu = scoring.detect(detector, 1.0, images, threshold=None)
+    np.testing.assert_array_equal(otsu.mask[0], images[0, ..., 0] > 0)
+
+
+def test_maps_come_at_the_size_of_the_original():
+    images = np.zeros((1, 20, 30, 1), np.uint8)
+    images[0, :10] = 200
+    found = scoring.detect(blur_detector(0), 1.0, images, threshold=0.5, size=(40, 60))
+    assert found.scores.map.shape == (1, 40, 60) and found.mask.shape == (1, 40, 60)
+    assert int(found.mask.sum()) == 20 * 60
+
+
+@pytest.mark.parametrize("tiles", [Tiles(4, 0), Tiles(32, 17), Tiles(32, -1)])
+def test_tiles_that_do_not_cover_are_refused(tiles):
+    with pytest.raises(ValueError, match=f"score.tile = {tiles.size} with score.overlap = {tiles.overlap}"):
+        scoring.score_tiled(blur_detector(1), 1.0, jnp.zeros((1, 64, 64, 1)), tiles)
