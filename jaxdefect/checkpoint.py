@@ -36,12 +36,13 @@ class Checkpoints:
 
     def __init__(self, folder: str | Path, *, keep: int = 2):
         self.folder = Path(folder).absolute()
-        keepers = [
-            policies.LatestN(keep),
-            policies.BestN(get_metric_fn=lambda metrics: metrics["loss"], reverse=True, n=1),
-        ]
+        loss = lambda metrics: metrics["loss"]
+        keepers = [policies.LatestN(keep), policies.BestN(get_metric_fn=loss, reverse=True, n=1)]
         options = ocp.CheckpointManagerOptions(
-            preservation_policy=policies.AnyPreservationPolicy(keepers), enable_async_checkpointing=False
+            preservation_policy=policies.AnyPreservationPolicy(keepers),
+            best_fn=loss,
+            best_mode="min",
+            enable_async_checkpointing=False,
         )
         self._manager = ocp.CheckpointManager(self.folder, options=options)
 

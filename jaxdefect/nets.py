@@ -14,8 +14,52 @@ BN_MOMENTUM, BN_EPSILON = 0.9, 1e-5
 
 
 def conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Convolution with stride 1 and zero padding to the same size."""
+    """Convolution with stride 1 and zero padding to the same size.
+
+    On CPU a kernel with few channels is computed on 2 x 2 blocks of pixels, as one of 4 times the channels and about
+    half the width: matrix products a few columns wide waste most of the processor. Equal but for rounding.
+    """
+    size, _, inputs, outputs = kernel.shape
+    even = x.shape[1] % 2 == x.shape[2] % 2 == 0
+    # Blocks of a kernel of 5 cost 36 / 25 as many products; of 3 they would cost 4 times as many.
+    if jax.default_backend() == "cpu" and even and size % 4 == 1 and size > 1 and inputs * outputs <= BLOCK_CHANNELS:
+        return unblock(_conv(block(x), block_kernel(kernel)))
+    return _conv(x, kernel)
+
+
+# Measured on 2 cores at 256 x 32^2: 9 -> 1 channels 9.7 to 1.7 ms, 9 -> 10 11.5 to 9.8, 10 -> 20 (16^2) 6.4 to 4.4.
+BLOCK_CHANNELS = 200
+
+
+def _conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def block(x: jax.Array) -> jax.Array:
+    """[B, H, W, C] -> [B, H/2, W/2, 4 C]: the pixels of each 2 x 2 block side by side (space to depth)."""
+    batch, height, width, channels = x.shape
+    x = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height // 2, width // 2, 4 * channels)
+
+
+def unblock(x: jax.Array) -> jax.Array:
+    """[B, H, W, 4 C] -> [B, 2H, 2W, C]: undoes `block` (depth to space)."""
+    batch, height, width, channels = x.shape
+    x = x.reshape(batch, height, width, 2, 2, channels // 4)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, 2 * height, 2 * width, channels // 4)
+
+
+def block_kernel(kernel: jax.Array) -> jax.Array:
+    """[k, k, in, out] -> [k', k', 4 in, 4 out]: the same convolution between blocks."""
+    size, _, inputs, outputs = kernel.shape
+    half, reach = size // 2, (size // 2 + 1) // 2
+    offset, source, target = np.mgrid[-reach : reach + 1, :2, :2]
+    taps = 2 * offset + source - target + half  # [offsets, from, to]: which tap joins these two pixels
+    taps = np.where((taps < 0) | (taps >= size), size, taps)  # Row and column `size` are zeros.
+    padded = jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))
+    spread = padded[taps[:, :, :, None, None, None], taps[None, None, None]]  # [oy, fy, ty, ox, fx, tx, in, out]
+    spread = spread.transpose(0, 3, 1, 4, 6, 2, 5, 7)
+    return spread.reshape(2 * reach + 1, 2 * reach + 1, 4 * inputs, 4 * outputs)
 
 
 def phase_taps(size: int) -> np.ndarray:
@@ -25,13 +69,12 @@ def phase_taps(size: int) -> np.ndarray:
     kernel of one pixel not at all.
     """
     before = 0 if size == 1 else -(-size // 2)
-    reach = size // 4 + 1
+    places = [(phase, tap, *divmod(phase + tap - before, 2)) for phase in range(2) for tap in range(size)]
+    reach = max(abs(offset) for _, _, offset, odd in places if not odd)
     taps = np.full((2, 2 * reach + 1), size)
-    for phase in range(2):
-        for tap in range(size):
-            offset, odd = divmod(phase + tap - before, 2)
-            if not odd:
-                taps[phase, offset + reach] = tap
+    for phase, tap, offset, odd in places:
+        if not odd:
+            taps[phase, offset + reach] = tap
     return taps
 
 
@@ -46,17 +89,7 @@ def deconv(x: jax.Array, kernel: jax.Array) -> jax.Array:
     none = jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))  # Row and column `size` are zeros.
     phases = none[taps[:, None, :, None], taps[None, :, None, :]]  # [2, 2, offsets, offsets, in, out]
     phases = phases.transpose(2, 3, 4, 0, 1, 5)
-    y = conv(x, phases.reshape(*phases.shape[:3], -1))
-    batch, height, width, _ = y.shape
-    y = y.reshape(batch, height, width, 2, 2, kernel.shape[-1])
-    return y.transpose(0, 1, 3, 2, 4, 5).reshape(batch, 2 * height, 2 * width, -1)
-
-
-def blocks(x: jax.Array) -> jax.Array:
-    """[B, H, W, C] -> [B, H/2, W/2, C, 4]: the pixels of each 2 x 2 block."""
-    batch, height, width, channels = x.shape
-    x = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
-    return x.transpose(0, 1, 3, 5, 2, 4).reshape(batch, height // 2, width // 2, channels, 4)
+    return unblock(conv(x, phases.reshape(*phases.shape[:3], -1)))
 
 
 def max_pool(x: jax.Array) -> jax.Array:
@@ -67,15 +100,15 @@ def max_pool(x: jax.Array) -> jax.Array:
 
 
 def max_places(x: jax.Array) -> jax.Array:
-    """[B, H/2, W/2, C, 4] one-hot: where in its 2 x 2 block each maximum was (the first, if several)."""
-    return jax.nn.one_hot(jnp.argmax(blocks(x), axis=-1), 4, dtype=x.dtype)
+    """[B, H/2, W/2, 4, C] one-hot: where in its 2 x 2 block each maximum was (the first, if several)."""
+    blocks = block(x).reshape(x.shape[0], x.shape[1] // 2, x.shape[2] // 2, 4, x.shape[3])
+    return jax.nn.one_hot(jnp.argmax(blocks, axis=3), 4, axis=3, dtype=x.dtype)
 
 
 def max_unpool(x: jax.Array, places: jax.Array) -> jax.Array:
     """Puts each value back where `max_places` says it came from; zeros elsewhere. [B, H, W, C] -> [B, 2H, 2W, C]."""
-    batch, height, width, channels = x.shape
-    spread = (x[..., None] * places).reshape(batch, height, width, channels, 2, 2)
-    return spread.transpose(0, 1, 4, 2, 5, 3).reshape(batch, 2 * height, 2 * width, channels)
+    spread = x[:, :, :, None] * places
+    return unblock(spread.reshape(*x.shape[:3], -1))
 
 
 class ConvNorm(nn.Module):

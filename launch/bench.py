@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--turns", type=int, default=5, help="timings of each, of which the median counts (default: 5)")
     parser.add_argument("--steps", type=int, default=10, help="training steps per turn (default: 10)")
     parser.add_argument("--out", type=Path, help="write the JSON here, too")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_intermixed_args(argv)
     start.devices()
     jax.config.update("jax_enable_compilation_cache", False)  # Or compile times would be those of reading a file.
     config = configs.from_arguments(arguments)

@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="a folder of pictures; folders inside are searched too")
     parser.add_argument("--out", type=Path, required=True, help="the folder for masks, overlays and detections.csv")
     parser.add_argument("--threshold", type=float, help="of the pixel map, instead of the calibrated one")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_intermixed_args(argv)
     found = find_pictures(arguments.folder)
     start.devices()
     run = experiment.load_run(arguments.run)

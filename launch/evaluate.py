@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> Path:
     parser.add_argument("--data", type=Path, help="another folder of pictures, in the layout the run was trained on")
     parser.add_argument("--out", type=Path, help="a folder for the new result (default: the run's own, replacing it)")
     parser.add_argument("overrides", nargs="*", metavar="field=value", help="fields of score, threshold or report")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_intermixed_args(argv)
     start.devices()
     run = experiment.load_run(arguments.run)
     configs.override(run.config, arguments.overrides, only=("score", "threshold", "report"))

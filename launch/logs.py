@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from tensorboardX import SummaryWriter
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 def progress_bar() -> Progress:

@@ -39,7 +39,7 @@ function whenResized(holder, draw) {
 // stepped: from point to point by way of the next one's y, so that the area under precision and recall is their average.
 // Returns mark(name, x, y): moves a dot; pass null to take it away.
 function curve(holder, points, { x, y, titles, height = 240, line = null, logarithmic = false, stepped = false, fill = true, output }) {
-  const margin = { left: 44, right: 12, top: 10, bottom: 38 }, marks = new Map();
+  const margin = { left: 44, right: 18, top: 10, bottom: 38 }, marks = new Map();
   const unit = logarithmic ? (value) => Math.log10(value) : (value) => value;
   let place = null;
   function draw(width) {

@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> Path:
     """Returns the report page."""
     parser = configs.parser(__doc__)
     parser.add_argument("--workdir", help="the folder of the run (default: runs/<detector>-<preset>-<dataset>-<seed>)")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_intermixed_args(argv)
     config = configs.from_arguments(arguments)
     workdir = Path(arguments.workdir) if arguments.workdir else experiment.default_workdir(config)
     begun = time.monotonic()

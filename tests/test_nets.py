@@ -26,6 +26,21 @@ def test_deconvolution_equals_conv_transpose(size):
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
+@pytest.mark.parametrize("size", [5, 9])
+def test_convolution_on_blocks_equals_the_plain_one(size):
+    x, kernel = normal(0, 2, 8, 12, 3), normal(1, size, size, 3, 4)
+    plain = lambda x, kernel: lax.conv_general_dilated(
+        x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), precision=lax.Precision.HIGHEST
+    )
+    expected, pull = jax.vjp(plain, x, kernel)
+    found, pull_blocks = jax.vjp(lambda x, k: nets.unblock(plain(nets.block(x), nets.block_kernel(k))), x, kernel)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(nets.conv(x, kernel), expected, atol=1e-4)
+    seed = normal(2, *expected.shape)
+    for ours, theirs in zip(pull_blocks(seed), pull(seed), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-3)
+
+
 def test_max_pooling_equals_that_of_flax():
     x = normal(0, 2, 8, 6, 3)
     expected, pull = jax.vjp(lambda x: nn.max_pool(x, (2, 2), (2, 2)), x)

@@ -1,0 +1,114 @@
+"""Checkpoints survive damage: flipped bits, missing and truncated files, empty folders, a full disk."""
+
+import subprocess
+import sys
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxdefect.checkpoint import Checkpoints, checksum
+
+STATE = {"kernel": np.arange(20000, dtype=np.float32), "step": np.int32(3), "nested": (np.ones((2, 3)),)}
+PROGRESS = {"best": 0.5, "waited": 1}
+
+
+def saved(folder, steps=(5, 10), losses=(0.5, 0.4), **options):
+    checkpoints = Checkpoints(folder, **options)
+    for step, loss in zip(steps, losses, strict=True):
+        state = STATE | {"step": np.int32(step)}
+        checkpoints.save(step, state, loss=loss, progress=PROGRESS)
+    checkpoints.close()
+
+
+def files_of(folder, step):
+    return sorted((p for p in (folder / str(step)).rglob("*") if p.is_file()), key=lambda p: -p.stat().st_size)
+
+
+def test_what_was_saved_is_restored(tmp_path):
+    saved(tmp_path)
+    step, state, progress = Checkpoints(tmp_path).restore(STATE)
+    assert step == 10 and progress == PROGRESS and int(state["step"]) == 10
+    np.testing.assert_array_equal(state["kernel"], STATE["kernel"])
+
+
+def test_an_empty_folder_has_none(tmp_path):
+    assert Checkpoints(tmp_path).restore(STATE) is None
+
+
+def test_the_last_two_and_the_best_are_kept(tmp_path):
+    saved(tmp_path, steps=(1, 2, 3, 4, 5), losses=(0.5, 0.1, 0.4, 0.3, 0.2))
+    checkpoints = Checkpoints(tmp_path)
+    assert checkpoints.steps() == [2, 4, 5]
+    assert checkpoints.best() == 2
+    assert checkpoints.restore(STATE, step=2)[0] == 2
+
+
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(
+    "damage", [flip, truncate, lambda path: path.unlink()], ids=["flipped", "truncated", "missing"]
+)
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, damage):
+    saved(tmp_path / "c")
+    damage(files_of(tmp_path / "c", 10)[0])
+    with pytest.warns(UserWarning, match="10 is broken and set aside"):
+        step, state, _ = Checkpoints(tmp_path / "c").restore(STATE)
+    assert step == 5 and int(state["step"]) == 5
+    assert not (tmp_path / "c" / "10").exists()
+    Checkpoints(tmp_path / "c").save(10, STATE, loss=0.1, progress=PROGRESS)  # The place is free again.
+
+
+def test_an_empty_step_folder_is_no_checkpoint(tmp_path):
+    saved(tmp_path / "c")
+    (tmp_path / "c" / "20").mkdir()
+    with pytest.warns(UserWarning, match="20 is broken"):
+        assert Checkpoints(tmp_path / "c").restore(STATE)[0] == 10
+
+
+def test_nothing_sound_left_is_an_error(tmp_path):
+    saved(tmp_path / "c")
+    for step in (5, 10):
+        flip(files_of(tmp_path / "c", step)[0])
+    with (
+        pytest.warns(UserWarning),
+        pytest.raises(ValueError, match="no sound checkpoint .* train again"),
+    ):
+        Checkpoints(tmp_path / "c").restore(STATE)
+
+
+FILL = """
+import resource, sys
+import numpy as np
+from jaxdefect.checkpoint import Checkpoints
+checkpoints = Checkpoints(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # As on a full disk, files stop growing.
+try:
+    checkpoints.save(20, {"kernel": np.random.default_rng(0).normal(size=200000)}, loss=0.1, progress={})
+except OSError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_is_reported_and_the_last_checkpoint_kept(tmp_path):
+    saved(tmp_path)
+    done = subprocess.run([sys.executable, "-c", FILL, str(tmp_path)], capture_output=True, text=True)
+    assert "could not write the checkpoint of step 20" in done.stdout, done.stderr
+    assert "step 10 is kept" in done.stdout and "free space" in done.stdout
+    assert Checkpoints(tmp_path).restore(STATE)[0] == 10
+
+
+def test_a_checksum_sees_every_bit_name_and_shape():
+    tree = {"a": jnp.zeros(3), "b": jnp.ones(2)}
+    different = [{"a": jnp.zeros(3).at[1].set(-0.0), "b": jnp.ones(2)}, {"a": jnp.zeros((3, 1)), "b": jnp.ones(2)},
+                 {"c": jnp.zeros(3), "b": jnp.ones(2)}, {"a": jnp.zeros(3, jnp.int32), "b": jnp.ones(2)}]  # fmt: skip
+    assert len({checksum(t) for t in (tree, *different)}) == 5
+    assert checksum(tree) == checksum({"b": np.ones(2, np.float32), "a": np.zeros(3, np.float32)})
