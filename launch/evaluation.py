@@ -111,7 +111,8 @@ def evaluate(run: Run, data: Data, workdir: Path) -> dict[str, Any]:
         "dataset": describe(run, data), "figures": found["figures"], "curves": found["curves"],
         "thresholds": {"pixel": pixel._asdict(), "image": image._asdict()},
         "timings": {**run.timings, "score_ms_per_image": scored.milliseconds},
-        **experiment.environment(), "warnings": [*filter(None, (pixel.warning, image.warning)), *([] if drawn else [NOT_OUTLINED])],
+        **experiment.environment(),
+        "warnings": [*filter(None, (pixel.warning, image.warning)), *([] if drawn else [NOT_OUTLINED])],
     }  # fmt: skip
     experiment.write_json(workdir / "result.json", result)
     return result

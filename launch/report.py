@@ -6,7 +6,7 @@ The page is one file, RUN/report.html, without a request to anywhere: styles, sc
 content security policy forbids the rest. Of the run only result.json must be there; whatever else is missing is left
 out of the page and said on it.
 
-Charts are drawn as SVG in report_charts.js and not with a charting library: their colours follow the reader's light or
+Charts are drawn as SVG in charts.js and not with a charting library: their colours follow the reader's light or
 dark mode and the printer, the slider under the histogram lies exactly on its axis, and a sweep of a hundred runs does
 not carry a hundred copies of a library of 5 MB.
 """
@@ -25,11 +25,11 @@ from markupsafe import Markup
 
 from launch import files, start
 from launch.logs import console
-from launch.report_pictures import read_pictures
-from launch.report_run import command, read_history, read_predictions, read_result, worst_first
+from launch.page.pictures import read_pictures
+from launch.page.run import command, read_history, read_predictions, read_result, worst_first
 
-HERE = Path(__file__).parent
-SCRIPTS = ("report_charts.js", "report_viewer.js", "report.js")
+HERE = Path(__file__).parent / "page"
+SCRIPTS = ("charts.js", "viewer.js", "report.js")
 
 
 def write_report(run_dir: str | Path, *, out: str | Path | None = None) -> Path:

@@ -14,7 +14,9 @@ import pytest
 from PIL import Image
 
 from launch import config as configs
-from launch import report, report_pictures, report_run, start
+from launch import report, start
+from launch.page import pictures as report_pictures
+from launch.page import run as report_run
 
 THRESHOLD = 0.5
 EVIL = """<script>alert("1")</script>' onload="x" & co"""

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from launch import report, report_pictures
+from launch import report
+from launch.page import pictures as report_pictures
 from tests.test_report import EVIL, GAPS, THRESHOLD, change_result, fabricate_gap, fabricate_run
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)

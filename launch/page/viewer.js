@@ -1,4 +1,4 @@
-// Anomaly maps in colour, outlines, and the enlarged view. Uses run and byId of report_charts.js.
+// Anomaly maps in colour, outlines, and the enlarged view. Uses run and byId of charts.js.
 
 // Inferno (matplotlib, CC0), eleven of its 256 colours: equal steps look equal, and its dark end suits a dark page.
 const INFERNO = ["#000004", "#160b39", "#420a68", "#6a176e", "#932667", "#bc3754", "#dd513a", "#f37819", "#fca50a", "#f6d746", "#fcffa4"];
