@@ -46,7 +46,8 @@ class Detector(NamedTuple):
     step:      (state, batch, key) -> (state, metrics); one update of every player. `metrics` holds scalars, `loss`
                among them. The key is the same on every device: noise per sample takes `parallel.sample_keys`.
     score:     (state, images) -> Scores. Depends on nothing but the state and that image: not on its neighbours.
-    calibrate: (state, images) -> state, folded over held-out normal images after training.
+    calibrate: (state, images) -> state, folded over the normal training images once trained. Thresholds are then fitted
+               on held-out images that neither has seen.
     """
 
     init: Callable[[jax.Array, Batch], State]

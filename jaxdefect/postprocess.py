@@ -1,10 +1,9 @@
-"""From images and reconstructions to anomaly maps: residuals, filters, normalisation by what is normal, padding.
+"""From images and reconstructions to anomaly maps: residuals, mean filters, padding.
 
 Images are [B, H, W, C] in [0, 1], maps [B, H, W]; a higher value is worse.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -69,63 +68,3 @@ def pad_to_multiple(images: jax.Array, multiple: int) -> jax.Array:
     """Mirrors the lower and right border of [B, H, W, C] until H and W are multiples of `multiple`."""
     height, width = images.shape[1:3]
     return jnp.pad(images, ((0, 0), (0, -height % multiple), (0, -width % multiple), (0, 0)), "symmetric")
-
-
-class Moments(NamedTuple):
-    """Sums over pixels of feature vectors, from which a Gaussian follows. Counts are float32: exact to 2^24 images."""
-
-    images: jax.Array  # [] how many pictures
-    mean: jax.Array  # [F] sum over pictures of the mean over their pixels
-    square: jax.Array  # [F, F] likewise, of the outer products about `shift`
-    shift: jax.Array  # [F] a first guess of the mean, so that squares do not cancel
-
-
-def no_moments(features: int) -> Moments:
-    """The moments of nothing."""
-    return Moments(jnp.zeros(()), jnp.zeros(features), jnp.zeros((features, features)), jnp.zeros(features))
-
-
-def add_moments(moments: Moments, features: jax.Array) -> Moments:
-    """Adds the pixels of feature maps [B, H, W, F]; each picture counts as one, whatever its size."""
-    shift = jnp.where(moments.images == 0, jnp.mean(features, (0, 1, 2)), moments.shift)
-    centred = features - shift
-    pixels = features.shape[1] * features.shape[2]
-    square = jnp.einsum("bhwf,bhwg->fg", centred, centred, precision=jax.lax.Precision.HIGHEST) / pixels
-    mean = jnp.sum(jnp.mean(centred, (1, 2)), 0)
-    return Moments(moments.images + features.shape[0], moments.mean + mean, moments.square + square, shift)
-
-
-def mahalanobis(features: jax.Array, moments: Moments) -> jax.Array:
-    """Squared distance of each pixel's features [B, H, W, F] to the Gaussian of normal pixels: [B, H, W].
-
-    Divided by F: 1 is usual. Before calibration all distances are measured from 0 with unit variance.
-    """
-    count = jnp.maximum(moments.images, 1)
-    mean = moments.mean / count
-    covariance = moments.square / count - jnp.outer(mean, mean)
-    # A feature that never varies (or varies with another) must not divide by zero: 1e-4 of each variance is added.
-    spread = jnp.where(moments.images > 0, jnp.diag(covariance), 1)
-    covariance += jnp.diag(jnp.where(moments.images > 0, 1e-4 * spread + 1e-12, 1))
-    whiten = jnp.linalg.inv(jnp.linalg.cholesky(covariance))
-    white = jnp.einsum("bhwf,gf->bhwg", features - moments.shift - mean, whiten, precision=jax.lax.Precision.HIGHEST)
-    return jnp.mean(jnp.square(white), -1)
-
-
-def residual_features(images: jax.Array, reconstructions: jax.Array) -> jax.Array:
-    """What is unusual about a residual, at each pixel: [B, H, W, F]. Work in progress."""
-    image, rebuilt = jnp.mean(images, -1), jnp.mean(reconstructions, -1)
-    maps = []
-    for size in (3, 7, 15):
-        smooth = lambda x, size=size: box_filter(x, size)
-        mu, nu = smooth(image), smooth(rebuilt)
-        var, war = smooth(image**2) - mu**2, smooth(rebuilt**2) - nu**2
-        cov = smooth(image * rebuilt) - mu * nu
-        maps += [
-            mu,
-            mu - nu,
-            jnp.sqrt(jnp.maximum(var, 0) + 1e-6),
-            jnp.sqrt(jnp.maximum(war, 0) + 1e-6),
-            cov / (var + war + 1e-3),
-            jnp.sqrt(smooth((image - rebuilt) ** 2)),
-        ]
-    return jnp.stack(maps, -1)

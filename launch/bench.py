@@ -3,6 +3,7 @@
     python -m launch.bench                        # training at 256 patches of 32 x 32, detection at 1024 x 1024
     python -m launch.bench --against torch        # pip install torch first
     python -m launch.bench --out bench.json train.patch=64
+    python -m launch.bench --against torch --page docs/benchmarks.md
 
 Ours and theirs take turns, and the ratio quoted is the median over turns of theirs / ours: above 1, ours is faster.
 """
@@ -11,6 +12,7 @@ import contextlib
 import itertools
 import json
 import resource
+import shlex
 import statistics
 import sys
 import time
@@ -25,9 +27,8 @@ from ml_collections import ConfigDict
 
 from jaxdefect import feed, parallel, scoring, train
 from launch import config as configs
-from launch import experiment, start
+from launch import experiment, files, start
 
-SIDE = 1024
 BATCHES = (1, 8)
 DTYPES = ("float32", "bfloat16")
 THRESHOLD = 0.01
@@ -39,17 +40,19 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--against", choices=("torch",), help="the same network in eager PyTorch, in turn")
     parser.add_argument("--turns", type=int, default=5, help="timings of each, of which the median counts (default: 5)")
     parser.add_argument("--steps", type=int, default=10, help="training steps per turn (default: 10)")
+    parser.add_argument("--side", type=int, default=1024, help="of the pictures detected in, pixels (default: 1024)")
     parser.add_argument("--out", type=Path, help="write the JSON here, too")
+    parser.add_argument("--page", type=Path, help="write the figures as a Markdown page here")
     arguments = parser.parse_intermixed_args(argv)
     start.devices()
     jax.config.update("jax_enable_compilation_cache", False)  # Or compile times would be those of reading a file.
     config = configs.from_arguments(arguments)
     theirs = Torch(config) if arguments.against else None
     turns = {"turns": arguments.turns}
-    result = {**experiment.environment(), "config": config.to_dict()}
+    result = {**experiment.environment(), "config": config.to_dict(), "side": arguments.side}
     result["train"] = bench_train(config, theirs, steps=arguments.steps, **turns)
     result["detect"] = {
-        f"batch {batch}, {dtype}": bench_detect(config, theirs, batch=batch, dtype=dtype, **turns)
+        f"batch {batch}, {dtype}": bench_detect(config, theirs, side=arguments.side, batch=batch, dtype=dtype, **turns)
         for batch, dtype in itertools.product(BATCHES, DTYPES)
     }
     result["peak_memory_mb"] = peak_memory()
@@ -60,6 +63,10 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     print(text)
     if arguments.out:
         experiment.write_json(arguments.out, result)
+    if arguments.page:
+        words = ["python", "-m", "launch.bench", *(sys.argv[1:] if argv is None else argv)]
+        with files.replacing(arguments.page) as file:
+            file.write(as_page(result, command=shlex.join(words)))
     return result
 
 
@@ -114,22 +121,68 @@ def bench_train(config: ConfigDict, theirs: "Torch | None", *, steps: int, turns
     }  # fmt: skip
 
 
-def bench_detect(config: ConfigDict, theirs: "Torch | None", *, batch: int, dtype: str, turns: int) -> dict[str, Any]:
-    """Milliseconds from uint8 pictures of 1024 x 1024 to masks."""
+def bench_detect(
+    config: ConfigDict, theirs: "Torch | None", *, side: int, batch: int, dtype: str, turns: int
+) -> dict[str, Any]:
+    """Milliseconds from uint8 pictures of side x side to masks."""
     settings = config.settings.copy_and_resolve_references()
     settings.dtype = dtype
     detector = experiment.make_detector(ConfigDict({"detector": config.detector, "settings": settings}))
-    images = jnp.asarray(noise(batch, SIDE, config.data.channels))
-    side = config.train.patch
-    example = scoring.as_float(jnp.asarray(noise(2, side, config.data.channels)))
+    images = jnp.asarray(noise(batch, side, config.data.channels))
+    example = scoring.as_float(jnp.asarray(noise(2, config.train.patch, config.data.channels)))
     state = jax.jit(detector.init)(jax.random.key(0), feed.Batch(example))
     call = lambda: scoring.detect(detector, state, images, threshold=THRESHOLD).mask
     begun = time.perf_counter()
     jax.block_until_ready(call())
     compiled = time.perf_counter() - begun
-    figures = in_turn(call, theirs and theirs.detector(state, batch, dtype), turns=turns)
+    figures = in_turn(
+        call, theirs and theirs.detector(state, noise(batch, side, config.data.channels), dtype), turns=turns
+    )
     figures |= {"ms": 1e3 * figures["seconds"], "compile_s": compiled}
     return figures | ({"torch_ms": 1e3 * figures["torch_seconds"]} if theirs else {})
+
+
+def as_page(result: dict[str, Any], *, command: str) -> str:
+    """The figures as Markdown."""
+    hardware, versions, config = result["hardware"], result["versions"], result["config"]
+    raced = "torch" in versions
+    train_, detect = result["train"], result["detect"]
+    head = ["", "ours", *(["PyTorch", "PyTorch / ours (least to greatest)"] if raced else [])]
+
+    def row(name, figures, ours, torch):
+        cells = [name, ours]
+        if raced:
+            low, high = figures["torch/ours range"]
+            cells += [torch, f"**{figures['torch/ours']:.2f}** ({low:.2f} to {high:.2f})"]
+        return cells
+
+    name = f"training, {train_['batch']} patches of {train_['patch']} x {train_['patch']}"
+    speeds = (f"{train_.get(key, 0):.2f} steps/s" for key in ("steps_per_s", "torch_steps_per_s"))
+    rows = [row(name, train_, *speeds)]
+    for name, figures in detect.items():
+        times = (f"{figures.get(key, 0):.0f} ms" for key in ("ms", "torch_ms"))
+        rows.append(row(f"uint8 picture of {result['side']} x {result['side']} to mask, {name}", figures, *times))
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
+    named = ", ".join(f"{name} {versions[name]}" for name in ("jax", "flax", "torch") if name in versions)
+    compiled = ", ".join(
+        f"{name} {figures['compile_s']:.1f} s" for name, figures in {"training": train_, **detect}.items()
+    )
+    memory = ", ".join(f"{name} {value:.0f} MB" for name, value in result["peak_memory_mb"].items())
+    return f"""# Benchmarks
+
+{config["detector"]}, preset {config["preset"]}. Medians of several turns in which ours and theirs alternate; a ratio
+above 1 means that ours is faster. Both compute the same network: before the race, the reconstructions of the same
+weights are compared.
+
+    {command}
+
+{table}
+
+Compilation, once per shape and kept on disk between runs: {compiled}.
+Peak memory of the whole process{" (both libraries)" if raced else ""}: {memory}.
+
+{hardware["device"]}, {hardware["cpu_cores"]} CPU cores, {hardware["machine"]}; {named}, Python {versions["python"]}.
+"""
 
 
 def peak_memory() -> dict[str, float]:
@@ -175,13 +228,12 @@ class Torch:
 
         return call
 
-    def detector(self, state: Any, batch: int, dtype: str) -> Callable[[], Any]:
+    def detector(self, state: Any, images: np.ndarray, dtype: str) -> Callable[[], Any]:
         net = self.network().eval()
         self.bench.load(net, state.params, state.batch_stats)
         self.check_equal(net, state)
         net = net.to(getattr(self.torch, dtype)).to(memory_format=self.torch.channels_last)
-        images = noise(batch, SIDE, self.config.data.channels).transpose(0, 3, 1, 2)
-        images = self.torch.tensor(images.copy(), device=self.device)
+        images = self.torch.tensor(images.transpose(0, 3, 1, 2).copy(), device=self.device)
         box = self.config.settings.box
         return lambda: int(self.bench.detect(net, images, box=box, threshold=THRESHOLD).sum())
 

@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 
 import data_pipeline
 import jaxdefect
-from jaxdefect import feed, parallel, scoring, train
+from jaxdefect import feed, parallel, scoring, tiling, train
 from jaxdefect.checkpoint import Checkpoints
 from launch import config as configs
 from launch import files, logs
@@ -74,15 +74,15 @@ def make_feed(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
     )  # fmt: skip
 
 
-def tiles_of(config: ConfigDict, sizes: Iterable[tuple[int, int]]) -> scoring.Tiles | None:
+def tiles_of(config: ConfigDict, sizes: Iterable[tuple[int, int]]) -> tiling.Tiles | None:
     """How pictures of these (scaled) sizes are scored: None for whole."""
     knobs = config.score
     if knobs.mode not in ("auto", "whole", "tiled"):
         raise ValueError(f"score.mode = {knobs.mode!r} is not known; use auto, whole or tiled")
     if knobs.mode == "whole" or (knobs.mode == "auto" and len(set(sizes)) <= MANY_SIZES):
         return None
-    tiles = scoring.Tiles(knobs.tile, knobs.overlap)
-    scoring.check_tiles(tiles)
+    tiles = tiling.Tiles(knobs.tile, knobs.overlap)
+    tiling.check_tiles(tiles)
     return tiles
 
 
@@ -91,11 +91,11 @@ def sizes_of(split: data_pipeline.Split) -> list[tuple[int, int]]:
     return [(record.height, record.width) for record in split.records]
 
 
-def on_canvas(image: np.ndarray, tiles: scoring.Tiles | None) -> np.ndarray:
+def on_canvas(image: np.ndarray, tiles: tiling.Tiles | None) -> np.ndarray:
     """A picture [H, W, C] as a batch of one, mirrored up to a whole grid of tiles, so that few sizes compile."""
     if tiles is None:
         return image[None]
-    tall, wide = scoring.canvas(*image.shape[:2], tiles)
+    tall, wide = tiling.canvas(*image.shape[:2], tiles)
     return np.pad(image, ((0, tall - image.shape[0]), (0, wide - image.shape[1]), (0, 0)), "symmetric")[None]
 
 
@@ -142,10 +142,15 @@ def train_run(config: ConfigDict, workdir: Path, data: Data) -> Run:
 
 
 def calibrate(config: ConfigDict, detector: jaxdefect.Detector, state: Any, data: Data) -> Any:
-    """Folds the normal calibration pictures into the state."""
-    tiles = tiles_of(config, sizes_of(data.seen.calibration))
-    for sample in data.seen.calibration:
-        state = scoring.calibrate(detector, state, on_canvas(sample.image, tiles), tiles=tiles)
+    """Folds the normal training pictures into the state; those held out are for the thresholds."""
+    if detector.calibrate is jaxdefect.detector.no_calibration:
+        return state
+    tiles = tiles_of(config, sizes_of(data.seen.train))
+    with logs.progress_bar() as bar:
+        task = bar.add_task("calibrating", total=len(data.seen.train), note="")
+        for sample in data.seen.train:
+            state = scoring.calibrate(detector, state, on_canvas(sample.image, tiles), tiles=tiles)
+            bar.advance(task)
     return jax.device_get(state)
 
 

@@ -171,7 +171,7 @@ def test_detection_finds_what_evaluation_found(run, tmp_path):
         (["train.feed=resedent"], "train.feed = 'resedent'"),
         (["score.mode=tile"], "score.mode = 'tile'"),
         (["settings.losses=l1,sim"], "'sim' is not known; use one of l1"),
-        (["settings.kernels=(5,4,3)"], "must be odd"),
+        (["settings.kernels=(5,4,3)"], "must be odd and positive, not (5, 4, 3"),
         (["settings.widths=(4,8)"], "differ in length"),
         (["threshold.pixel=paula"], "pauta"),
         (["threshold.image=otsu"], "use pauta, quantile"),
@@ -263,8 +263,8 @@ def test_two_processes_train_one_run(tmp_path):
             np.testing.assert_allclose(a, b, atol=2e-2 * (np.abs(a).max() + 1e-3))
 
 
-def test_the_calibrated_state_is_what_detect_uses(run):
+def test_calibration_has_seen_the_training_pictures(run):
     loaded = experiment.load_run(run)
-    assert float(loaded.state.moments.images) == 1
+    assert float(loaded.state.normal.pictures) == 5
     found = scoring.detect(loaded.detector, loaded.state, np.zeros((1, 64, 64, 1), np.uint8), threshold=1.0)
     assert found.scores.map.shape == (1, 64, 64)

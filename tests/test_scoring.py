@@ -7,8 +7,8 @@ import pytest
 import scipy.ndimage
 
 import jaxdefect
-from jaxdefect import postprocess, scoring
-from jaxdefect.scoring import Tiles
+from jaxdefect import postprocess, scoring, tiling
+from jaxdefect.tiling import Tiles
 
 
 def uniform(seed, *shape):
@@ -37,27 +37,13 @@ def test_residuals_are_worst_where_pictures_differ():
     assert float(postprocess.squared(image, rebuilt)[0, 10, 20]) == pytest.approx(0.16)
 
 
-def test_mahalanobis_is_that_of_numpy():
-    features = jax.random.normal(jax.random.key(0), (3, 20, 30, 4)) * jnp.array([1.0, 5, 0.1, 2]) + 3
-    features = features.at[..., 1].add(2 * features[..., 0])
-    moments = postprocess.no_moments(4)
-    for picture in features:
-        moments = postprocess.add_moments(moments, picture[None])
-    flat = np.asarray(features, np.float64).reshape(-1, 4)
-    mean, covariance = flat.mean(0), np.cov(flat.T, bias=True)
-    covariance += np.diag(1e-4 * np.diag(covariance))
-    centred = flat - mean
-    expected = np.einsum("nf,fg,ng->n", centred, np.linalg.inv(covariance), centred) / 4
-    np.testing.assert_allclose(postprocess.mahalanobis(features, moments).ravel(), expected, rtol=2e-3, atol=1e-3)
-
-
 @pytest.mark.parametrize("height, width", [(64, 64), (100, 150), (65, 64), (30, 200), (7, 9)])
 @pytest.mark.parametrize("tiles", [Tiles(32, 8), Tiles(64, 16), Tiles(48, 0), Tiles(32, 16)])
 def test_stitching_undoes_cutting(height, width, tiles):
     images = uniform(0, 2, height, width, 3)
-    pieces = scoring.cut(images, tiles)
-    assert pieces.shape[1:3] == scoring.grid(height, width, tiles)
-    np.testing.assert_allclose(scoring.stitch(pieces, tiles, height=height, width=width), images, atol=1e-6)
+    pieces = tiling.cut(images, tiles)
+    assert pieces.shape[1:3] == tiling.grid(height, width, tiles)
+    np.testing.assert_allclose(tiling.stitch(pieces, tiles, height=height, width=width), images, atol=1e-6)
 
 
 def blur_detector(reach: int):

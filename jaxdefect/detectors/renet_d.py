@@ -6,6 +6,7 @@ convolution modules with three poolings, four deconvolution modules, three avera
 Source: Hu, Yao, Wu, Qiu, Zhu, "A Lightweight Reconstruction Network for Surface Defect Inspection".
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,12 +14,15 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxdefect import optim, postprocess
+from jaxdefect import features, normal, optim, postprocess
 from jaxdefect.detector import Batch, Detector, Scores
 from jaxdefect.losses import PIXEL_LOSSES, frobenius_norm, ms_ssim, weighted_pair
 from jaxdefect.nets import ConvNorm, MultiScaleConv, max_places, max_pool, max_unpool
+from jaxdefect.normal import Normal
+from jaxdefect.tiling import Tiles, check_tiles, cut, stitch
 
 SCALES = (1, 3, 5)  # of the stem and the heads, in pixels
+DISTANCES = {"mahalanobis": normal.mahalanobis, "nearest": normal.nearest}
 
 
 class Net(nn.Module):
@@ -63,7 +67,7 @@ class State(NamedTuple):
     params: Any
     batch_stats: Any
     opt_state: Any
-    moments: postprocess.Moments  # of the residual features of normal pictures
+    normal: Normal  # what the residual features of normal pictures are
 
 
 def make(
@@ -78,7 +82,11 @@ def make(
     penalty: float,
     learning_rate: float,
     pixel_range: float,
+    block: int,
+    overlap: int,
     residual: str,
+    window: int,
+    bank: int,
     box: int,
     dtype: str,
 ) -> Detector:
@@ -86,10 +94,18 @@ def make(
 
     stem, widths, kernels, up, norm: the network (see `Net`). losses: one of l1, mse, ssim, ms_ssim, or two of them
     weighted alpha : 1 - alpha (Eq. 8). penalty: of |w|_F (Eq. 4). pixel_range: 1, or 255 for the l1 and mse of
-    0-255 pixels. residual: squared (Eq. 9), absolute, ssim or mahalanobis (see `postprocess`). box: side of the mean
-    filter over the residual, in pixels. dtype: of the network when it scores, float32 or bfloat16.
+    0-255 pixels. block, overlap: pictures are redrawn in blocks of that many pixels, as large as the training patches,
+    which share `overlap` pixels; 0 redraws them whole, faster, but the net then misses the zero padding around its
+    patches and redraws even normal surface worse. residual: squared (Eq. 9), absolute, ssim; the distance of residual
+    features (window x window cells, see `features`) from those of normal pictures, mahalanobis or nearest (of `bank`
+    kept); or a product of several, such as ssim*nearest. box: side of the mean filter over the residual, pixels.
+    dtype: of the network when it scores.
     """
-    _check(stem=stem, widths=widths, kernels=kernels, up=up, losses=losses, residual=residual, box=box, dtype=dtype)
+    _check(
+        stem=stem, widths=widths, kernels=kernels, up=up, losses=losses, block=block, overlap=overlap,
+        residual=residual, odd=(*kernels, box, window), dtype=dtype,
+    )  # fmt: skip
+    residuals = residual.split("*")
     net = Net(stem, tuple(widths), tuple(kernels), up, norm)
     optimizer = optim.adam(learning_rate)
     multiple = 2 ** (len(widths) - 1)
@@ -113,11 +129,9 @@ def make(
             raise ValueError(f"patches of {height} x {width} do not survive {len(widths) - 1} poolings; "
                              f"use a patch size that is a multiple of {multiple}")  # fmt: skip
         variables = net.init(key, batch.image, train=True)
-        features = postprocess.residual_features(batch.image, batch.image)
-        moments = postprocess.no_moments(features.shape[-1])
-        return State(
-            variables["params"], variables.get("batch_stats", {}), optimizer.init(variables["params"]), moments
-        )
+        count = features.residual_features(batch.image, batch.image, window=window).shape[-1]
+        params, batch_stats = variables["params"], variables.get("batch_stats", {})
+        return State(params, batch_stats, optimizer.init(params), normal.nothing(count, bank=bank))
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
@@ -125,32 +139,44 @@ def make(
         params, opt_state, (batch_stats, metrics) = optim.update(optimizer, objective, state.params, state.opt_state)
         return state._replace(params=params, opt_state=opt_state, batch_stats=batch_stats), metrics
 
-    def reconstruct(state: State, images: jax.Array) -> jax.Array:
+    def redraw(state: State, images: jax.Array) -> jax.Array:
         variables = {"params": state.params, "batch_stats": state.batch_stats}
         padded = postprocess.pad_to_multiple(images, multiple)
         rebuilt, _ = net.apply(variables, padded.astype(dtype), train=False)
         return rebuilt[:, : images.shape[1], : images.shape[2]].astype(jnp.float32)
 
+    def reconstruct(state: State, images: jax.Array) -> jax.Array:
+        if not block:
+            return redraw(state, images)
+        tiles = Tiles(block, overlap)
+        pieces = cut(images, tiles)
+        rebuilt = redraw(state, pieces.reshape(-1, *pieces.shape[3:])).reshape(pieces.shape)
+        return stitch(rebuilt, tiles, height=images.shape[1], width=images.shape[2])
+
+    def anomaly(name: str, state: State, images: jax.Array, rebuilt: jax.Array) -> jax.Array:
+        if name not in DISTANCES:
+            return postprocess.RESIDUALS[name](images, rebuilt)
+        found = features.residual_features(images, rebuilt, window=window)
+        return features.to_pixels(DISTANCES[name](state.normal, found), *images.shape[1:3])
+
     def score(state: State, images: jax.Array) -> Scores:
         rebuilt = reconstruct(state, images)
-        if residual == "mahalanobis":
-            raw = postprocess.mahalanobis(postprocess.residual_features(images, rebuilt), state.moments)
-        else:
-            raw = postprocess.RESIDUALS[residual](images, rebuilt)
+        raw = math.prod(anomaly(name, state, images, rebuilt) for name in residuals)
         smooth = postprocess.box_filter(raw, box)
         return Scores(image=jnp.max(smooth, (1, 2)), map=smooth, reconstruction=rebuilt)
 
     def calibrate(state: State, images: jax.Array) -> State:
-        features = postprocess.residual_features(images, reconstruct(state, images))
-        return state._replace(moments=postprocess.add_moments(state.moments, features))
+        found = features.residual_features(images, reconstruct(state, images), window=window)
+        return state._replace(normal=normal.add(state.normal, found))
 
     return Detector(init, step, score, calibrate)
 
 
-def _check(*, stem, widths, kernels, up, losses, residual, box, dtype) -> None:
+def _check(*, stem, widths, kernels, up, losses, block, overlap, residual, odd, dtype) -> None:
     """Raises ValueError, naming field, value, rule and remedy, for settings that describe no network."""
-    options = {"up": (up, ("deconv", "unpool")), "residual": (residual, (*postprocess.RESIDUALS, "mahalanobis"))}
-    options["dtype"] = (dtype, ("float32", "bfloat16"))
+    options = {"up": (up, ("deconv", "unpool")), "dtype": (dtype, ("float32", "bfloat16"))}
+    known = (*postprocess.RESIDUALS, *DISTANCES)
+    options |= {f"residual ({residual})": (name, known) for name in residual.split("*")}
     options |= {f"losses[{i}]": (name, (*PIXEL_LOSSES, "ms_ssim")) for i, name in enumerate(losses)}
     for field, (value, allowed) in options.items():
         if value not in allowed:
@@ -165,6 +191,7 @@ def _check(*, stem, widths, kernels, up, losses, residual, box, dtype) -> None:
         raise ValueError(
             f"settings.widths {tuple(widths)} and kernels {tuple(kernels)} differ in length; give one kernel per width"
         )
-    for size in (*kernels, box):
-        if size < 1 or size % 2 == 0:
-            raise ValueError(f"settings.kernels {tuple(kernels)} and box {box} must be odd and positive; {size} is not")
+    if any(size < 1 or size % 2 == 0 for size in odd):
+        raise ValueError(f"settings.kernels, box and window must be odd and positive, not {odd}")
+    if block:
+        check_tiles(Tiles(block, overlap), field="settings.block", overlap_field="settings.overlap")
