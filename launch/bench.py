@@ -47,6 +47,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     start.devices()
     jax.config.update("jax_enable_compilation_cache", False)  # Or compile times would be those of reading a file.
     config = configs.from_arguments(arguments)
+    if arguments.against:  # The race is of whole pictures and the plain residual: both sides do the same.
+        config.settings.update(block=0, residual="squared")
     theirs = Torch(config) if arguments.against else None
     turns = {"turns": arguments.turns}
     result = {**experiment.environment(), "config": config.to_dict(), "side": arguments.side}
@@ -171,8 +173,8 @@ def as_page(result: dict[str, Any], *, command: str) -> str:
     return f"""# Benchmarks
 
 {config["detector"]}, preset {config["preset"]}. Medians of several turns in which ours and theirs alternate; a ratio
-above 1 means that ours is faster. Both compute the same network: before the race, the reconstructions of the same
-weights are compared.
+above 1 means that ours is faster. Both redraw whole pictures with the same network (the reconstructions of the same
+weights are compared before the race), take the squared residual, filter and threshold it.
 
     {command}
 

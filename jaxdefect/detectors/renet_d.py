@@ -148,10 +148,13 @@ def make(
     def reconstruct(state: State, images: jax.Array) -> jax.Array:
         if not block:
             return redraw(state, images)
-        tiles = Tiles(block, overlap)
-        pieces = cut(images, tiles)
+        tiles, (height, width), margin = Tiles(block, overlap), images.shape[1:3], overlap // 2
+        # Mirrored all around, so that no pixel of the picture lies at the edge of a block, where it is redrawn worst.
+        around = jnp.pad(images, ((0, 0), (margin, margin), (margin, margin), (0, 0)), "symmetric")
+        pieces = cut(around, tiles)
         rebuilt = redraw(state, pieces.reshape(-1, *pieces.shape[3:])).reshape(pieces.shape)
-        return stitch(rebuilt, tiles, height=images.shape[1], width=images.shape[2])
+        whole = stitch(rebuilt, tiles, height=height + 2 * margin, width=width + 2 * margin)
+        return whole[:, margin : margin + height, margin : margin + width]
 
     def anomaly(name: str, state: State, images: jax.Array, rebuilt: jax.Array) -> jax.Array:
         if name not in DISTANCES:
