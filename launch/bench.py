@@ -184,6 +184,7 @@ Compilation, once per shape and kept on disk between runs: {compiled}.
 Peak memory of the whole process{" (both libraries)" if raced else ""}: {memory}.
 
 {hardware["device"]}, {hardware["cpu_cores"]} CPU cores, {hardware["machine"]}; {named}, Python {versions["python"]}.
+{"Not measured on a GPU." if hardware["platform"] == "cpu" else ""}
 """
 
 
