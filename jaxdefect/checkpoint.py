@@ -67,8 +67,8 @@ class Checkpoints:
     def restore(self, template: Any, *, step: int | None = None) -> tuple[int, Any, dict[str, Any]] | None:
         """The last sound checkpoint (or that of `step`) as (step, state, progress); None if there never was one.
 
-        template: a tree of arrays or shapes. A broken checkpoint is renamed to `broken-<step>` and reported as a
-        warning. Raises ValueError if all are broken.
+        template: a tree of arrays or shapes. A broken checkpoint is moved to the folder `<folder>-broken`
+        and reported as a warning. Raises ValueError if all are broken.
         """
         candidates = [step] if step is not None else self.steps()[::-1]
         for candidate in candidates:

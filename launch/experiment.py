@@ -107,12 +107,10 @@ def train_run(config: ConfigDict, workdir: Path, data: Data) -> Run:
     checkpoints = Checkpoints(workdir / "checkpoints")
     strips = data.seen.train[0].image[: knobs.patch * 8, : knobs.patch * 8]
     started = time.monotonic()
-    first: list[float] = []
     with logs.progress_bar() as bar, contextlib.closing(checkpoints):
         log = logs.TrainingLog(workdir, steps=knobs.steps, bar=bar)
 
         def on_log(step, metrics, state):
-            first.append(time.monotonic() - started) if not first else None
             if parallel.is_main():
                 log(step, metrics)
                 if step % knobs.save_every == 0 or step == knobs.steps:
