@@ -62,11 +62,11 @@ def resident(
     store |= {} if masks is None else {"mask": stack(masks)}
     store |= {} if labels is None else {"label": np.asarray(labels, np.int32)}
     store |= {} if surfaces is None else {"surface": np.asarray(surfaces, np.int32)}
-    store = parallel.replicate(store)
+    store, count = parallel.replicate(store), len(images)
 
     def cut_one(store, key):
         which, where = jax.random.split(key)
-        index = jax.random.randint(which, (), 0, len(images))
+        index = jax.random.randint(which, (), 0, count)
         y, x = jax.random.randint(where, (2,), 0, store["corners"][index])
         window = lambda name, *tail: jax.lax.dynamic_slice(
             store[name], (index, y, x, *(0 for _ in tail)), (1, patch, patch, *tail)
@@ -95,9 +95,10 @@ def stream(open_at: Callable[[int], Iterator[dict[str, np.ndarray]]]) -> Feed:
         following.update(step=step + 1, ready=parallel.split(next(following["batches"])))
         return ready
 
-    def cut(arrays: dict[str, jax.Array], keys: jax.Array) -> Batch:
-        del keys  # The host has cut the patches already.
-        as_float = lambda name, array: array.astype(jnp.float32) / (255 if name == "image" else 1)
-        return Batch(**{n: as_float(n, a) if n in ("image", "mask") else a for n, a in arrays.items()})
+    return Feed(inputs, _as_batch, split=True)
 
-    return Feed(inputs, cut, split=True)
+
+def _as_batch(arrays: dict[str, jax.Array], keys: jax.Array) -> Batch:
+    del keys  # The host has cut the patches already.
+    as_float = lambda name, array: array.astype(jnp.float32) / (255 if name == "image" else 1)
+    return Batch(**{n: as_float(n, a) if n in ("image", "mask") else a for n, a in arrays.items()})

@@ -1,6 +1,8 @@
 """Shared linen blocks. Features are [B, H, W, C]; kernels [k, k, in, out]; k is odd."""
 
-from collections.abc import Sequence
+import contextlib
+import contextvars
+from collections.abc import Iterator, Sequence
 
 import flax.linen as nn
 import jax
@@ -31,7 +33,36 @@ def conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
 BLOCK_CHANNELS = 200
 
 
+_form = contextvars.ContextVar("form", default="native")
+
+
+@contextlib.contextmanager
+def convolutions(form: str) -> Iterator[None]:
+    """What is traced inside computes convolutions in this form: native, or matmul.
+
+    Under `vmap` over kernels the native form becomes one convolution of as many groups as there are runs, which many
+    libraries compute slowly; matmul gathers the taps of every pixel and becomes one batched matrix product, at k * k
+    times the memory of the features.
+    """
+    token = _form.set(form)
+    try:
+        yield
+    finally:
+        _form.reset(token)
+
+
+def matmul_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """The same convolution as a matrix product over gathered taps."""
+    size, (height, width) = kernel.shape[0], x.shape[1:3]
+    half = size // 2
+    padded = jnp.pad(x, ((0, 0), (half, half), (half, half), (0, 0)))
+    taps = [padded[:, i : i + height, j : j + width] for i in range(size) for j in range(size)]
+    return jnp.concatenate(taps, -1) @ kernel.reshape(-1, kernel.shape[-1])
+
+
 def _conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    if _form.get() == "matmul":
+        return matmul_conv(x, kernel)
     return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 

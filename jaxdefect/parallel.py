@@ -76,24 +76,40 @@ def split(tree: Any) -> Any:
 
 
 def compile_step(
-    advance: Callable[[Any, Any, jax.Array], tuple[Any, dict[str, jax.Array]]], *, split_inputs: bool
-) -> Callable[[Any, Any, Any], tuple[Any, dict[str, jax.Array]]]:
-    """Compiles `advance(state, inputs, step) -> (state, metrics)` for all devices.
+    advance: Callable[..., tuple[Any, dict[str, jax.Array]]], *, split_inputs: bool
+) -> Callable[..., tuple[Any, dict[str, jax.Array]]]:
+    """Compiles one run's `advance(state, inputs, step, key) -> (state, metrics)` for all devices.
 
     The state goes in and comes out whole and is overwritten in place; `inputs` are split over the devices (their
     leading axis) or given whole to each; metrics are averaged.
     """
 
-    def on_each_device(rank, state, inputs, step):
+    def on_each_device(rank, state, inputs, step, key):
         del rank  # pmap wants one argument that is split.
-        state, metrics = advance(state, inputs, step)
+        state, metrics = advance(state, inputs, step, key)
         return state, mean(metrics)
 
     mapped = jax.pmap(
         on_each_device,
         axis_name=AXIS,
-        in_axes=(0, None, 0 if split_inputs else None, None),
+        in_axes=(0, None, 0 if split_inputs else None, None, None),
         out_axes=None,
         donate_argnums=(1,),
     )
     return functools.partial(mapped, split(np.arange(jax.local_device_count())))
+
+
+def compile_runs(
+    advance: Callable[..., tuple[Any, dict[str, jax.Array]]],
+) -> Callable[..., tuple[Any, dict[str, jax.Array]]]:
+    """Compiles `advance` for many runs side by side, each whole on its own device: nothing crosses between devices.
+
+    States, keys and metrics are [local devices, runs per device, ...]; inputs and step are shared by all.
+    """
+    return jax.pmap(jax.vmap(on_one_device(advance), (0, None, None, 0)), in_axes=(0, None, None, 0), donate_argnums=0)
+
+
+def on_one_device(function: Callable) -> Callable:
+    """The function as it is on a machine with one device: its averages over devices are those of one."""
+    named = jax.vmap(lambda rank, args: function(*args), (0, None), axis_name=AXIS)
+    return lambda *args: jax.tree.map(lambda leaf: leaf[0], named(jnp.zeros(1), args))

@@ -4,6 +4,7 @@
     python -m launch.bench --against torch        # pip install torch first
     python -m launch.bench --out bench.json train.patch=64
     python -m launch.bench --against torch --page docs/benchmarks.md
+    python -m launch.bench --sweep --page docs/benchmarks.md     # a curve of many runs, in three ways
 
 Ours and theirs take turns, and the ratio quoted is the median over turns of theirs / ours: above 1, ours is faster.
 """
@@ -25,9 +26,9 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from jaxdefect import feed, parallel, scoring, train
+from jaxdefect import feed, scoring, train
+from launch import bench_sweep, experiment, start
 from launch import config as configs
-from launch import experiment, files, start
 
 BATCHES = (1, 8)
 DTYPES = ("float32", "bfloat16")
@@ -39,7 +40,9 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser = configs.parser(__doc__)
     parser.add_argument("--against", choices=("torch",), help="the same network in eager PyTorch, in turn")
     parser.add_argument("--turns", type=int, default=5, help="timings of each, of which the median counts (default: 5)")
-    parser.add_argument("--steps", type=int, default=10, help="training steps per turn (default: 10)")
+    parser.add_argument("--steps", type=int, help="training steps per turn (default: 10; of --sweep on a GPU: 1000)")
+    parser.add_argument("--sweep", action="store_true", help="a curve of many runs instead, in three ways")
+    parser.add_argument("--runs", type=int, help="of --sweep (default: 4; on a GPU: 50)")
     parser.add_argument("--side", type=int, default=1024, help="of the pictures detected in, pixels (default: 1024)")
     parser.add_argument("--out", type=Path, help="write the JSON here, too")
     parser.add_argument("--page", type=Path, help="write the figures as a Markdown page here")
@@ -47,12 +50,15 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     start.devices()
     jax.config.update("jax_enable_compilation_cache", False)  # Or compile times would be those of reading a file.
     config = configs.from_arguments(arguments)
+    words = shlex.join(["python", "-m", "launch.bench", *(sys.argv[1:] if argv is None else argv)])
+    if arguments.sweep:
+        return bench_curve(arguments, config, command=words)
     if arguments.against:  # The race is of whole pictures and the plain residual: both sides do the same.
         config.settings.update(block=0, residual="squared")
     theirs = Torch(config) if arguments.against else None
     turns = {"turns": arguments.turns}
     result = {**experiment.environment(), "config": config.to_dict(), "side": arguments.side}
-    result["train"] = bench_train(config, theirs, steps=arguments.steps, **turns)
+    result["train"] = bench_train(config, theirs, steps=arguments.steps or 10, **turns)
     result["detect"] = {
         f"batch {batch}, {dtype}": bench_detect(config, theirs, side=arguments.side, batch=batch, dtype=dtype, **turns)
         for batch, dtype in itertools.product(BATCHES, DTYPES)
@@ -66,10 +72,31 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     if arguments.out:
         experiment.write_json(arguments.out, result)
     if arguments.page:
-        words = ["python", "-m", "launch.bench", *(sys.argv[1:] if argv is None else argv)]
-        with files.replacing(arguments.page) as file:
-            file.write(as_page(result, command=shlex.join(words)))
+        bench_sweep.write_page(arguments.page, as_page(result, command=words))
     return result
+
+
+def bench_curve(arguments: Any, config: ConfigDict, *, command: str) -> dict[str, Any]:
+    """`--sweep`."""
+    accelerated = jax.default_backend() != "cpu"
+    runs, steps = arguments.runs or (50 if accelerated else 4), arguments.steps or (1000 if accelerated else 10)
+    result = bench_sweep.bench_sweep(config, runs=runs, steps=steps)
+    result |= experiment.environment() | {"peak_memory_mb": peak_memory()}
+    print(json.dumps(result, indent=2))
+    if arguments.out:
+        experiment.write_json(arguments.out, result)
+    if arguments.page:
+        bench_sweep.write_page(arguments.page, bench_sweep.as_section(result, machine=machine(result), command=command))
+    return result
+
+
+def machine(result: dict[str, Any]) -> str:
+    """The hardware and versions of a result in a line."""
+    hardware, versions = result["hardware"], result["versions"]
+    named = ", ".join(f"{name} {versions[name]}" for name in ("jax", "flax", "torch") if name in versions)
+    place = f"{hardware['device']}, {hardware['cpu_cores']} CPU cores, {hardware['machine']}"
+    gpu = " Not measured on a GPU." if hardware["platform"] == "cpu" else ""
+    return f"{place}; {named}, Python {versions['python']}.{gpu}"
 
 
 def in_turn(ours: Callable[[], Any], theirs: Callable[[], Any] | None, *, turns: int) -> dict[str, float]:
@@ -100,19 +127,18 @@ def noise(count: int, side: int, channels: int) -> np.ndarray:
 def bench_train(config: ConfigDict, theirs: "Torch | None", *, steps: int, turns: int) -> dict[str, Any]:
     """Steps per second over all devices, cutting patches included."""
     knobs = config.train
-    detector = experiment.make_detector(config)
+    detector, numbers = experiment.make_detector(config)
     source = feed.resident(list(noise(8, 256, config.data.channels)), patch=knobs.patch)
-    key = jax.random.key(0)
-    state = parallel.replicate(train.init(detector, source, key=key, batch=knobs.batch))
-    count = train.steps_per_call(source, steps)
-    advance = train.compile_advance(detector, source, key=key, batch=knobs.batch, count=count)
+    program = train.one_run(detector, source, key=jax.random.key(0), batch=knobs.batch, numbers=numbers)
+    state = program.place(program.init())
+    count = steps if program.scans else 1
     begun = time.perf_counter()
-    held = [jax.block_until_ready(advance(state, source.inputs(0), 0))[0]]
+    held = [jax.block_until_ready(program.advance(state, 0, count))[0]]
     compiled = time.perf_counter() - begun
 
     def ours():
         for step in range(0, steps, count):
-            held[0], metrics = advance(held[0], source.inputs(step), step)
+            held[0], metrics = program.advance(held[0], step, count)
         return metrics
 
     figures = in_turn(ours, theirs and theirs.trainer(steps), turns=turns)
@@ -129,10 +155,10 @@ def bench_detect(
     """Milliseconds from uint8 pictures of side x side to masks."""
     settings = config.settings.copy_and_resolve_references()
     settings.dtype = dtype
-    detector = experiment.make_detector(ConfigDict({"detector": config.detector, "settings": settings}))
+    detector, numbers = experiment.make_detector(ConfigDict({"detector": config.detector, "settings": settings}))
     images = jnp.asarray(noise(batch, side, config.data.channels))
     example = scoring.as_float(jnp.asarray(noise(2, config.train.patch, config.data.channels)))
-    state = jax.jit(detector.init)(jax.random.key(0), feed.Batch(example))
+    state = jax.jit(detector.init)(jax.random.key(0), feed.Batch(example), numbers)
     call = lambda: scoring.detect(detector, state, images, threshold=THRESHOLD).mask
     begun = time.perf_counter()
     jax.block_until_ready(call())
@@ -146,7 +172,7 @@ def bench_detect(
 
 def as_page(result: dict[str, Any], *, command: str) -> str:
     """The figures as Markdown."""
-    hardware, versions, config = result["hardware"], result["versions"], result["config"]
+    versions, config = result["versions"], result["config"]
     raced = "torch" in versions
     train_, detect = result["train"], result["detect"]
     head = ["", "ours", *(["PyTorch", "PyTorch / ours (least to greatest)"] if raced else [])]
@@ -165,12 +191,11 @@ def as_page(result: dict[str, Any], *, command: str) -> str:
         times = (f"{figures.get(key, 0):.0f} ms" for key in ("ms", "torch_ms"))
         rows.append(row(f"uint8 picture of {result['side']} x {result['side']} to mask, {name}", figures, *times))
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
-    named = ", ".join(f"{name} {versions[name]}" for name in ("jax", "flax", "torch") if name in versions)
     compiled = ", ".join(
         f"{name} {figures['compile_s']:.1f} s" for name, figures in {"training": train_, **detect}.items()
     )
     memory = ", ".join(f"{name} {value:.0f} MB" for name, value in result["peak_memory_mb"].items())
-    return f"""# Benchmarks
+    return f"""## Training and detection
 
 {config["detector"]}, preset {config["preset"]}. Medians of several turns in which ours and theirs alternate; a ratio
 above 1 means that ours is faster. Both redraw whole pictures with the same network (the reconstructions of the same
@@ -183,8 +208,7 @@ weights are compared before the race), take the squared residual, filter and thr
 Compilation, once per shape and kept on disk between runs: {compiled}.
 Peak memory of the whole process{" (both libraries)" if raced else ""}: {memory}.
 
-{hardware["device"]}, {hardware["cpu_cores"]} CPU cores, {hardware["machine"]}; {named}, Python {versions["python"]}.
-{"Not measured on a GPU." if hardware["platform"] == "cpu" else ""}
+{machine(result)}
 """
 
 
@@ -233,7 +257,7 @@ class Torch:
 
     def detector(self, state: Any, images: np.ndarray, dtype: str) -> Callable[[], Any]:
         net = self.network().eval()
-        self.bench.load(net, state.params, state.batch_stats)
+        self.bench.load(net, state.state.params, state.state.batch_stats)
         self.check_equal(net, state)
         net = net.to(getattr(self.torch, dtype)).to(memory_format=self.torch.channels_last)
         images = self.torch.tensor(images.transpose(0, 3, 1, 2).copy(), device=self.device)
@@ -243,7 +267,8 @@ class Torch:
     def check_equal(self, net, state: Any) -> None:
         """Raises ValueError unless both networks redraw a picture alike: a race of different networks says nothing."""
         picture = noise(1, 64, self.config.data.channels)
-        ours = experiment.make_detector(self.config).score(state, scoring.as_float(jnp.asarray(picture))).reconstruction
+        detector, _ = experiment.make_detector(self.config)
+        ours = detector.score(state, scoring.as_float(jnp.asarray(picture))).reconstruction
         mirrored = self.torch.tensor(picture[:, ::-1, ::-1].transpose(0, 3, 1, 2).copy() / np.float32(255))
         with self.torch.inference_mode():
             theirs = net(mirrored.to(self.device)).cpu().numpy().transpose(0, 2, 3, 1)[:, ::-1, ::-1]

@@ -5,6 +5,8 @@ import ast
 import difflib
 import importlib
 import json
+import math
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -78,6 +80,18 @@ def override(config: ConfigDict, pairs: Sequence[str], *, only: Sequence[str] = 
             raise ValueError(f"the config has no field {field!r}{nearest(field, list(fields))}")
 
 
+def assign(config: ConfigDict, fields: dict[str, Any]) -> None:
+    """Sets values (not texts) by field, in place. Raises ValueError as `override` does."""
+    known = dict(flat(config))
+    for field, value in fields.items():
+        if field.startswith("data.options."):
+            config.data.options[field.removeprefix("data.options.")] = value
+        elif field in known:
+            set_field(config, field, check_type(field, value, known[field]))
+        else:
+            raise ValueError(f"the config has no field {field!r}{nearest(field, list(known))}")
+
+
 def set_field(config: ConfigDict, field: str, value: Any) -> None:
     """config.a.b = value for the field "a.b"."""
     *path, last = field.split(".")
@@ -98,20 +112,27 @@ def literal(text: str) -> Any:
 def coerce(field: str, text: str, present: Any) -> Any:
     """The text as the type of the present value. Raises ValueError where it is of another."""
     value = text if isinstance(present, str) else literal(text)
-    if isinstance(present, tuple):
-        value = tuple(value) if isinstance(value, (tuple, list)) else tuple(literal(v) for v in text.split(","))
-        sample = present[0] if present else None
-        if sample is None or all(isinstance(v, type(sample)) for v in value):
-            return value
+    if isinstance(present, tuple) and not isinstance(value, (tuple, list)):
+        value = tuple(literal(part) for part in text.split(","))
+    return check_type(field, value, present)
+
+
+def check_type(field: str, value: Any, present: Any) -> Any:
+    """The value, if it is of the present one's type; whole numbers become floats. Raises ValueError if it is not."""
+    if isinstance(present, tuple) and isinstance(value, (tuple, list)):
+        if not present or all(isinstance(item, type(present[0])) for item in value):
+            return tuple(value)
     elif isinstance(present, bool) or isinstance(value, bool):
         if isinstance(present, bool) and isinstance(value, bool):
             return value
     elif isinstance(present, float) and isinstance(value, (int, float)):
+        if not math.isfinite(value):
+            raise ValueError(f"{field}={value} is not finite; give a number like {present!r}")
         return float(value)
     elif isinstance(value, type(present)):
         return value
     raise ValueError(
-        f"{field}={text} is not of the type of {present!r} ({type(present).__name__}); give a value like it"
+        f"{field}={value} is not of the type of {present!r} ({type(present).__name__}); give a value like it"
     )
 
 
@@ -122,6 +143,19 @@ def flat(config: ConfigDict | dict, prefix: str = "") -> list[tuple[str, Any]]:
         inner = isinstance(value, (ConfigDict, dict))
         pairs += flat(value, f"{prefix}{name}.") if inner else [(prefix + name, value)]
     return pairs
+
+
+def command(config: ConfigDict) -> str:
+    """The command that trains this config: its preset and the fields that differ from it."""
+    preset = dict(flat(get(config.detector, config.preset)))
+    words = ["--detector", config.detector, "--preset", config.preset, "--dataset", config.data.name]
+    words += ["--data", config.data.root] if config.data.root else []
+    named = ("detector", "preset", "data.name", "data.root")
+    for field, value in flat(config):
+        if field not in named and value != preset.get(field):
+            # Only the fields of data.options are read as Python literals; a text elsewhere is taken as it is.
+            words.append(f"{field}={value!r}" if field.startswith("data.options.") else f"{field}={value}")
+    return shlex.join(["python", "-m", "launch.train", *words])
 
 
 def to_json(config: ConfigDict) -> str:
@@ -136,9 +170,14 @@ def read(path: Path) -> ConfigDict:
             f"{path.parent} is no run: it has no {path.name}. Give the folder named by launch.train"
         )
     try:
-        return ConfigDict(_tuples(json.loads(path.read_text())))
+        return from_dict(json.loads(path.read_text()))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not readable JSON ({error}); restore it or train again in a new folder") from error
+
+
+def from_dict(fields: dict[str, Any]) -> ConfigDict:
+    """The config of what `to_json` wrote: lists become tuples again."""
+    return ConfigDict(_tuples(fields))
 
 
 def _tuples(value: Any) -> Any:
@@ -151,7 +190,7 @@ def check_same(config: ConfigDict, path: Path) -> None:
     """Raises ValueError if the run in this folder was made by another config, naming the fields that differ."""
     if not path.is_file():
         return
-    ours, theirs = dict(flat(ConfigDict(_tuples(config.to_dict())))), dict(flat(read(path)))
+    ours, theirs = dict(flat(from_dict(config.to_dict()))), dict(flat(read(path)))
     differing = [
         f"{f} = {theirs.get(f)!r} there, {ours.get(f)!r} here" for f in ours | theirs if ours.get(f) != theirs.get(f)
     ]

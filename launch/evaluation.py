@@ -81,8 +81,11 @@ def fit_thresholds(run: Run, data: Data) -> tuple[threshold.Threshold, threshold
     return pixel, image
 
 
-def evaluate(run: Run, data: Data, workdir: Path) -> dict[str, Any]:
-    """Scores the test pictures and writes result.json, predictions.csv and pictures/. Returns the result."""
+def evaluate(run: Run, data: Data, workdir: Path, *, show: Sequence[str] | None = None) -> dict[str, Any]:
+    """Scores the test pictures and writes result.json, predictions.csv and pictures/. Returns the result.
+
+    show: ids of the pictures kept for a page; without, the worst ones.
+    """
     pixel, image = fit_thresholds(run, data)
     if image.value is None:
         raise ValueError(
@@ -105,7 +108,10 @@ def evaluate(run: Run, data: Data, workdir: Path) -> dict[str, Any]:
             shutil.rmtree(workdir / "maps", ignore_errors=True)
             shutil.copytree(folder, workdir / "maps")
     write_predictions(workdir / "predictions.csv", predictions)
-    write_pictures(run, data, workdir / "pictures", predictions, level=pixel.value)
+    chosen = [i for i, row in enumerate(predictions) if row["id"] in show] if show is not None else None
+    if chosen is None:
+        chosen = shown(predictions, run.config.report.pictures)
+    write_pictures(run, data, workdir / "pictures", chosen, level=pixel.value)
     result = {
         "name": workdir.name, "detector": run.config.detector, "preset": run.config.preset, "seed": run.config.seed,
         "dataset": describe(run, data), "figures": found["figures"], "curves": found["curves"],
@@ -191,12 +197,12 @@ def shown(predictions: Sequence[dict], count: int) -> list[int]:
     return (kept + right)[:count]
 
 
-def write_pictures(run: Run, data: Data, folder: Path, predictions: Sequence[dict], *, level: float | None) -> None:
-    """pictures/NNN.npz of the pictures a report shows, at original resolution, and pictures/index.json."""
+def write_pictures(run: Run, data: Data, folder: Path, chosen: Sequence[int], *, level: float | None) -> None:
+    """pictures/NNN.npz of the chosen test pictures, at original resolution, and pictures/index.json."""
     tiles = experiment.tiles_of(run.config, experiment.sizes_of(data.seen.test))
     shutil.rmtree(folder, ignore_errors=True)
     index = []
-    for number, which in enumerate(shown(predictions, run.config.report.pictures)):
+    for number, which in enumerate(chosen):
         original, seen = data.originals[which], data.seen.test[which].image
         size = original.image.shape[:2]
         found = detect_picture(run, seen, size, tiles=tiles, level=level, min_area=run.config.threshold.min_area)

@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 
 import data_pipeline
 import jaxdefect
-from jaxdefect import feed, parallel, scoring, tiling, train
+from jaxdefect import feed, parallel, population, scoring, tiling, train
 from jaxdefect.checkpoint import Checkpoints
 from launch import config as configs
 from launch import files, logs
@@ -51,19 +51,15 @@ def open_data(config: ConfigDict) -> Data:
     return Data(seen, originals)
 
 
-def make_detector(config: ConfigDict) -> jaxdefect.Detector:
-    """The detector of a config."""
-    return jaxdefect.load(config.detector)(**config.settings)
+def make_detector(config: ConfigDict) -> tuple[jaxdefect.Detector, dict[str, np.ndarray]]:
+    """The detector of a config, shared by all configs that differ from it in numbers only, and its numbers."""
+    return population.family(jaxdefect.load(config.detector), config.settings.to_dict())
 
 
 def make_feed(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
     """The training pictures as a resident split or a stream."""
     knobs = config.train
-    sizes = np.array(sizes_of(split))
-    mebibytes = len(sizes) * int(np.prod(sizes.max(0))) * config.data.channels / 2**20
-    if knobs.feed not in ("auto", "resident", "stream"):
-        raise ValueError(f"train.feed = {knobs.feed!r} is not known; use auto, resident or stream")
-    if knobs.feed == "resident" or (knobs.feed == "auto" and mebibytes <= knobs.resident_limit):
+    if not streams(config, split):
         samples = list(split)
         return feed.resident([s.image for s in samples], patch=knobs.patch, ids=[s.id for s in samples])
     return feed.stream(
@@ -72,6 +68,16 @@ def make_feed(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
             process_index=jax.process_index(), process_count=jax.process_count(),
         )
     )  # fmt: skip
+
+
+def streams(config: ConfigDict, split: data_pipeline.Split) -> bool:
+    """Whether training pictures are streamed from the host instead of kept on the devices."""
+    knobs = config.train
+    sizes = np.array(sizes_of(split))
+    mebibytes = len(sizes) * int(np.prod(sizes.max(0))) * config.data.channels / 2**20
+    if knobs.feed not in ("auto", "resident", "stream"):
+        raise ValueError(f"train.feed = {knobs.feed!r} is not known; use auto, resident or stream")
+    return knobs.feed == "stream" or (knobs.feed == "auto" and mebibytes > knobs.resident_limit)
 
 
 def tiles_of(config: ConfigDict, sizes: Iterable[tuple[int, int]]) -> tiling.Tiles | None:
@@ -99,13 +105,12 @@ def on_canvas(image: np.ndarray, tiles: tiling.Tiles | None) -> np.ndarray:
     return np.pad(image, ((0, tall - image.shape[0]), (0, wide - image.shape[1]), (0, 0)), "symmetric")[None]
 
 
-def train_run(config: ConfigDict, workdir: Path, data: Data) -> Run:
-    """Trains (or resumes, or finds finished) the run of a folder and calibrates it."""
-    detector = make_detector(config)
-    detector_feed = make_feed(config, data.seen.train)
+def train_run(config: ConfigDict, workdir: Path, data: Data, source: feed.Feed) -> Run:
+    """Trains (or resumes, or finds finished) the run of a folder and calibrates it. source: as `make_feed` gives."""
+    detector, numbers = make_detector(config)
     knobs = config.train
     checkpoints = Checkpoints(workdir / "checkpoints")
-    strips = data.seen.train[0].image[: knobs.patch * 8, : knobs.patch * 8]
+    example = data.seen.train[0].image[: knobs.patch * 8, : knobs.patch * 8]
     started = time.monotonic()
     with logs.progress_bar() as bar, contextlib.closing(checkpoints):
         log = logs.TrainingLog(workdir, steps=knobs.steps, bar=bar)
@@ -114,22 +119,23 @@ def train_run(config: ConfigDict, workdir: Path, data: Data) -> Run:
             if parallel.is_main():
                 log(step, metrics)
                 if step % knobs.save_every == 0 or step == knobs.steps:
-                    log.pictures(step, strip(detector, jax.device_get(state), strips))
+                    log.pictures(step, strip(detector, jax.device_get(state), example))
 
+        program = train.one_run(
+            detector, source, key=jax.random.key(config.seed), batch=knobs.batch, numbers=numbers
+        )  # fmt: skip
         with contextlib.closing(log):
             fit = train.fit(
-                detector, detector_feed, key=jax.random.key(config.seed), steps=knobs.steps, batch=knobs.batch,
-                log_every=knobs.log_every, save_every=knobs.save_every, patience=knobs.patience,
-                checkpoints=checkpoints, on_log=on_log,
+                program, steps=knobs.steps, log_every=knobs.log_every, save_every=knobs.save_every,
+                patience=knobs.patience, checkpoints=checkpoints, on_log=on_log,
             )  # fmt: skip
         state = jax.device_get(fit.state)
         if knobs.restore == "best" and checkpoints.best() is not None:
             state = checkpoints.restore(state, step=checkpoints.best())[1]
     state = calibrate(config, detector, state, data)
-    final = Checkpoints(workdir / "calibrated", keep=1)
-    if fit.step not in final.steps():
-        final.save(fit.step, state, loss=fit.best_loss, progress={"step": fit.step})
-    final.close()
+    with contextlib.closing(Checkpoints(workdir / "calibrated", keep=1)) as final:
+        if fit.step not in final.steps():
+            final.save(fit.step, state, loss=fit.best_loss, progress={"step": fit.step})
     seconds = time.monotonic() - started
     history = logs.read_history(workdir / "history.jsonl")
     timings = {"train_s": seconds, "steps": fit.step}
@@ -166,19 +172,23 @@ def strip(detector: jaxdefect.Detector, state: Any, image: np.ndarray) -> np.nda
 def load_run(workdir: Path) -> Run:
     """Reads a trained run back. Raises FileNotFoundError or ValueError with the remedy."""
     config = configs.read(workdir / "config.json")
-    detector = make_detector(config)
+    detector, numbers = make_detector(config)
     if not (workdir / "calibrated").is_dir():
         raise FileNotFoundError(
             f"{workdir} has no trained detector yet; finish it with launch.train --workdir {workdir}"
         )
-    side = config.train.patch
-    example = jaxdefect.Batch(jax.ShapeDtypeStruct((1, side, side, config.data.channels), jnp.float32))
-    template = jax.eval_shape(detector.init, jax.random.key(0), example)
+    template = jax.eval_shape(detector.init, jax.random.key(0), example_batch(config), numbers)
     with contextlib.closing(Checkpoints(workdir / "calibrated", keep=1)) as final:
         found = final.restore(template)
     if found is None:
         raise FileNotFoundError(f"{workdir / 'calibrated'} is empty; train again with launch.train --workdir {workdir}")
     return Run(config, detector, found[1], {})
+
+
+def example_batch(config: ConfigDict) -> jaxdefect.Batch:
+    """The shape of a training batch of one."""
+    side = config.train.patch
+    return jaxdefect.Batch(jax.ShapeDtypeStruct((1, side, side, config.data.channels), jnp.float32))
 
 
 def default_workdir(config: ConfigDict) -> Path:

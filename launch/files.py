@@ -36,15 +36,17 @@ def replacing(path: Path, mode: str = "w") -> Iterator:
         ) from error
 
 
+class InUse(RuntimeError):
+    """Another process is writing in the folder."""
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds a folder against a second process. Raises RuntimeError if another one is writing there."""
+    """Holds a folder against a second process. Raises InUse if another one is writing there."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / ".lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise RuntimeError(
-                f"{folder} is in use by another process; wait for it or give another --workdir"
-            ) from error
+            raise InUse(f"{folder} is in use by another process; wait for it or give another --workdir") from error
         yield

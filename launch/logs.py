@@ -1,7 +1,9 @@
 """What a run says while it trains: a progress bar with the time left, history.jsonl, TensorBoard."""
 
+import contextlib
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +15,41 @@ from tensorboardX import SummaryWriter
 console = Console(highlight=False, soft_wrap=True)
 
 
-def progress_bar() -> Progress:
-    """A bar with a count, the time spent and the time left; silent where nobody watches a terminal."""
-    return Progress(
+_shown: list[Progress] = []
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """A bar with a count, the time spent and the time left; silent where nobody watches a terminal.
+
+    Within another one its lines are added to that, and go when it ends.
+    """
+    if _shown:
+        before = set(_shown[0].task_ids)
+        yield _shown[0]
+        for task in set(_shown[0].task_ids) - before:
+            _shown[0].remove_task(task)
+        return
+    bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"), console=console, disable=not console.is_terminal,
     )  # fmt: skip
+    _shown.append(bar)
+    try:
+        with bar:
+            yield bar
+    finally:
+        _shown.clear()
 
 
 class TrainingLog:
     """The record of a training. Lines after the step a resumed run starts from are written again."""
 
-    def __init__(self, workdir: Path, *, steps: int, bar: Progress):
+    def __init__(self, workdir: Path, *, steps: int, bar: Progress | None):
         self.path = workdir / "history.jsonl"
         self.steps = steps
         self.bar = bar
-        self.task = bar.add_task("training", total=steps, note="compiling")
+        self.task = bar.add_task("training", total=steps, note="compiling") if bar else None
         self.tensorboard: SummaryWriter | None = None
         self.folder = workdir / "tensorboard"
         self.started = time.monotonic()
@@ -43,8 +64,10 @@ class TrainingLog:
             file.write(json.dumps(line) + "\n")
         for name, value in metrics.items():
             self.tensorboard.add_scalar(name, value, step)
+        if self.bar is None:
+            return
         self.bar.update(self.task, completed=step, note=f"loss {metrics['loss']:.4f}")
-        if not console.is_terminal:
+        if not console.is_terminal and len(self.bar.tasks) == 1:  # A sweep says how its runs end, not each step.
             console.print(f"step {step}/{self.steps}  loss {metrics['loss']:.4f}  {line['seconds']:.0f} s")
 
     def pictures(self, step: int, strips: np.ndarray) -> None:
@@ -66,3 +89,11 @@ def read_history(path: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             break
     return lines
+
+
+def duration(seconds: float) -> str:
+    """ "40 s", "3 min", "2 h 10 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

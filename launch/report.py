@@ -5,31 +5,22 @@
 The page is one file, RUN/report.html, without a request to anywhere: styles, scripts and pictures are inside, and its
 content security policy forbids the rest. Of the run only result.json must be there; whatever else is missing is left
 out of the page and said on it.
-
-Charts are drawn as SVG in charts.js and not with a charting library: their colours follow the reader's light or
-dark mode and the printer, the slider under the histogram lies exactly on its axis, and a sweep of a hundred runs does
-not carry a hundred copies of a library of 5 MB.
 """
 
 import argparse
-import base64
-import hashlib
 import json
-import math
 import sys
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup
-
 from launch import files, start
 from launch.logs import console
 from launch.page.pictures import read_pictures
+from launch.page.render import as_json, number, render
 from launch.page.run import command, read_history, read_predictions, read_result, worst_first
 
-HERE = Path(__file__).parent / "page"
-SCRIPTS = ("charts.js", "viewer.js", "report.js")
+STYLES = ("base.css", "report.css")
+SCRIPTS = ("svg.js", "maps.js", "charts.js", "viewer.js", "report.js")
 
 
 def write_report(run_dir: str | Path, *, out: str | Path | None = None) -> Path:
@@ -39,7 +30,8 @@ def write_report(run_dir: str | Path, *, out: str | Path | None = None) -> Path:
     """
     run = Path(run_dir)
     out = Path(out) if out else run / "report.html"
-    html = render(page(run))
+    filters = {"pairs": as_pairs, "with_unit": with_unit}
+    html = render("report.html", page(run), styles=STYLES, scripts=SCRIPTS, filters=filters)
     with files.replacing(out) as file:
         file.write(html)
     return out
@@ -76,37 +68,13 @@ def page(run: Path) -> dict[str, Any]:
         "result": result, "figures": figures, "thresholds": thresholds, "notes": notes + lost,
         "predictions": predictions, "pictures": shown, "scales": scales, "history": history,
         "config": config, "command": command(run / "config.json"),
-        "data": {
+        "data": as_json({
             "rows": [(row.id, row.kind, row.label, row.score, row.predicted, row.threshold) for row in predictions],
             "threshold": thresholds["image"].get("value"), "pixel_threshold": thresholds["pixel"].get("value"),
             "figures": {level: figures[level] for level in ("image", "pixel")},
             "curves": curves, "history": history, "scales": scales,
-        },
+        }),
     }  # fmt: skip
-
-
-def render(content: dict[str, Any]) -> str:
-    """The page as HTML; every name is escaped, and only the page's own script may run (by its SHA-256)."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    filters = {"figure": figure, "number": number, "json": as_json, "pairs": as_pairs, "with_unit": with_unit}
-    environment.filters |= filters
-    script = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    style = (HERE / "report.css").read_text(encoding="utf-8")
-    template = environment.get_template("report.html")
-    return template.render(**content, style=Markup(style), script=Markup(script), digest=digest)
-
-
-def figure(value: Any, digits: int = 3) -> str:
-    """A figure in [0, 1] as "0.912"; an undefined one as a dash."""
-    return f"{value:.{digits}f}" if isinstance(value, (int, float)) and math.isfinite(value) else "–"
-
-
-def number(value: Any) -> str:
-    """A score or threshold with four significant digits; an undefined one as a dash."""
-    return f"{value:.4g}" if isinstance(value, (int, float)) and math.isfinite(value) else "–"
 
 
 def as_pairs(settings: Any, prefix: str = "") -> list[tuple[str, str]]:
@@ -127,20 +95,6 @@ def with_unit(timings: dict) -> list[tuple[str, str]]:
         unit = "" if name.endswith("_per_s") else unit
         pairs.append((name.removesuffix(unit).replace("_", " "), f"{number(value)}{unit.replace('_', ' ')}"))
     return pairs
-
-
-def as_json(value: Any) -> Markup:
-    """JSON that may stand inside <script>: without "<" it cannot end. What is not finite is null."""
-
-    def finite(item: Any) -> Any:
-        if isinstance(item, dict):
-            return {name: finite(entry) for name, entry in item.items()}
-        if isinstance(item, (list, tuple)):
-            return [finite(entry) for entry in item]
-        return None if isinstance(item, float) and not math.isfinite(item) else item
-
-    text = json.dumps(finite(value), allow_nan=False, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
 def main(argv: list[str] | None = None) -> Path:

@@ -27,7 +27,8 @@ def main(argv: list[str] | None = None) -> Path:
     start.devices()
     with experiment.open_workdir(config, workdir):
         data = experiment.open_data(config)
-        run = experiment.train_run(config, workdir, data)
+        source = experiment.make_feed(config, data.seen.train)
+        run = experiment.train_run(config, workdir, data, source)
         if not start.is_main():
             return workdir
         result = evaluation.evaluate(run, data, workdir)

@@ -34,8 +34,8 @@ def fit(detector_name: str, steps: int, **options) -> train.Fit:
     detector, config = tiny(detector_name)
     knobs = config.train
     source = feed.resident(textures(channels=config.data.channels), patch=knobs.patch)
-    fixed = {"key": jax.random.key(0), "steps": steps, "batch": knobs.batch, "log_every": 5, "save_every": 5}
-    return train.fit(detector, source, **(fixed | options))
+    program = train.one_run(detector, source, key=jax.random.key(0), batch=knobs.batch)
+    return train.fit(program, **({"steps": steps, "log_every": 5, "save_every": 5} | options))
 
 
 def weights(state) -> dict[str, np.ndarray]:

@@ -154,14 +154,6 @@ def test_a_diverged_run_stops_and_keeps_the_last_good_checkpoint(name, tmp_path)
     sick = feed.Feed(lambda step: (healthy.inputs(step), jnp.asarray(step >= 7)), cut, split=False)
     checkpoints = Checkpoints(tmp_path)
     with pytest.raises(train.Diverged, match="checkpoint of step 5 is kept"):
-        train.fit(
-            detector,
-            sick,
-            key=jax.random.key(0),
-            steps=20,
-            batch=16,
-            log_every=5,
-            save_every=5,
-            checkpoints=checkpoints,
-        )
+        program = train.one_run(detector, sick, key=jax.random.key(0), batch=16)
+        train.fit(program, steps=20, log_every=5, save_every=5, checkpoints=checkpoints)
     assert checkpoints.steps() == [5]

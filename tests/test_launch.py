@@ -265,6 +265,6 @@ def test_two_processes_train_one_run(tmp_path):
 
 def test_calibration_has_seen_the_training_pictures(run):
     loaded = experiment.load_run(run)
-    assert float(loaded.state.normal.pictures) == 5
+    assert float(loaded.state.state.normal.pictures) == 5
     found = scoring.detect(loaded.detector, loaded.state, np.zeros((1, 64, 64, 1), np.uint8), threshold=1.0)
     assert found.scores.map.shape == (1, 64, 64)

@@ -21,6 +21,16 @@ COMMANDS = [line.split("  #")[0].strip() for block in BLOCKS for line in block.s
 # What makes the work small enough for a test; presets change to the one for tests.
 SMALL = ["train.steps=10", "train.save_every=10", "train.patch=16"]
 QUICK = {
+    "launch.sweep": [
+        "--seeds=0",
+        "train.steps=2",
+        "train.log_every=1",
+        "train.save_every=2",
+        "train.batch=8",
+        "train.patch=16",
+        "settings.block=16",
+        "settings.overlap=4",
+    ],
     "launch.train": SMALL,
     "launch.bench": ["--preset", "tiny", "--side", "64", "--turns", "1", "--steps", "1"],
     "pytest": ["--collect-only", "-q"],
@@ -58,6 +68,10 @@ def small(command: str) -> list[str]:
     extra = QUICK.get(module, [])
     given = {word.split("=")[0] for word in words}
     words = ["tiny" if before == "--preset" else word for before, word in zip(["", *words], words, strict=False)]
+    if module == "launch.sweep" and "--axis" not in words:
+        extra = ["--axis=settings.alpha=0,1", *extra]
+    if module == "launch.sweep" and "--dataset" not in words:
+        extra = [*extra, *(f"data.options.{part}=2" for part in ("train", "test_good", "test_defective"))]
     if module == "launch.train" and "tiny" not in words:
         extra = ["--preset", "tiny", *extra]
     return [sys.executable, *words[1:], *(word for word in extra if word.split("=")[0] not in given - {"train.steps"})]

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxdefect import features, normal, optim, postprocess
-from jaxdefect.detector import Batch, Detector, Scores
+from jaxdefect.detector import Batch, Detector, Scores, no_calibration
 from jaxdefect.losses import PIXEL_LOSSES, frobenius_norm, ms_ssim, weighted_pair
 from jaxdefect.nets import ConvNorm, MultiScaleConv, max_places, max_pool, max_unpool
 from jaxdefect.normal import Normal
@@ -172,7 +172,8 @@ def make(
         found = features.residual_features(images, reconstruct(state, images), window=window)
         return state._replace(normal=normal.add(state.normal, found))
 
-    return Detector(init, step, score, calibrate)
+    learns = any(name in DISTANCES for name in residuals)  # The others need to know nothing of normal pictures.
+    return Detector(init, step, score, calibrate if learns else no_calibration)
 
 
 def _check(*, stem, widths, kernels, up, losses, block, overlap, residual, odd, dtype) -> None:

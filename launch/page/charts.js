@@ -1,39 +1,5 @@
-"use strict";
-// Charts as SVG, in the page's own colours (report.css): curves, and one histogram row for each kind of picture.
+// Charts of a run as SVG, in the colours of the page (report.css): curves, and one histogram row for each kind of picture.
 // A chart is drawn to the width of its holder and drawn again when that changes.
-
-const run = JSON.parse(document.getElementById("run-data").textContent);
-const byId = (id) => document.getElementById(id);
-
-function node(name, attributes = {}, parent = null, text = null) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text !== null) made.textContent = text;
-  if (parent) parent.append(made);
-  return made;
-}
-
-// Four significant digits, without the zeros at the end.
-function tidy(value) {
-  if (!Number.isFinite(value)) return "–";
-  return Math.abs(value) >= 1e-4 && Math.abs(value) < 1e6 || value === 0
-    ? String(Number(value.toPrecision(4))) : value.toExponential(2);
-}
-
-function ticks(low, high, count) {
-  const rough = (high - low) / count, power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough * 0.999);
-  const found = [];
-  for (let tick = Math.ceil(low / step - 1e-9) * step; tick <= high + step * 1e-9; tick += step) found.push(tick);
-  return found.map((tick) => Number(tick.toPrecision(10)));
-}
-
-function whenResized(holder, draw) {
-  let width = 0;
-  new ResizeObserver(() => {
-    if (holder.clientWidth !== width) { width = holder.clientWidth; if (width) draw(width); }
-  }).observe(holder);
-}
 
 // points: [[x, y]] in order of x; y may be null (a gap). logarithmic: of y. line: "diagonal" or none.
 // stepped: from point to point by way of the next one's y, so that the area under precision and recall is their average.
@@ -78,16 +44,6 @@ function curve(holder, points, { x, y, titles, height = 240, line = null, logari
   }
   whenResized(holder, draw);
   return (name, at) => { marks.set(name, at); if (place) place(name, at); };
-}
-
-function path(points, px, py, stepped = false) {
-  let text = "", pen = "M";
-  for (const [x, y] of points) {
-    if (y === null || y === undefined) { pen = "M"; continue; }
-    text += stepped && pen === "L" ? `V${py(y).toFixed(1)}H${px(x).toFixed(1)}` : `${pen}${px(x).toFixed(1)} ${py(y).toFixed(1)}`;
-    pen = "L";
-  }
-  return text;
 }
 
 // groups: [{ name, scores, defective }]. Every row has its own height scale: its shape counts, and its size is written.

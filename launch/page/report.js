@@ -1,5 +1,6 @@
 // The threshold and all that follows it: counts, measures, outcomes of the pictures, filters. Starts the page.
 
+const run = JSON.parse(byId("run-data").textContent);
 const COLUMNS = ["id", "kind", "label", "score", "predicted", "threshold"];
 const rows = run.rows.map((values) => Object.fromEntries(COLUMNS.map((name, index) => [name, values[index]])));
 const labelled = rows.filter((row) => row.label !== null);
@@ -140,10 +141,9 @@ function startFilters() {
 
 function startRamps() {
   const [low, high] = run.scales.map ?? [], tick = run.pixel_threshold;
-  for (const ramp of document.querySelectorAll(".ramp.map")) {
-    ramp.style.background = `linear-gradient(to right, ${INFERNO.join(", ")})`;
-    if (Number.isFinite(tick)) ramp.style.setProperty("--tick", `${Math.max(0, Math.min(100, (tick - low) / (high - low) * 100))}%`);
-  }
+  if (!Number.isFinite(tick)) return;
+  for (const ramp of document.querySelectorAll(".ramp.map"))
+    ramp.style.setProperty("--tick", `${Math.max(0, Math.min(100, (tick - low) / (high - low) * 100))}%`);
 }
 
 function startCurves() {

@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -110,20 +109,11 @@ def worst_first(predictions: list[Prediction]) -> list[int]:
 
 
 def command(path: Path) -> str | None:
-    """The command that trains the run of this config.json again: its preset and the fields that differ from it.
+    """The command that trains the run of this config.json again.
 
     None where the config is missing, damaged, or of a detector that is no longer there.
     """
     try:
-        config = configs.read(path)
-        preset = dict(configs.flat(configs.get(config.detector, config.preset)))
-        words = ["--detector", config.detector, "--preset", config.preset, "--dataset", config.data.name]
-        words += ["--data", config.data.root] if config.data.root else []
+        return configs.command(configs.read(path))
     except (ValueError, OSError, AttributeError, KeyError, TypeError):
         return None
-    named = ("detector", "preset", "data.name", "data.root")
-    for field, value in configs.flat(config):
-        if field not in named and value != preset.get(field):
-            # Only the fields of data.options are read as Python literals; a text elsewhere is taken as it is.
-            words.append(f"{field}={value!r}" if field.startswith("data.options.") else f"{field}={value}")
-    return shlex.join(["python", "-m", "launch.train", *words])

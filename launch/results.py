@@ -1,0 +1,215 @@
+"""What came of a sweep: its runs, the mean and spread over seeds of each setting, the paper's values beside them."""
+
+import csv
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from launch import config as configs
+from launch import files, plan
+from launch.plan import Plan, Planned
+
+NAMES = {"f1": "F1", "auroc": "AUROC", "ap": "average precision", "pro": "PRO", "score_ms_per_image": "ms per picture"}
+LOW = ("misses", "false_alarms", "timings")  # Parts of a figure's name of which less is better.
+
+
+def collect(folder: Path) -> dict[str, Any]:
+    """The sweep as the page shows it and sweep.csv lists it; see the keys below. Missing figures are None.
+
+    Raises FileNotFoundError or ValueError where the folder is no sweep or a result in it is damaged.
+    """
+    sweep = plan.read(folder)
+    about = sweep.about
+    found = {run.name: _result(run) for run in sweep.runs}
+    rows = [row for run in sweep.runs for row in _rows(sweep, run, found[run.name])]
+    cells = _cells(about, rows)
+    kinds = [{"name": "kind", "values": list(dict.fromkeys(r["at"]["kind"] for r in rows if "kind" in r["at"]))}]
+    axes = [{"name": a["name"], "values": a["labels"], "numbers": a["numbers"]} for a in about["axes"]]
+    return {
+        "name": about["name"], "title": about["title"], "about": about["about"], "source": about["source"],
+        "command": about["command"], "size": about["size"],
+        "axes": axes + [axis | {"numbers": None} for axis in kinds if about["by_kind"] and axis["values"]],
+        "datasets": _datasets(about, sweep.runs, found),
+        "seeds": about["seeds"], "figures": [_figure(key) for key in about["figures"]],
+        "rows": rows, "cells": cells, "unfilled": _unfilled(about, cells), "notes": _notes(about, found),
+    }  # fmt: skip
+
+
+def headline(sweep: Plan, run: Planned) -> str:
+    """A run's first figure, or why it failed, in a few words."""
+    if run.status == "failed":
+        return f"failed: {json.loads((run.folder / 'failed.json').read_text())['error']}"
+    key = sweep.about["figures"][0]
+    value = _look_up(_result(run) or {}, key, None)
+    return f"{_figure(key)['title']} {'-' if value is None else format(value, '.3g')}"
+
+
+def write_csv(results: dict[str, Any], path: Path) -> None:
+    """sweep.csv: a row per run (and kind of defect); figures but no times of training, so that reruns compare equal."""
+    axes, figures = [a["name"] for a in results["axes"]], [f["key"] for f in results["figures"]]
+    with files.replacing(path) as file:
+        writer = csv.writer(file)
+        writer.writerow(["run", *axes, "seed", "status", *figures, "error"])
+        for row in results["rows"]:
+            error = row["error"]["error"] if row["error"] else ""
+            numbers = (row["figures"].get(key) for key in figures)
+            writer.writerow([row["name"], *(row["at"].get(a, "") for a in axes), row["seed"], row["status"],
+                             *("" if value is None else repr(value) for value in numbers), error])  # fmt: skip
+
+
+def as_markdown(results: dict[str, Any]) -> str:
+    """The settings as a Markdown table: mean ± standard deviation over seeds, the paper's value in brackets."""
+    axes, figures = [axis["name"] for axis in results["axes"]], results["figures"]
+    head = [*axes, "runs", *(figure["title"] for figure in figures)]
+    rows = [head, ["---"] * len(head)]
+    for cell in results["cells"]:
+        row = [cell["at"].get(axis, "") for axis in axes] + [str(cell["finished"])]
+        rows.append(row + [_written(cell, figure["key"]) for figure in figures])
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    missing = "".join(
+        f"\n- {', '.join(f'{axis} {value}' for axis, value in gap['at'].items())}: {gap['figure']} {gap['value']:g} "
+        f"({gap['why']})"
+        for gap in results["unfilled"]
+    )
+    ending = f"\n\nPublished values without a run:\n{missing}" if missing else ""
+    head = f"# {results['title']}\n\n{results['source']}; {results['size']} size.\n\n    {results['command']}"
+    return f"{head}\n\n{table}{ending}\n"
+
+
+def _written(cell: dict[str, Any], key: str) -> str:
+    mean, std, paper = (cell[what].get(key) for what in ("mean", "std", "paper"))
+    if mean is None:
+        return "–"
+    digits = 3 if abs(mean) < 10 else 1
+    text = f"{mean:.{digits}f}" + (f" ± {std:.{digits}f}" if std is not None else "")
+    return text + (f" ({paper:g})" if paper is not None else "")
+
+
+def _result(run: Planned) -> dict[str, Any] | None:
+    path = run.folder / "result.json"
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not readable JSON ({error}); delete it and start the sweep again, which evaluates "
+                         "that run anew") from error  # fmt: skip
+
+
+def _rows(sweep: Plan, run: Planned, result: dict[str, Any] | None) -> list[dict[str, Any]]:
+    twin = run.folder / "trained_by.json"
+    failed = run.folder / "failed.json"
+    row = {
+        "name": run.name, "at": run.at, "seed": run.seed, "status": run.status, "figures": {},
+        "seconds": None, "command": configs.command(run.config),
+        "error": json.loads(failed.read_text(encoding="utf-8")) if run.status == "failed" else None,
+        "shared_with": json.loads(twin.read_text(encoding="utf-8")) if twin.is_file() else None,
+    }  # fmt: skip
+    if result is None:
+        return [row]
+    row["seconds"] = (result.get("timings") or {}).get("train_s")
+    kinds = sorted(result["figures"].get("by_kind") or {}) if sweep.about["by_kind"] else [None]
+    return [
+        row
+        | {"at": run.at | ({"kind": kind} if kind else {})}
+        | {"figures": {key: _look_up(result, key, kind) for key in sweep.about["figures"]}}
+        for kind in kinds
+    ]
+
+
+def _look_up(result: dict[str, Any], key: str, kind: str | None) -> float | None:
+    """The figure "pixel.f1" of a result.json, for all pictures or for one kind of defect."""
+    section, *path = key.split(".")
+    if kind is not None:
+        found: Any = result["figures"]["by_kind"][kind]
+        path = ["pro"] if key == "pixel.pro" else [key.replace(".", "_")]
+    else:
+        found = result.get("timings") if section == "timings" else (result.get("figures") or {}).get(section)
+    for name in path:
+        found = (found or {}).get(name)
+    return found
+
+
+def _cells(about: dict[str, Any], rows: Sequence[dict]) -> list[dict[str, Any]]:
+    """Rows of the same setting together: mean and standard deviation (n - 1) over the finished seeds."""
+    together: dict[str, list[dict]] = {}
+    for row in rows:
+        together.setdefault(json.dumps(row["at"], sort_keys=True), []).append(row)
+    cells = []
+    for same in together.values():
+        finished = [row for row in same if row["status"] == "finished"]
+        cell = {
+            "at": same[0]["at"], "finished": len(finished), "failed": sum(r["status"] == "failed" for r in same),
+            "mean": {}, "std": {}, "paper": {},
+        }  # fmt: skip
+        for key in about["figures"]:
+            values = [row["figures"][key] for row in finished if row["figures"].get(key) is not None]
+            cell["mean"][key] = statistics.fmean(values) if values else None
+            cell["std"][key] = statistics.stdev(values) if len(values) > 1 else None
+        for published in about["paper"]:
+            if _differing(published["at"], cell["at"] | about["fixed"]) is None:
+                cell["paper"] |= published["figures"]
+        cells.append(cell)
+    return cells
+
+
+def _differing(wanted: dict[str, str], at: dict[str, str]) -> str | None:
+    """The first axis on which a published value and a setting differ."""
+    return next((axis for axis, label in wanted.items() if at.get(axis) != label), None)
+
+
+def _unfilled(about: dict[str, Any], cells: Sequence[dict]) -> list[dict[str, Any]]:
+    """Published values that no finished run stands beside, and why."""
+    missing = []
+    for published in about["paper"]:
+        at = published["at"]
+        same = [cell for cell in cells if _differing(at, cell["at"] | about["fixed"]) is None]
+        for key, value in published["figures"].items():
+            if any(cell["mean"].get(key) is not None for cell in same):
+                continue
+            missing.append({"at": at, "figure": key, "value": value, "why": _why(about, at, cells, bool(same))})
+    return missing
+
+
+def _why(about: dict[str, Any], at: dict[str, str], cells: Sequence[dict], planned: bool) -> str:
+    if planned:
+        return "its runs are not finished, or failed, or have no such figure"
+    settings = [cell["at"] | about["fixed"] for cell in cells]
+    axis = next((a for a, label in at.items() if all(setting.get(a) != label for setting in settings)), None)
+    if axis == "pictures":
+        return f"no dataset was given for the {at[axis]} pictures"
+    if axis == "kind":
+        kinds = sorted({setting["kind"] for setting in settings if "kind" in setting})
+        return f"these pictures have no defects of this kind; they have {', '.join(kinds) or 'none yet'}"
+    return about["why"] or f"no run of this sweep has {axis} = {at.get(axis)}"
+
+
+def _datasets(about: dict, runs: Sequence[Planned], found: dict[str, dict | None]) -> list[dict[str, Any]]:
+    datasets = {}
+    for run in runs:
+        if found[run.name]:
+            label = run.at.get("pictures") or about["fixed"].get("pictures", "")
+            said = found[run.name]["dataset"]
+            datasets.setdefault(label, {"pictures": label, **{k: said[k] for k in ("name", "root", "counts")}})
+    return list(datasets.values())
+
+
+def _notes(about: dict, found: dict[str, dict | None]) -> list[str]:
+    notes = list(about["notes"])
+    if len(about["seeds"]) < 3:
+        notes.append("Fewer than three seeds: a difference here may be chance.")
+    warned = [warning for result in found.values() if result for warning in result.get("warnings") or []]
+    return notes + [f"{text} (runs: {warned.count(text)})" for text in dict.fromkeys(warned)]
+
+
+def _figure(key: str) -> dict[str, str]:
+    *section, last = key.split(".")
+    title = NAMES.get(last, last.replace("_", " "))
+    words = [section[0], title, *(["(oracle)"] if "oracle" in section else [])]
+    text = " ".join(words) if section[0] != "timings" else title
+    return {
+        "key": key, "title": text[0].upper() + text[1:], "better": "low" if any(p in key for p in LOW) else "high",
+        "unit": "ms" if last.endswith("ms_per_image") else "",
+    }  # fmt: skip

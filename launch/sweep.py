@@ -1,0 +1,201 @@
+"""Runs a sweep: every setting with every seed, on one machine or a cluster, and writes its page.
+
+    python -m launch.sweep table4 --quick                       # minutes, synthetic pictures
+    python -m launch.sweep table4 --dataset nanotwice --data FOLDER
+    python -m launch.sweep table3 --dataset nanotwice,aitex --data FOLDER,FOLDER --seeds 0,1,2,3,4
+    python -m launch.sweep my_sweep.py --axis settings.box=3,5,9 train.steps=300
+    python -m launch.sweep table4 --dry-run                     # what would be run, and how long it takes
+
+Stopped, killed or crashed, the same command goes on: finished runs stay, a cut one resumes from its checkpoint. A run
+that fails is kept with its traceback and the others go on; --retry tries failed ones again.
+"""
+
+import argparse
+import contextlib
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+from rich.table import Table
+
+from jaxdefect import train
+from launch import experiment, files, logs, plan, results, sharing, spec, start, worker
+from launch.logs import console
+from launch.page.sweep import write_sweep_page
+from launch.plan import Plan
+
+TIMED_STEPS = 3  # of each group in a dry run
+
+
+def main(argv: list[str] | None = None) -> Path | None:
+    """Returns the page; None after a dry run. Raises RuntimeError if runs are left, as after a cancelled job."""
+    arguments = parser().parse_intermixed_args(argv)
+    split = lambda text: tuple(part.strip() for part in text.split(",")) if text else ()
+    sweep = spec.read(
+        arguments.sweep, quick=arguments.quick, datasets=split(arguments.dataset), roots=split(arguments.data),
+        axes=arguments.axis or (), seeds=whole_numbers(arguments.seeds), overrides=arguments.overrides,
+    )  # fmt: skip
+    folder = Path(arguments.workdir) if arguments.workdir else default_folder(sweep, own_axes=bool(arguments.axis))
+    check(sweep)
+    if arguments.dry_run:
+        start.devices()
+        rehearse(sweep, folder)
+        return None
+    words = sys.argv[1:] if argv is None else argv
+    with files.locked(folder):
+        planned = plan.write(sweep, folder, command=shlex.join(["python", "-m", "launch.sweep", *words]),
+                             side_by_side=arguments.side_by_side)  # fmt: skip
+        if arguments.retry:
+            for run in planned.runs:
+                (run.folder / "failed.json").unlink(missing_ok=True)
+        tell_start(planned)
+        try:
+            launch(arguments, planned)
+        except BaseException:
+            with contextlib.suppress(OSError):  # The first error is the one to tell.
+                write_results(folder)
+            raise
+        page = write_results(folder)
+    console.print(f"Report: {page}")
+    if left := len(planned.left()):
+        raise RuntimeError(f"{left} of {len(planned.runs)} runs are not finished; the same command goes on with them")
+    return page
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("sweep", help=f"one of {', '.join(spec.names())}, or a file like those in configs/sweeps")
+    made.add_argument("overrides", nargs="*", metavar="field=value", help="a field of all runs, e.g. train.steps=300")
+    made.add_argument("--quick", action="store_true", help="the sweep's small size: minutes on two cores")
+    made.add_argument("--dataset", help="datasets instead of the synthetic pictures, one for each kind of pictures")
+    made.add_argument("--data", help="their folders, in the same order (default: $JAXDEFECT_DATA/<dataset>)")
+    made.add_argument(
+        "--axis", action="append", metavar="field=value,...", help="sweep this instead of the file's axes"
+    )
+    made.add_argument("--seeds", metavar="0,1,...", help="instead of the file's")
+    made.add_argument("--workdir", help="the folder of the sweep (default: sweeps/<name>-<dataset>, ...)")
+    made.add_argument("--dry-run", action="store_true", help="list runs and groups, time a few steps, run nothing")
+    made.add_argument("--retry", action="store_true", help="try failed runs again")
+    made.add_argument("--side-by-side", type=int, default=0, metavar="N",
+                      help="runs trained together (default: as many as fit on an accelerator, 1 on CPU)")  # fmt: skip
+    made.add_argument("--launcher", choices=("here", "local", "slurm"), default="here",
+                      help="this process, worker processes on this machine, or a Slurm array job")  # fmt: skip
+    made.add_argument("--workers", type=int, help="of --launcher local (default: one per GPU, or 2) and slurm (4)")
+    made.add_argument("--slurm", nargs="*", default=[], metavar="key=value",
+                      help="for submitit, e.g. partition=gpu timeout_min=240 gpus_per_node=1")  # fmt: skip
+    return made
+
+
+def whole_numbers(text: str | None) -> tuple[int, ...] | None:
+    """ "0,1,2" as numbers; None for None. Raises ValueError for anything else."""
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError(f"--seeds {text} are not whole numbers; write them like 0,1,2") from None
+
+
+def default_folder(sweep: spec.Spec, *, own_axes: bool) -> Path:
+    """sweeps/<name>-<axes, if not the sweep's own>-<datasets>-<quick>."""
+    axes = [axis.name for axis in sweep.axes] if own_axes else []
+    datasets = [part for run in sweep.runs for part in (run.config.data.name, Path(run.config.data.root).name) if part]
+    return Path("sweeps") / "-".join(
+        [sweep.name, *axes, *dict.fromkeys(datasets), *(["quick"] if sweep.size == "quick" else [])]
+    )
+
+
+def check(sweep: spec.Spec) -> None:
+    """Builds every detector once, so that a bad setting is an error now and not after hours."""
+    for run in sweep.runs:
+        try:
+            experiment.make_detector(run.config)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"run {run.name}: {error}") from error
+
+
+def launch(arguments: argparse.Namespace, planned: Plan) -> None:
+    """Does the work in the way asked for."""
+    if not planned.left():
+        return
+    if arguments.launcher == "here":
+        start.devices()
+        worker.work(planned.folder)
+        return
+    from launch import cluster
+
+    if arguments.launcher == "local":
+        cluster.run_local(planned.folder, workers=arguments.workers)
+    else:
+        bare = [pair for pair in arguments.slurm if "=" not in pair]
+        if bare:
+            raise ValueError(f"--slurm {bare[0]!r} is no key=value, e.g. partition=gpu timeout_min=240")
+        options = dict(pair.split("=", 1) for pair in arguments.slurm)
+        jobs = cluster.submit(planned.folder, workers=arguments.workers or 4, options=options)
+        cluster.wait(jobs)
+
+
+def write_results(folder: Path) -> Path:
+    """sweep.csv, sweep.md and sweep.html of what there is so far."""
+    found = results.collect(folder)
+    results.write_csv(found, folder / "sweep.csv")
+    with files.replacing(folder / "sweep.md") as file:
+        file.write(results.as_markdown(found))
+    return write_sweep_page(found, folder)
+
+
+def tell_start(planned: Plan) -> None:
+    """What is there already and what is left."""
+    left = len(planned.left())
+    failed = sum(run.status == "failed" for run in planned.runs)
+    kept = f", {failed} failed before (--retry tries them again)" if failed else ""
+    console.print(f"{planned.about['title']}: {len(planned.runs)} runs, {left} to do{kept}, in {planned.folder}")
+
+
+def rehearse(sweep: spec.Spec, folder: Path) -> None:
+    """Lists the runs in groups that share what is compiled, and times a few training steps of each group."""
+    groups: list[list[spec.Run]] = []
+    for run in sweep.runs:
+        same = next((group for group in groups if sharing.alike(group[0].config, run.config)), None)
+        (same.append(run) if same else groups.append([run]))
+    table = Table("group", "runs", "steps each", "s per step", "training in all", title=sweep.title)
+    opened, total = sharing.Opened(), 0.0
+    with logs.progress_bar() as bar:
+        task = bar.add_task("timing  ", total=len(groups), note="")
+        for number, group in enumerate(groups, 1):
+            each = seconds_per_step(group[0].config, opened)
+            seconds = each * sum(run.config.train.steps for run in group)
+            total += seconds
+            steps = str(group[0].config.train.steps)
+            table.add_row(str(number), str(len(group)), steps, f"{each:.3f}", logs.duration(seconds))
+            bar.advance(task)
+    for number, group in enumerate(groups, 1):
+        console.print(*(f"group {number}  {run.name}" for run in group), sep="\n")
+    console.print(table)
+    console.print(
+        f"{len(sweep.runs)} runs in {len(groups)} groups would go to {folder}: {logs.duration(total)} of training, one "
+        "after another on this machine; compiling, scoring and figures come on top"
+    )
+
+
+def seconds_per_step(config: Any, opened: sharing.Opened) -> float:
+    """Of one run's training on this machine, once compiled."""
+    detector, numbers = experiment.make_detector(config)
+    source = opened.feed(config, opened.data(config).seen.train)
+    program = train.one_run(detector, source, key=jax.random.key(0), batch=config.train.batch, numbers=numbers)
+    count = TIMED_STEPS if program.scans else 1
+    state, metrics = program.advance(program.place(program.init()), 0, count)
+    jax.block_until_ready(metrics)
+    begun = time.monotonic()
+    for step in range(count, count + TIMED_STEPS, count):
+        state, metrics = program.advance(state, step, count)
+    jax.block_until_ready(metrics)
+    return (time.monotonic() - begun) / TIMED_STEPS
+
+
+if __name__ == "__main__":
+    start.run(main, sys.argv[1:])

@@ -1,0 +1,131 @@
+"""Does the runs of a sweep that nobody else is at: takes one, trains, evaluates, takes the next.
+
+    python -m launch.worker SWEEP_FOLDER
+
+Any number of these, on any machines that share the folder, do a sweep together: a run is held by a lock that falls with
+its process, and whoever takes it next goes on from its last checkpoint.
+"""
+
+import argparse
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from data_pipeline import Split
+from launch import evaluation, experiment, files, logs, plan, results, sharing, start
+from launch.logs import console
+from launch.plan import Plan, Planned
+
+SHOWN = 3  # pictures of each run that the sweep's page sets side by side
+
+
+def main(argv: list[str] | None = None) -> Plan:
+    """Returns the plan."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="the folder of a sweep")
+    arguments = parser.parse_args(argv)
+    start.devices()
+    return work(arguments.folder)
+
+
+def work(folder: Path) -> Plan:
+    """Does what is left of a sweep and not held by another process. A run that fails is noted, and the next one taken.
+
+    Raises OSError if nothing can be written (a full disk, say): the next run would fail, too.
+    """
+    sweep = plan.read(folder)
+    if jax.process_count() > 1:
+        raise ValueError("a worker of a sweep is one process; for several, use launch.sweep --launcher local or slurm")
+    opened, held_by_others, ended, begun = sharing.Opened(), set(), 0, time.monotonic()
+    with logs.progress_bar() as bar:
+        task = bar.add_task("sweep   ", total=len(sweep.runs), note="")
+        while left := [run for run in sweep.left() if run.name not in held_by_others]:
+            with take(sweep, left, opened, held_by_others) as taken:
+                for run in taken:
+                    do(sweep, run, opened)
+                    ended += 1
+                    unfinished = len(sweep.left())
+                    remaining = logs.duration((time.monotonic() - begun) / ended * unfinished)
+                    tell(sweep, run, remaining)
+                    bar.update(task, completed=len(sweep.runs) - unfinished, note=f"{remaining} left")
+    return sweep
+
+
+@contextlib.contextmanager
+def take(sweep: Plan, left: Sequence[Planned], opened: sharing.Opened, held_by_others: set[str]) -> Iterator[list]:
+    """Holds the next run, or the next ones that train side by side, which they have done when this returns."""
+    with contextlib.ExitStack() as held:
+        taken: list[Planned] = []
+        at_once = 1
+        # A run that kills its worker (out of memory, say) must not keep the others from being done.
+        for run in sorted(left, key=lambda run: run.tries):
+            if taken and not sharing.alike(run.config, taken[0].config):
+                continue
+            try:
+                held.enter_context(experiment.open_workdir(run.config, run.folder))
+            except files.InUse:
+                held_by_others.add(run.name)
+                continue
+            if run.status != "unfinished":
+                continue  # Another worker ended it a moment ago.
+            run.count_try()
+            taken.append(run)
+            if len(taken) == 1:
+                at_once = _attempt(run, lambda run=run: sharing.runs_at_once(sweep, run.config, opened)) or 1
+            if len(taken) >= at_once:
+                break
+        for run in taken:
+            sharing.start_from_twin(sweep, run)
+        if len(taken) > 1:
+            sharing.train_together(sweep, taken, opened)
+        yield taken
+
+
+def do(sweep: Plan, run: Planned, opened: sharing.Opened) -> None:
+    """Trains, or goes on training, and evaluates one run, whose folder is held."""
+
+    def work():
+        data = opened.data(run.config)
+        trained = experiment.train_run(run.config, run.folder, data, opened.feed(run.config, data.seen.train))
+        evaluation.evaluate(trained, data, run.folder, show=pictures_shown(data.seen.test))
+
+    if run.status == "unfinished":
+        _attempt(run, work)
+
+
+def _attempt(run: Planned, work: Callable[[], Any]) -> Any:
+    """Calls work(). What it raises is noted as the run's failure, unless the machine is at fault and not the run."""
+    try:
+        return work()
+    except FileNotFoundError as error:
+        plan.note_failure(run, error)  # Its pictures are not there; those of other runs may be.
+    except OSError as error:
+        raise OSError(
+            f"run {run.name}: {error}. Free space, or mend what is wrong there; finished runs stay"
+        ) from error
+    except Exception as error:
+        plan.note_failure(run, error)
+
+
+def pictures_shown(test: Split) -> list[str]:
+    """The same few pictures for every run: the first of each kind of defect, then the next ones."""
+    defective = [record for record in test.records if record.label]
+    firsts = {record.kind: record for record in reversed(defective)}
+    ordered = sorted(defective, key=lambda record: record is not firsts[record.kind])
+    return [record.id for record in ordered[:SHOWN]]
+
+
+def tell(sweep: Plan, run: Planned, remaining: str) -> None:
+    """One line for a run that has ended."""
+    ended = len(sweep.runs) - len(sweep.left())
+    said = results.headline(sweep, run)
+    console.print(f"{ended}/{len(sweep.runs)}  {run.name}  {said}" + (f"  {remaining} left" if sweep.left() else ""))
+
+
+if __name__ == "__main__":
+    start.run(main, sys.argv[1:])

@@ -1,0 +1,127 @@
+"""Many runs as one program: a run of a population equals the same run alone."""
+
+import functools
+import os
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+import jaxdefect
+from jaxdefect import feed, population, scoring, train
+from jaxdefect.checkpoint import Checkpoints
+from launch import config as configs
+from tests.steps import textures, weights
+
+DETECTORS = jaxdefect.names()
+SEEDS = (3, 4, 5)
+STEPS = 6
+OPTIONS = {"log_every": 3, "save_every": 3}
+
+
+@functools.cache
+def members(name):
+    """(detector, feed, numbers of each run, batch): the runs differ in every float setting."""
+    config = configs.get(name, "tiny")
+    settings = config.settings.to_dict()
+    varied = [
+        {key: value * (1 - 0.2 * i) if isinstance(value, float) else value for key, value in settings.items()}
+        for i in range(len(SEEDS))
+    ]
+    families = [population.family(jaxdefect.load(name), one) for one in varied]
+    assert len({id(detector) for detector, _ in families}) == 1, "runs that differ in floats share one detector"
+    source = feed.resident(textures(channels=config.data.channels), patch=config.train.patch)
+    return families[0][0], source, [numbers for _, numbers in families], config.train.batch
+
+
+def together(name, **options):
+    detector, source, numbers, batch = members(name)
+    keys = [jax.random.key(seed) for seed in SEEDS]
+    program = population.many_runs(detector, source, keys=keys, numbers=numbers, batch=batch)
+    return train.fit(program, **({"steps": STEPS} | OPTIONS | options))
+
+
+def alone(name, run, **options):
+    detector, source, numbers, batch = members(name)
+    program = train.one_run(detector, source, key=jax.random.key(SEEDS[run]), batch=batch, numbers=numbers[run])
+    return train.fit(program, **({"steps": STEPS} | OPTIONS | options))
+
+
+def assert_close(one, other):
+    one, other = weights(one), weights(other)
+    assert one.keys() == other.keys()
+    for name, values in one.items():
+        np.testing.assert_allclose(values, other[name], atol=2e-2 * (np.abs(values).max() + 1e-3), err_msg=name)
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_a_run_of_a_population_equals_the_same_run_alone(name):
+    losses = []
+    states = together(name, on_log=lambda step, metrics, state: losses.append(metrics["loss"])).state
+    for run in range(len(SEEDS)):
+        own = []
+        single = alone(name, run, on_log=lambda step, metrics, state, own=own: own.append(metrics["loss"])).state
+        assert_close(single, population.member(states, run))
+        np.testing.assert_allclose([both[run] for both in losses], own, rtol=1e-3)
+    first, second = (weights(population.member(states, run)) for run in (0, 1))
+    assert any(np.abs(first[k] - second[k]).max() > 1e-3 for k in first), "runs of different seeds are different runs"
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_a_population_resumes_bit_for_bit(name, tmp_path):
+    unbroken = weights(together(name).state)
+    together(name, steps=3, checkpoints=Checkpoints(tmp_path))
+    resumed = weights(together(name, checkpoints=Checkpoints(tmp_path)).state)
+    assert all(np.array_equal(unbroken[key], resumed[key]) for key in unbroken)
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_runs_of_a_family_share_what_is_compiled(name):
+    alone(name, 0)
+    states = [alone(name, 1).state]
+    pictures = np.stack(textures(2, channels=configs.get(name, "tiny").data.channels))
+    detector = members(name)[0]
+    scoring.detect(detector, states[0], pictures, threshold=1.0)
+    trained, scored = train.compile_advance.cache_info().misses, scoring.detect._cache_size()
+    states.append(alone(name, 2).state)
+    scoring.detect(detector, states[1], pictures, threshold=2.0)
+    assert train.compile_advance.cache_info().misses == trained and scoring.detect._cache_size() == scored
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_devices_agree_on_a_population(name, tmp_path):
+    both = []
+    for devices in (1, 2):
+        env = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "JAX_PLATFORMS": "cpu"}
+        out = tmp_path / f"{devices}.npz"
+        subprocess.run([sys.executable, "-m", "tests.test_population", name, str(out)], check=True, env=env)
+        with np.load(out) as arrays:
+            both.append(dict(arrays))
+    for key, values in both[0].items():
+        np.testing.assert_allclose(values, both[1][key], atol=2e-2 * (np.abs(values).max() + 1e-3), err_msg=key)
+
+
+def test_a_stream_belongs_to_one_run():
+    detector, source, numbers, batch = members("renet_d")
+    with pytest.raises(ValueError, match="resident"):
+        population.many_runs(
+            detector, source._replace(split=True), keys=[jax.random.key(0)], numbers=numbers[:1], batch=batch
+        )
+
+
+def test_a_diverged_run_does_not_stop_the_others():
+    detector, source, numbers, batch = members("renet_d")
+    sick = [numbers[0], numbers[1] | {"learning_rate": np.float32(np.nan)}, numbers[2]]
+    program = population.many_runs(
+        detector, source, keys=[jax.random.key(seed) for seed in SEEDS], numbers=sick, batch=batch
+    )
+    states = train.fit(program, steps=STEPS, **OPTIONS).state
+    finite = [all(np.isfinite(v).all() for k, v in weights(population.member(states, run)).items()
+                  if "learning_rate" not in k) for run in range(3)]  # fmt: skip
+    assert finite == [True, False, True]
+
+
+if __name__ == "__main__":
+    np.savez(sys.argv[2], **weights(together(sys.argv[1]).state))
