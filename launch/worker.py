@@ -76,13 +76,13 @@ def take(sweep: Plan, left: Sequence[Planned], opened: sharing.Opened, held_by_o
             run.count_try()
             taken.append(run)
             if len(taken) == 1:
-                at_once = _attempt(run, lambda run=run: sharing.runs_at_once(sweep, run.config, opened)) or 1
+                at_once = _attempt([run], lambda run=run: sharing.runs_at_once(sweep, run.config, opened)) or 1
             if len(taken) >= at_once:
                 break
         for run in taken:
             sharing.start_from_twin(sweep, run)
         if len(taken) > 1:
-            sharing.train_together(sweep, taken, opened)
+            _attempt(taken, lambda: sharing.train_together(sweep, taken, opened))
         yield taken
 
 
@@ -95,21 +95,20 @@ def do(sweep: Plan, run: Planned, opened: sharing.Opened) -> None:
         evaluation.evaluate(trained, data, run.folder, show=pictures_shown(data.seen.test))
 
     if run.status == "unfinished":
-        _attempt(run, work)
+        _attempt([run], work)
 
 
-def _attempt(run: Planned, work: Callable[[], Any]) -> Any:
-    """Calls work(). What it raises is noted as the run's failure, unless the machine is at fault and not the run."""
+def _attempt(runs: Sequence[Planned], work: Callable[[], Any]) -> Any:
+    """Calls work(). What it raises is noted as a failure of these runs, unless the machine is at fault and not they."""
     try:
         return work()
-    except FileNotFoundError as error:
-        plan.note_failure(run, error)  # Its pictures are not there; those of other runs may be.
-    except OSError as error:
-        raise OSError(
-            f"run {run.name}: {error}. Free space, or mend what is wrong there; finished runs stay"
-        ) from error
     except Exception as error:
-        plan.note_failure(run, error)
+        # Pictures that are not there are one run's trouble; a disk that can't be written is everybody's.
+        if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+            remedy = "Free space, or mend what is wrong there; finished runs stay"
+            raise OSError(f"run {runs[0].name}: {error}. {remedy}") from error
+        for run in runs:
+            plan.note_failure(run, error)
 
 
 def pictures_shown(test: Split) -> list[str]:

@@ -26,6 +26,18 @@ def test_deconvolution_equals_conv_transpose(size):
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
+@pytest.mark.parametrize("size", [1, 3, 5])
+def test_a_convolution_as_a_matrix_product_equals_the_plain_one(size):
+    x, kernel = normal(0, 2, 7, 6, 3), normal(1, size, size, 3, 4)
+    expected, pull = jax.vjp(nets.conv, x, kernel)
+    with nets.convolutions("matmul"):
+        found, pull_matmul = jax.vjp(nets.conv, x, kernel)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    seed = normal(2, *expected.shape)
+    for ours, theirs in zip(pull_matmul(seed), pull(seed), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-3)
+
+
 @pytest.mark.parametrize("size", [5, 9])
 def test_convolution_on_blocks_equals_the_plain_one(size):
     x, kernel = normal(0, 2, 8, 12, 3), normal(1, size, size, 3, 4)

@@ -103,6 +103,23 @@ def test_devices_agree_on_a_population(name, tmp_path):
         np.testing.assert_allclose(values, both[1][key], atol=2e-2 * (np.abs(values).max() + 1e-3), err_msg=key)
 
 
+def test_as_many_runs_train_at_once_as_fit_into_memory():
+    detector, source, numbers, batch = members("renet_d")
+    fits = lambda memory: population.runs_at_once(detector, source, numbers=numbers[0], batch=batch, memory=memory)
+    assert fits(0) == jax.local_device_count()  # Never less than one on each device.
+    assert fits(10**9) > fits(10**8) > 1
+    few = population.runs_at_once(detector, source, numbers=numbers[0], batch=2 * batch, memory=10**9)
+    assert 0.4 * fits(10**9) < few < 0.7 * fits(10**9)
+    assert population.runs_at_once(detector, source, numbers=numbers[0], batch=batch) == 1  # On CPU, in turn.
+
+
+def test_convolutions_as_matrix_products_train_alike():
+    detector, source, numbers, batch = members("renet_d")
+    keys = [jax.random.key(seed) for seed in SEEDS]
+    program = population.many_runs(detector, source, keys=keys, numbers=numbers, batch=batch, form="matmul")
+    assert_close(together("renet_d").state, train.fit(program, steps=STEPS, **OPTIONS).state)
+
+
 def test_a_stream_belongs_to_one_run():
     detector, source, numbers, batch = members("renet_d")
     with pytest.raises(ValueError, match="resident"):
