@@ -22,10 +22,11 @@ import jax
 from rich.table import Table
 
 from jaxdefect import train
-from launch import experiment, files, logs, plan, results, sharing, spec, start, worker
+from launch import experiment, files, logs, start
 from launch.logs import console
 from launch.page.sweep import write_sweep_page
-from launch.plan import Plan
+from launch.sweeping import plan, results, sharing, spec, worker
+from launch.sweeping.plan import Plan
 
 TIMED_STEPS = 3  # of each group in a dry run
 
@@ -126,7 +127,7 @@ def launch(arguments: argparse.Namespace, planned: Plan) -> None:
         start.devices()
         worker.work(planned.folder)
         return
-    from launch import cluster
+    from launch.sweeping import cluster
 
     if arguments.launcher == "local":
         cluster.run_local(planned.folder, workers=arguments.workers)

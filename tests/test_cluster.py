@@ -11,10 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from launch import cluster
+from launch.sweeping import cluster
 
 ROOT = Path(__file__).parents[1]
-# Stands in for `python -m launch.worker FOLDER`: notes its process in the folder, then does what the test wants.
+# Stands in for a worker: notes its process in the folder, then does what the test wants.
 NOTE = "import os, signal, sys, time, pathlib; folder = pathlib.Path(sys.argv[1]); (folder / str(os.getpid())).touch()"
 
 
@@ -143,7 +143,7 @@ def test_no_worker_outlives_its_launcher(name, stand_in, tmp_path):
     folder = stand_in("print('working'); time.sleep(300)")
     code = (
         "import pathlib, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"  # Ignored under nohup.
-        "from launch import cluster, start; cluster.WORKER = tuple(sys.argv[1:3]);"
+        "from launch import start; from launch.sweeping import cluster; cluster.WORKER = tuple(sys.argv[1:3]);"
         "start.run(lambda argv: cluster.run_local(pathlib.Path(argv[0]), workers=2), sys.argv[3:])"
     )
     launcher = subprocess.Popen(

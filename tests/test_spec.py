@@ -3,7 +3,8 @@
 import pytest
 
 from configs.sweeps import QUICK
-from launch import spec, sweep
+from launch import sweep
+from launch.sweeping import spec
 from tests.sweeps import write
 
 

@@ -12,7 +12,8 @@ import time
 import numpy as np
 import pytest
 
-from launch import experiment, files, plan, results, sharing, sweep, worker
+from launch import experiment, files, sweep
+from launch.sweeping import plan, results, sharing, worker
 from tests.sweeps import write
 
 KILLS = 20

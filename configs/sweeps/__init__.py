@@ -1,4 +1,4 @@
-"""What is swept: one file per table or curve. See `launch/spec.py` for what a file may say.
+"""What is swept: one file per table or curve. See `launch/sweeping/spec.py` for what a file may say.
 
 This module holds what several of them share.
 """

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from launch.cluster import tethered
+from launch.sweeping.cluster import tethered
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"  # Where the daemons are, but seldom on a user's path.

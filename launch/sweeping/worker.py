@@ -1,6 +1,6 @@
 """Does the runs of a sweep that nobody else is at: takes one, trains, evaluates, takes the next.
 
-    python -m launch.worker SWEEP_FOLDER
+    python -m launch.sweeping.worker SWEEP_FOLDER
 
 Any number of these, on any machines that share the folder, do a sweep together: a run is held by a lock that falls with
 its process, and whoever takes it next goes on from its last checkpoint.
@@ -17,9 +17,10 @@ from typing import Any
 import jax
 
 from data_pipeline import Split
-from launch import evaluation, experiment, files, logs, plan, results, sharing, start
+from launch import evaluation, experiment, files, logs, start
 from launch.logs import console
-from launch.plan import Plan, Planned
+from launch.sweeping import plan, results, sharing
+from launch.sweeping.plan import Plan, Planned
 
 SHOWN = 3  # pictures of each run that the sweep's page sets side by side
 

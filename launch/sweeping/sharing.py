@@ -15,8 +15,9 @@ from data_pipeline import Split
 from jaxdefect import feed, parallel, population, train
 from jaxdefect.checkpoint import Checkpoints
 from launch import config as configs
-from launch import experiment, logs, plan
-from launch.plan import Plan, Planned
+from launch import experiment, logs
+from launch.sweeping import plan
+from launch.sweeping.plan import Plan, Planned
 
 AFTER_TRAINING = ("score", "threshold", "report")  # sections of a config that training does not read
 

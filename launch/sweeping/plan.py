@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 
 from launch import config as configs
 from launch import experiment
-from launch.spec import Spec
+from launch.sweeping.spec import Spec
 
 
 class Planned(NamedTuple):

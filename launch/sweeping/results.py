@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from launch import config as configs
-from launch import files, plan
-from launch.plan import Plan, Planned
+from launch import files
+from launch.sweeping import plan
+from launch.sweeping.plan import Plan, Planned
 
 NAMES = {"f1": "F1", "auroc": "AUROC", "ap": "average precision", "pro": "PRO", "score_ms_per_image": "ms per picture"}
 LOW = ("misses", "false_alarms", "timings")  # Parts of a figure's name of which less is better.

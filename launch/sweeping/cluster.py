@@ -1,7 +1,7 @@
 """The workers of a sweep: processes on this machine, or an array job of Slurm (through submitit).
 
-Workers share nothing but the folder of the sweep: each takes the next run that nobody holds (`launch.worker`), so that
-one more, one less or one started again changes nothing but the time. This process never touches a GPU itself.
+Workers share nothing but the folder of the sweep: each takes the next run that nobody holds (worker.py), so that one
+more, one less or one started again changes nothing but the time. This process never touches a GPU itself.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from typing import Any
 from launch.config import nearest
 from launch.logs import console
 
-WORKER = (sys.executable, "-m", "launch.worker")  # and the folder
+WORKER = (sys.executable, "-m", "launch.sweeping.worker")  # and the folder
 RESTARTS = 2  # of a worker that was killed
 PATIENCE_S = 10  # for a worker that is asked to stop
 SILENCE = 30  # polls in a row that Slurm may leave unanswered
@@ -166,7 +166,8 @@ class Worker:
 
     def __call__(self) -> None:
         """Works until nothing is left to take."""
-        from launch import start, worker
+        from launch import start
+        from launch.sweeping import worker
 
         start.devices()
         worker.work(Path(self.folder))
