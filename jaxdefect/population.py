@@ -98,7 +98,7 @@ def many_runs(
 
     def init() -> Member:
         one = lambda key, own: train.init(detector, feed, key=key, batch=batch, numbers=own)
-        return jax.jit(jax.vmap(one))(keys, numbers)
+        return jax.vmap(one)(keys, numbers)  # Not compiled as a whole: the pictures would become constants of it.
 
     def advance(state: Member, step: int, count: int) -> tuple[Member, dict[str, jax.Array]]:
         state, metrics = compiled(count)(state, feed.inputs(step), step, placed_keys)

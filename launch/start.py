@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -36,8 +37,20 @@ def run(main: Callable[[list[str]], object], argv: Sequence[str]) -> None:
         sys.exit(1)
 
 
+def use_all_cores() -> None:
+    """Keeps XLA from computing each convolution on one core. Called before JAX is used.
+
+    Its CPU library for fused operations does; without it training is 1.3 times and scoring 2 times as fast on 2 cores.
+    That is so in one release, and a flag that a release does not know ends the process.
+    """
+    flags, name = os.environ.get("XLA_FLAGS", ""), "--xla_cpu_experimental_ynn_fusion_type"
+    if version("jaxlib").startswith("0.10.") and name not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {name}=LIBRARY_FUSION_TYPE_DOT".strip()
+
+
 def devices() -> None:
-    """Joins the cluster, turns on the compilation cache. Called before JAX is used."""
+    """Joins the cluster, turns on the compilation cache and all cores. Called before JAX is used."""
+    use_all_cores()
     parallel.join_cluster()
     cache = default_cache() / "compiled" / _machine()  # Trusted code: one folder per user, as all of the cache.
     jax.config.update("jax_compilation_cache_dir", str(cache))

@@ -34,6 +34,7 @@ TIMED_STEPS = 3  # of each group in a dry run
 def main(argv: list[str] | None = None) -> Path | None:
     """Returns the page; None after a dry run. Raises RuntimeError if runs are left, as after a cancelled job."""
     arguments = parser().parse_intermixed_args(argv)
+    start.devices()
     split = lambda text: tuple(part.strip() for part in text.split(",")) if text else ()
     sweep = spec.read(
         arguments.sweep, quick=arguments.quick, datasets=split(arguments.dataset), roots=split(arguments.data),
@@ -42,7 +43,6 @@ def main(argv: list[str] | None = None) -> Path | None:
     folder = Path(arguments.workdir) if arguments.workdir else default_folder(sweep, own_axes=bool(arguments.axis))
     check(sweep)
     if arguments.dry_run:
-        start.devices()
         rehearse(sweep, folder)
         return None
     words = sys.argv[1:] if argv is None else argv
@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> Path | None:
             raise
         page = write_results(folder)
     console.print(f"Report: {page}")
-    if left := len(planned.left()):
+    if (left := len(planned.left())) and arguments.launcher != "none":
         raise RuntimeError(f"{left} of {len(planned.runs)} runs are not finished; the same command goes on with them")
     return page
 
@@ -83,8 +83,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--retry", action="store_true", help="try failed runs again")
     made.add_argument("--side-by-side", type=int, default=0, metavar="N",
                       help="runs trained together (default: as many as fit on an accelerator, 1 on CPU)")  # fmt: skip
-    made.add_argument("--launcher", choices=("here", "local", "slurm"), default="here",
-                      help="this process, worker processes on this machine, or a Slurm array job")  # fmt: skip
+    made.add_argument("--launcher", choices=("here", "local", "slurm", "none"), default="here",
+                      help="this process, worker processes on this machine, a Slurm array job, or none: the plan "
+                      "is written and workers are started by hand")  # fmt: skip
     made.add_argument("--workers", type=int, help="of --launcher local (default: one per GPU, or 2) and slurm (4)")
     made.add_argument("--slurm", nargs="*", default=[], metavar="key=value",
                       help="for submitit, e.g. partition=gpu timeout_min=240 gpus_per_node=1")  # fmt: skip
@@ -121,10 +122,11 @@ def check(sweep: spec.Spec) -> None:
 
 def launch(arguments: argparse.Namespace, planned: Plan) -> None:
     """Does the work in the way asked for."""
-    if not planned.left():
+    if arguments.launcher == "none":
+        console.print(f"Workers do it: python -m launch.sweeping.worker {planned.folder}")
+    if arguments.launcher == "none" or not planned.left():
         return
     if arguments.launcher == "here":
-        start.devices()
         worker.work(planned.folder)
         return
     from launch.sweeping import cluster

@@ -1,5 +1,6 @@
 """Every test runs away from the user's caches; compiled programs are shared by the tests of one session."""
 
+import importlib
 import os
 import tempfile
 from pathlib import Path
@@ -12,6 +13,8 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = str(SESSION / "compiled")
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+# As the commands do, some of which the tests start in processes of their own. Imports JAX, which reads the above.
+importlib.import_module("launch.start").use_all_cores()
 
 
 @pytest.fixture

@@ -216,6 +216,16 @@ def test_a_dry_run_lists_and_runs_nothing(tmp_path, capsys):
     assert "4 runs in 1 groups" in said and "alpha=0.5-seed=1" in said and not (tmp_path / "s").exists()
 
 
+def test_a_plan_can_be_written_for_workers_started_by_hand(finished, tmp_path, capsys):
+    path, folder = write(tmp_path), tmp_path / "s"
+    run_sweep(path, folder, "--launcher", "none")
+    assert f"launch.sweeping.worker {folder}" in capsys.readouterr().out
+    assert {row["status"] for row in table(folder)} == {"unfinished"}
+    worker.main([str(folder)])
+    run_sweep(path, folder)
+    assert table(folder) == table(finished[1])
+
+
 def test_a_full_disk_stops_the_sweep_and_finished_runs_stay(tmp_path):
     small = tmp_path / "disk"
     small.mkdir()

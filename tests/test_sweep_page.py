@@ -65,6 +65,17 @@ def fabricate(*axes, seeds=(0, 1, 2), paper=True, status=None):
     }  # fmt: skip
 
 
+def train(results, *, steps=3, **values):
+    """The same results with a training of each setting: the n-th logs loss 1 / step + n and the given values."""
+    step = [50 * (index + 1) for index in range(steps)]
+    trainings = [
+        {"at": cell["at"], "seed": 0,
+         "logged": {"step": step, **values, "loss": [1 / at + place for at in step]}}
+        for place, cell in enumerate(results["cells"])
+    ]  # fmt: skip
+    return results | {"trainings": trainings}
+
+
 def store_pictures(folder, results, ids=("test/a/0", "test/b/1"), size=(96, 128), **without):
     """Pictures of every finished run: setting n has a map whose hot spot, where the defect is, measures n + 1."""
     places = {json.dumps(cell["at"]): place for place, cell in enumerate(results["cells"])}
@@ -230,6 +241,31 @@ def test_names_cannot_become_markup(tmp_path):
     assert data_of(html)["axes"][0]["values"][0] == EVIL and words_of(html).count("alert") > 20
 
 
+def test_a_choice_of_what_was_logged_starts_with_the_loss(tmp_path):
+    results = train(fabricate(LOSS, PICTURES), l1=[0.3, None, 0.1], ssim=[None] * 3)
+    results["trainings"][2]["logged"]["mse"] = [0.5, 0.4, float("nan")]
+    html = page_of(results, tmp_path)
+    section = html[html.index('<section id="training">') : html.index('<section id="pictures">')]
+    assert re.findall(r'<option value="(.*?)">', section) == ["loss", "l1", "mse"]  # Nothing was logged of ssim.
+    assert re.findall(r'data-set="(.*?)"', section) == ["irregular", "regular"] and 'href="#training"' in html
+    assert data_of(html)["trainings"][2]["logged"]["mse"] == [0.5, 0.4, None]
+
+
+@pytest.mark.parametrize("trainings", [None, [], [{"at": {}, "seed": 0, "logged": {"step": [50], "loss": [None]}}]])
+def test_without_a_logged_value_there_is_no_section_of_training(tmp_path, trainings):
+    html = page_of(fabricate(LOSS) | {"trainings": trainings}, tmp_path)
+    assert "Training" not in words_of(html) and 'href="#training"' not in html
+
+
+def test_logged_names_cannot_become_markup(tmp_path):
+    results = spoil(train(fabricate(LOSS, PICTURES), **{EVIL: [1.0, 2.0, 3.0]}))
+    for entry in results["trainings"]:
+        entry["at"]["pictures"] = EVIL
+    html = page_of(results, tmp_path)
+    assert html.count("<script") == html.count("</script>") == 2 and 'onload="x"' not in html
+    assert data_of(html)["trainings"][0]["logged"][EVIL] == [1.0, 2.0, 3.0]
+
+
 def test_only_the_script_of_the_page_may_run_and_the_network_is_not_asked(tmp_path):
     html = page_of(fabricate(ALPHA), tmp_path)
     script = re.search(r"<script>(.*?)</script>", html, re.S)[1]
@@ -273,6 +309,8 @@ GAPS = {
     "one setting failed": lambda: fabricate(LOSS, status=lambda at, _: "failed" if at["loss"] == "mse" else "finished"),
     "nothing at all": lambda: fabricate(ALPHA) | {name: [] for name in LISTS},
     "long names": lambda: fabricate(("an_axis_" * 9, ["an_unbroken_name_" * 9, "short", EVIL], None), PICTURES),
+    "thirty trainings": lambda: train(fabricate(("x", list("0123456789"), list(map(float, range(10)))), LOSS)),
+    "one logged step": lambda: train(fabricate((EVIL, ["an_unbroken_name_" * 9, EVIL], None), PICTURES), steps=1),
     "sixty runs": lambda: fabricate(("x", [str(x) for x in range(20)], list(map(float, range(20))))),
 }  # fmt: skip
 

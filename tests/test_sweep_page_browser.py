@@ -10,7 +10,7 @@ import pytest
 
 from launch.page.sweep import write_sweep_page
 from tests import test_report_browser as browser
-from tests.test_sweep_page import ALPHA, EVIL, GAPS, LOSS, PICTURES, fabricate, store_pictures
+from tests.test_sweep_page import ALPHA, EVIL, GAPS, LOSS, PICTURES, fabricate, store_pictures, train
 
 pytestmark = browser.pytestmark
 
@@ -131,6 +131,75 @@ def test_a_series_can_be_singled_out(tmp_path):
         for (const key of [keys[0], keys[1], keys[1]]) { key.click(); found.push(dim()); }
         return [keys.map((key) => key.textContent), found];""",
     ) == [["pictures irregular", "pictures regular"], [0, 1, 1, 0]]
+
+
+def test_another_logged_name_redraws_the_trainings_that_have_it(tmp_path):
+    results = train(fabricate(LOSS, PICTURES))
+    for training in results["trainings"]:
+        if training["at"]["loss"] == "mse":
+            training["logged"]["mse"] = [0.3, None, 0.1]
+    before, after = play(
+        results,
+        tmp_path,
+        """const state = () => ({
+          titles: all("#training b").map((title) => title.textContent),
+          keys: all("#training .series-keys button").map((key) => key.textContent),
+          colours: [...new Set(all("#training .series").map((line) => line.style.getPropertyValue("--colour")))],
+          lines: all("[data-set] svg").map((chart) => chart.querySelectorAll(".mean").length),
+          paths: all("#training .mean").map((line) => line.getAttribute("d").replace(/[^ML]/g, "")),
+          dots: all("#training .dot").length, told: all("#training output").map((said) => said.textContent),
+        });
+        const before = state();
+        enter("#logged", "mse", "change");
+        return [before, state()];""",
+    )
+    assert before["titles"] == ["loss against step"] * 2 and after["titles"] == ["mse against step"] * 2
+    assert before["keys"] == ["loss mse", "loss ssim", "loss mae+ssim"] and after["keys"] == []
+    assert before["lines"] == [3, 3] and after["lines"] == [1, 1] and len(before["colours"]) == 3
+    assert after["colours"] == before["colours"][:1]
+    assert before["paths"] == ["MLL"] * 6 and after["paths"] == ["MM"] * 2 and (before["dots"], after["dots"]) == (0, 4)
+    assert before["told"][0] == "step 150loss mse: 0.006667loss ssim: 2.007loss mae+ssim: 4.007"
+    assert after["told"] == ["step 150loss mse: 0.1"] * 2
+
+
+def test_the_pointer_tells_the_nearest_step_of_the_trainings_that_are_not_dimmed(tmp_path):
+    found = play(
+        train(fabricate(ALPHA, PICTURES)),
+        tmp_path,
+        """const found = [];
+        const point = (share) => {
+          const chart = one("[data-set] svg"), { left, top, width } = chart.getBoundingClientRect();
+          const where = { clientX: left + width * share, clientY: top + 50 };
+          chart.dispatchEvent(new PointerEvent("pointermove", where));
+          found.push([text("[data-set] output"), all(".moment .dot").length, all("#training .dim").length]);
+        };
+        point(0.7);
+        all("#training .series-keys button")[1].click();
+        point(0);
+        one("[data-set] svg").dispatchEvent(new PointerEvent("pointerleave"));
+        return [...found, text("[data-set] output"), all(".moment line").length];""",
+    )
+    everything = "step 100alpha 0: 0.01alpha 0.15: 2.01alpha 0.5: 4.01alpha 1: 6.01"
+    alone = ["step 50alpha 0.15: 2.02", 1, 6]  # Three of four are dim, in both charts.
+    assert found == [[everything, 4, 0], alone, "step 150alpha 0.15: 2.007", 0]
+
+
+def test_trainings_are_placed_by_their_logarithm_over_more_than_a_decade(tmp_path):
+    results = train(fabricate(("alpha", ["0"], [0.0])))
+    drawn = []
+    for name, loss in (("wide", [1.0, 0.1, 0.01]), ("narrow", [4.0, 3.0, 2.0]), ("signed", [9.0, 4.0, -1.0])):
+        results["trainings"][0]["logged"]["loss"] = loss
+        drawn.append(
+            play(
+                results,
+                tmp_path / name,
+                """return [text("#training .axis title"), one("#training .mean").getAttribute("d")];""",
+            )
+        )
+    assert [title for title, _ in drawn] == ["step; loss logarithmic", "step", "step"]
+    for _, line in drawn:
+        first, middle, last = (float(spot.split()[1]) for spot in re.split("[ML]", line)[1:])
+        assert middle == pytest.approx((first + last) / 2, abs=0.2) and first < last
 
 
 def test_a_picture_is_shown_under_the_settings_of_its_set(tmp_path):

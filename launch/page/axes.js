@@ -1,6 +1,7 @@
 // A figure against an axis of a sweep: mean and spread over seeds, every seed, and the paper's values, as SVG.
 // A numeric axis runs across; the values of another stand below each other, where long names have room.
-// Uses svg.js, and of sweep.js: sweep.
+// After it what was logged while the settings trained, in the same colours.
+// Uses svg.js, and of sweep.js: sweep and make.
 
 const MARGIN = { left: 52, right: 20, top: 14, bottom: 42 };
 
@@ -13,6 +14,7 @@ function shown(value, figure) {
 }
 
 const named = (at, axes) => axes.map((axis) => `${axis.name} ${at[axis.name] ?? "–"}`).join(", ");
+const closest = (spots, away) => spots.reduce((a, b) => (away(b) < away(a) ? b : a));
 const same = (a, b) => Object.keys(b).every((name) => a[name] === b[name]);
 
 // One series for each setting of the other axes; its points follow the values of this one.
@@ -41,7 +43,8 @@ function seriesOf(axis, figure) {
 function colourOf(at, index, count, others) {
   if (count <= 8) return `var(--series-${index})`;
   const hue = others.filter((axis) => axis.values.length <= 8).sort((a, b) => b.values.length - a.values.length)[0];
-  if (!hue) return `color-mix(in oklab, var(--series-1) ${(index / (count - 1) * 100).toFixed(0)}%, var(--series-0))`;
+  // By way of violet and pink: straight through the middle of the colours lies grey.
+  if (!hue) return `color-mix(in oklch, var(--series-1) ${(index / (count - 1) * 100).toFixed(0)}%, var(--series-0))`;
   const rest = others.filter((axis) => axis !== hue), shades = rest.reduce((all, axis) => all * axis.values.length, 1);
   const shade = rest.reduce((all, axis) => all * axis.values.length + axis.values.indexOf(at[axis.name]), 0);
   const strength = 100 - 65 * shade / Math.max(1, shades - 1);
@@ -59,9 +62,9 @@ function rangeOf(series, figure) {
   return [share ? Math.max(0, low - pad) : low - pad, share ? Math.min(1, high + pad) : high + pad];
 }
 
-// Numbers over more than two decades are placed by their logarithm.
-function numberScale(numbers, from, to) {
-  const low = Math.min(...numbers), high = Math.max(...numbers), logarithmic = low > 0 && high / low >= 100;
+// Numbers over at least so many decades are placed by their logarithm.
+function numberScale(numbers, from, to, least = 2) {
+  const low = Math.min(...numbers), high = Math.max(...numbers), logarithmic = low > 0 && high / low >= 10 ** least;
   const unit = logarithmic ? Math.log10 : (value) => value, span = unit(high) - unit(low) || 1;
   return { logarithmic, place: (value) => from + (unit(value) - unit(low)) / span * (to - from) };
 }
@@ -69,6 +72,13 @@ function numberScale(numbers, from, to) {
 function label(svg, text, room, attributes) {
   const fits = Math.max(3, Math.floor(room / 7.4)), cut = text.length > fits ? `${text.slice(0, fits - 1)}…` : text;
   node("title", {}, node("text", attributes, svg, cut), text);
+}
+
+function drawLevels(svg, levels, py, width) {
+  for (const level of levels) {
+    node("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: py(level), y2: py(level) }, svg);
+    node("text", { class: "tick", x: MARGIN.left - 8, y: py(level) + 4, "text-anchor": "end" }, svg, tidy(level));
+  }
 }
 
 // How a chart lies: its size, at(point, series, value) -> [x, y], and frame(svg), which draws all behind the marks.
@@ -81,10 +91,7 @@ function acrossLayout(axis, range, series, width) {
   return {
     height, base: height - MARGIN.bottom, at: (point, index, value, aside = 0) => [scale.place(point.number) + shift(index) + aside, py(value)],
     frame(svg) {
-      for (const tick of ticks(...range, 5)) {
-        node("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: py(tick), y2: py(tick) }, svg);
-        node("text", { class: "tick", x: MARGIN.left - 8, y: py(tick) + 4, "text-anchor": "end" }, svg, tidy(tick));
-      }
+      drawLevels(svg, ticks(...range, 5), py, width);
       const order = axis.values.map((value, index) => [axis.numbers[index], value]).sort((a, b) => a[0] - b[0]);
       let free = -Infinity; // A name that would touch the one before is left out.
       for (const [number, value] of order) {
@@ -162,6 +169,22 @@ function told(axis, figure, [, , point, one]) {
   return `${[`${axis.name} ${point.value}`, one.label].filter(Boolean).join(", ")}: ${here}${point.paper === null ? "" : `, paper ${shown(point.paper, figure)}`}`;
 }
 
+// A button for each series singles it out, and pressed again lets it go: choose(index or null).
+function drawKeys(keys, series, choose) {
+  let chosen = null;
+  keys.replaceChildren(...series.map((one, index) => {
+    const button = make("button", { type: "button", textContent: one.label });
+    button.style.setProperty("--colour", one.colour);
+    button.setAttribute("aria-pressed", "false");
+    button.addEventListener("click", () => {
+      chosen = chosen === index ? null : index;
+      [...keys.children].forEach((other, at) => other.setAttribute("aria-pressed", String(chosen === at)));
+      choose(chosen);
+    });
+    return button;
+  }));
+}
+
 // Draws one chart into its <figure>, and returns redraw(figure).
 function axisChart(holder, axis) {
   const chart = holder.querySelector(".chart"), output = holder.querySelector("output"), keys = holder.querySelector(".series-keys");
@@ -170,7 +193,7 @@ function axisChart(holder, axis) {
     const width = chart.clientWidth, series = seriesOf(axis, figure), range = rangeOf(series, figure);
     holder.querySelector("b").textContent = `${figure.title} against ${axis.name}`;
     if (!width) return;
-    if (!range) { chart.replaceChildren(Object.assign(document.createElement("p"), { className: "nothing", textContent: "no values of this figure" })); return; }
+    if (!range) { chart.replaceChildren(make("p", { className: "nothing", textContent: "no values of this figure" })); return; }
     const numeric = Boolean(axis.numbers?.every(Number.isFinite));
     const layout = (numeric ? acrossLayout : downLayout)(axis, range, series, width, figure);
     const svg = node("svg", { viewBox: `0 0 ${width} ${layout.height}`, height: layout.height, role: "img", "aria-label": `${figure.title} against ${axis.name}; the table of settings has the numbers` });
@@ -178,29 +201,97 @@ function axisChart(holder, axis) {
     const spots = series.flatMap((one, index) => drawSeries(svg, one, index, layout, { lines: numeric, dim: chosen !== null && chosen !== index, alone: series.length === 1 }));
     const ring = node("circle", { class: "ring", r: 8, visibility: "hidden" }, svg);
     svg.addEventListener("pointermove", (event) => {
-      const away = (spot) => Math.hypot(spot[0] - event.offsetX, spot[1] - event.offsetY);
-      const near = spots.reduce((a, b) => (away(b) < away(a) ? b : a));
+      const near = closest(spots, (spot) => Math.hypot(spot[0] - event.offsetX, spot[1] - event.offsetY));
       ring.setAttribute("cx", near[0]); ring.setAttribute("cy", near[1]); ring.setAttribute("visibility", "visible");
       output.textContent = told(axis, figure, near);
     });
     svg.addEventListener("pointerleave", () => { ring.setAttribute("visibility", "hidden"); output.textContent = ""; });
     chart.replaceChildren(svg);
-    if (series.length > 1) drawKeys(series);
-  }
-  function drawKeys(series) {
-    if (keys.children.length) return;
-    keys.append(...series.map((one, index) => {
-      const button = Object.assign(document.createElement("button"), { type: "button", textContent: one.label });
-      button.style.setProperty("--colour", one.colour);
-      button.setAttribute("aria-pressed", "false");
-      button.addEventListener("click", () => {
-        chosen = chosen === index ? null : index;
-        [...keys.children].forEach((other, at) => other.setAttribute("aria-pressed", String(chosen === at)));
-        draw();
-      });
-      return button;
-    }));
+    if (series.length > 1 && !keys.children.length) drawKeys(keys, series, (index) => { chosen = index; draw(); });
   }
   whenResized(chart, () => { if (figure) draw(); });
   return (next) => { figure = next; draw(); };
+}
+
+// The lines of all charts share one scale, from step 0 on; values over more than a decade are placed by their logarithm.
+function trainingLayout(lines, name, width) {
+  const height = width > 700 ? 400 : 300, points = lines.flatMap((one) => one.points.filter(([, value]) => Number.isFinite(value)));
+  const values = points.map((point) => point[1]), low = Math.min(...values), high = Math.max(...values);
+  const room = low < high ? 0 : Math.abs(low) * 0.1 || 0.1; // One value has a scale as well.
+  const up = numberScale([low - room, high + room], height - MARGIN.bottom - 8, MARGIN.top + 8, 1);
+  const across = numberScale([0, Math.max(1, ...points.map((point) => point[0]))], MARGIN.left, width - MARGIN.right);
+  const levels = up.logarithmic ? decades(low, high) : ticks(low - room, high + room, 5);
+  return {
+    height, px: across.place, py: up.place,
+    frame(svg) {
+      drawLevels(svg, levels, up.place, width);
+      for (const tick of ticks(0, Math.max(...points.map((point) => point[0])), width > 500 ? 8 : 4).filter(Number.isInteger))
+        node("text", { class: "tick", x: across.place(tick), y: height - MARGIN.bottom + 19, "text-anchor": "middle" }, svg, tidy(tick));
+      label(svg, `step${up.logarithmic ? `; ${name} logarithmic` : ""}`, width - 80, { class: "axis", x: width / 2, y: height - 5, "text-anchor": "middle" });
+    },
+  };
+}
+
+// 0.1, 0.2, 0.5, 1, ... or, where those are too many, powers of ten.
+function decades(low, high) {
+  const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+  const found = ticks(first, last, last - first).flatMap((power) => [1, 2, 5].map((factor) => factor * 10 ** power));
+  const inside = found.filter((level) => level >= low && level <= high);
+  return inside.length <= 8 ? inside : ticks(Math.log10(low), Math.log10(high), 5).filter(Number.isInteger).map((power) => 10 ** power);
+}
+
+function drawLine(svg, one, { px, py }, dim) {
+  const group = node("g", { class: `series${dim ? " dim" : ""}`, style: `--colour: ${one.colour}` }, svg);
+  const known = one.points.map(([, value]) => Number.isFinite(value));
+  node("path", { class: "mean", d: path(one.points, px, py) }, group);
+  // A point between gaps is no line.
+  one.points.forEach(([step, value], index) => {
+    if (known[index] && !known[index - 1] && !known[index + 1]) node("circle", { class: "dot", r: 4, cx: px(step), cy: py(value) }, group);
+  });
+}
+
+// Draws the trainings on one set of pictures into a <figure>, and returns redraw({ name, lines, chosen }).
+// Below stand the values at the last step, or at the one under the pointer; of many lines that of the nearest.
+function trainingChart(holder) {
+  const chart = holder.querySelector(".chart"), output = holder.querySelector("output"), many = 8;
+  let shown = null;
+  const tell = (spots) => output.replaceChildren(`step ${spots[0][0]}`, ...spots.map(([, value, one]) => {
+    const item = make("span", { textContent: one.label ? `${one.label}: ${tidy(value)}` : tidy(value) });
+    item.style.setProperty("--colour", one.colour);
+    return item;
+  }));
+  function draw() {
+    const width = chart.clientWidth, { name, chosen } = shown, lines = shown.lines.filter((one) => one.set === holder.dataset.set);
+    holder.querySelector("b").textContent = `${name} against step`;
+    output.replaceChildren();
+    if (!width) return;
+    if (!lines.length) { chart.replaceChildren(make("p", { className: "nothing", textContent: "not logged here" })); return; }
+    const layout = trainingLayout(shown.lines, name, width), { height, px, py } = layout;
+    const svg = node("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label": `${name} against step` });
+    layout.frame(svg);
+    for (const one of lines) drawLine(svg, one, layout, chosen !== null && chosen !== one.label);
+    chart.replaceChildren(svg);
+    const bright = lines.filter((one) => chosen === null || chosen === one.label);
+    if (!bright.length) return;
+    const spots = bright.flatMap((one) => one.points.filter(([, value]) => Number.isFinite(value)).map((point) => [...point, one]));
+    const moment = node("g", { class: "moment" }, svg), last = Math.max(...spots.map((spot) => spot[0]));
+    const rest = () => {
+      moment.replaceChildren();
+      if (bright.length <= many) tell(spots.filter((spot) => spot[0] === last)); else output.replaceChildren();
+    };
+    svg.addEventListener("pointermove", (event) => {
+      const [step] = closest(spots, (spot) => Math.abs(px(spot[0]) - event.offsetX)), here = spots.filter((spot) => spot[0] === step);
+      const near = bright.length <= many ? here : [closest(here, (spot) => Math.abs(py(spot[1]) - event.offsetY))];
+      moment.replaceChildren(node("line", { x1: px(step), x2: px(step), y1: MARGIN.top, y2: height - MARGIN.bottom }));
+      for (const [, value, one] of near) {
+        const group = node("g", { class: "series", style: `--colour: ${one.colour}` }, moment);
+        node("circle", { class: "dot", r: 4.5, cx: px(step), cy: py(value) }, group);
+      }
+      tell(near);
+    });
+    svg.addEventListener("pointerleave", rest);
+    rest();
+  }
+  whenResized(chart, () => { if (shown) draw(); });
+  return (next) => { shown = next; draw(); };
 }

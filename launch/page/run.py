@@ -75,10 +75,10 @@ def prediction(row: dict[str, str]) -> Prediction:
     return Prediction(id=row["id"], surface=row["surface"] or "", kind=row["kind"] or "", **numbers)
 
 
-def read_history(path: Path) -> tuple[dict[str, list], int]:
+def read_history(path: Path, *, points: int = CURVE_POINTS) -> tuple[dict[str, list], int]:
     """history.jsonl as {"step": [...], "loss": [...], ...} and a count of broken lines (a killed run leaves one).
 
-    At most CURVE_POINTS evenly spaced steps are kept; a scalar missing at a step is None there.
+    At most `points` evenly spaced steps are kept; a scalar missing at a step is None there.
     """
     rows, unreadable = [], 0
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -88,7 +88,7 @@ def read_history(path: Path) -> tuple[dict[str, list], int]:
             rows.append(row)
         except (ValueError, KeyError, TypeError):
             unreadable += bool(line.strip())
-    rows = rows[:: math.ceil(len(rows) / CURVE_POINTS) or 1]
+    rows = rows[:: math.ceil(len(rows) / points) or 1]
     names = dict.fromkeys(name for row in rows for name, value in row.items() if isinstance(value, (int, float)))
     return {name: [row.get(name) for row in rows] for name in names}, unreadable
 

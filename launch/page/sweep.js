@@ -22,6 +22,32 @@ function startFigures() {
   choose();
 }
 
+// The lines of one logged name, named by the axes in which the trainings differ; points [[step, value or null]].
+function linesOf(name) {
+  const differs = (axis) => new Set(sweep.trainings.map((one) => one.at[axis.name])).size > 1;
+  const axes = sweep.axes.filter((axis) => axis.name !== "pictures" && differs(axis));
+  const labels = [...new Set(sweep.trainings.map((one) => named(one.at, axes)))];
+  return sweep.trainings.filter((one) => one.logged[name]?.some(Number.isFinite)).map((one) => {
+    const label = named(one.at, axes), colour = colourOf(one.at, labels.indexOf(label), labels.length, axes);
+    return { label, colour, set: one.at.pictures ?? "", points: one.logged.step.map((step, index) => [step, one.logged[name][index]]) };
+  });
+}
+
+// Settings keep their colours whatever is drawn of them.
+function startTraining() {
+  if (!byId("training")) return;
+  const charts = all("[data-set]").map(trainingChart), keys = document.querySelector("#training .series-keys");
+  const choose = () => {
+    const name = byId("logged").value, lines = linesOf(name), labels = [...new Map(lines.map((one) => [one.label, one])).values()];
+    const draw = (chosen) => { for (const redraw of charts) redraw({ name, lines, chosen: labels[chosen]?.label ?? null }); };
+    keys.replaceChildren();
+    if (labels.length > 1) drawKeys(keys, labels, draw);
+    draw(null);
+  };
+  byId("logged").addEventListener("change", choose);
+  choose();
+}
+
 // Missing values stay last in both directions; equal ones keep the order they have.
 function sortBy(table, column, direction) {
   const body = table.tBodies[0], value = (row) => {
@@ -111,6 +137,7 @@ async function startPictures() {
 }
 
 startFigures();
+startTraining();
 startSorting();
 for (const button of all(".copy")) button.addEventListener("click", () => copy(button));
 startPictures().then(() => { document.body.dataset.drawn = "true"; });

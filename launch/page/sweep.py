@@ -1,8 +1,9 @@
 """The page of a sweep: what it found, figures against every axis, the paper beside them, pictures, runs.
 
 Like the page of a run it is one file without a request to anywhere. `results` is the JSON-like account of the sweep:
-name, title, about, source, command, size, axes, datasets, seeds, figures, rows (runs), cells (settings), unfilled and
-notes. A setting is a dict `at` of axis name to value. What is undefined is None or missing, and shown as a dash.
+name, title, about, source, command, size, axes, datasets, seeds, figures, rows (runs), cells (settings), unfilled,
+notes and, where anything was logged, trainings. A setting is a dict `at` of axis name to value. What is undefined is
+None or missing, and shown as a dash.
 """
 
 import itertools
@@ -36,6 +37,7 @@ def page(results: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Everything the template shows."""
     settings, pictures, lost = beside(results, folder)
     axes, cells, figures = results["axes"], results["cells"], results["figures"]
+    trained, logged = trainings(results)
     varied = [axis for axis in axes if len(axis["values"]) > 1] or axes
     names = [axis["name"] for axis in varied]
     sets = picture_sets(varied)
@@ -51,9 +53,10 @@ def page(results: dict[str, Any], folder: Path) -> dict[str, Any]:
         "heats": [heat(figure, cells, varied, sets) for figure in figures] if len(varied) > 1 else [],
         "unfilled": [{**entry, "label": label(entry["at"], list(entry["at"]))} for entry in results["unfilled"]],
         "pages": {row["name"]: address(folder, row["name"]) for row in results["rows"]},
-        "pictures": pictures,
+        "pictures": pictures, "logged": logged,
+        "trained": list(dict.fromkeys(entry["at"].get("pictures", "") for entry in trained)),
         "data": as_json({
-            "axes": varied, "figures": figures, "settings": settings, "pictures": pictures,
+            "axes": varied, "figures": figures, "settings": settings, "pictures": pictures, "trainings": trained,
             "cells": [
                 {name: cell.get(name) or {} for name in ("at", "mean", "std", "paper")} | {"finished": cell["finished"]}
                 for cell in cells if all(cell["at"].get(axis["name"]) in axis["values"] for axis in varied)
@@ -68,6 +71,16 @@ def picture_sets(axes: list[dict]) -> list[dict[str, str]]:
     axes = [axis for axis in axes if axis["name"] in LOOKED_AT and len(axis["values"]) > 1]
     choices = itertools.product(*(axis["values"] for axis in axes))
     return [dict(zip((axis["name"] for axis in axes), choice, strict=True)) for choice in choices]
+
+
+def trainings(results: dict) -> tuple[list[dict], list[str]]:
+    """The settings something was logged of while they trained, and the names of what was, the loss first."""
+    drawn, names = [], {}
+    for entry in results.get("trainings") or []:
+        found = [name for name, values in entry["logged"].items() if name != "step" and any(map(known, values))]
+        names |= dict.fromkeys(found)
+        drawn += [entry] if found else []
+    return drawn, sorted(names, key=lambda name: name != "loss")
 
 
 def label(at: dict[str, str], names: list[str]) -> str:

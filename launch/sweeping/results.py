@@ -9,10 +9,12 @@ from typing import Any
 
 from launch import config as configs
 from launch import files
+from launch.page.run import read_history
 from launch.sweeping import plan
 from launch.sweeping.plan import Plan, Planned
 
 NAMES = {"f1": "F1", "auroc": "AUROC", "ap": "average precision", "pro": "PRO", "score_ms_per_image": "ms per picture"}
+TRAINING_POINTS = 100  # of a training curve on the page
 LOW = ("misses", "false_alarms", "timings")  # Parts of a figure's name of which less is better.
 
 
@@ -26,6 +28,7 @@ def collect(folder: Path) -> dict[str, Any]:
     found = {run.name: _result(run) for run in sweep.runs}
     rows = [row for run in sweep.runs for row in _rows(sweep, run, found[run.name])]
     cells = _cells(about, rows)
+    trainings = _trainings(sweep)
     kinds = [{"name": "kind", "values": list(dict.fromkeys(r["at"]["kind"] for r in rows if "kind" in r["at"]))}]
     axes = [{"name": a["name"], "values": a["labels"], "numbers": a["numbers"]} for a in about["axes"]]
     return {
@@ -34,7 +37,8 @@ def collect(folder: Path) -> dict[str, Any]:
         "axes": axes + [axis | {"numbers": None} for axis in kinds if about["by_kind"] and axis["values"]],
         "datasets": _datasets(about, sweep.runs, found),
         "seeds": about["seeds"], "figures": [_figure(key) for key in about["figures"]],
-        "rows": rows, "cells": cells, "unfilled": _unfilled(about, cells), "notes": _notes(about, found),
+        "rows": rows, "cells": cells, "trainings": trainings, "unfilled": _unfilled(about, cells),
+        "notes": _notes(about, found),
     }  # fmt: skip
 
 
@@ -154,6 +158,25 @@ def _cells(about: dict[str, Any], rows: Sequence[dict]) -> list[dict[str, Any]]:
                 cell["paper"] |= published["figures"]
         cells.append(cell)
     return cells
+
+
+def _trainings(sweep: Plan) -> list[dict[str, Any]]:
+    """What was logged while each setting trained with its first seed: {"at", "seed", "logged": {"step": [...], ...}}.
+
+    Settings that share a training (they differ in scoring only) share one entry, that of the first.
+    """
+    seen, trainings = set(), []
+    for run in sweep.runs:
+        key = json.dumps(run.at, sort_keys=True)
+        if key in seen or run.status != "finished":
+            continue
+        seen.add(key)
+        if (run.folder / "trained_by.json").is_file():
+            continue
+        logged = read_history(run.folder / "history.jsonl", points=TRAINING_POINTS)[0]
+        logged.pop("seconds", None)
+        trainings.append({"at": run.at, "seed": run.seed, "logged": logged})
+    return trainings
 
 
 def _differing(wanted: dict[str, str], at: dict[str, str]) -> str | None:

@@ -152,9 +152,7 @@ def _checked(module: ModuleType, where: str) -> dict[str, Any]:
     known = (*REQUIRED, *OPTIONAL)
     missing = [constant for constant in REQUIRED if not hasattr(module, constant)]
     if missing:
-        raise ValueError(
-            f"{where} lacks {', '.join(missing)}; what a sweep says stands at the head of {__name__}"
-        )
+        raise ValueError(f"{where} lacks {', '.join(missing)}; what a sweep says stands at the head of {__name__}")
     said = {constant: getattr(module, constant, OPTIONAL.get(constant)) for constant in known}
     if said["AXES"] and said["RUNS"]:
         raise ValueError(f"{where} has both AXES and RUNS; keep one of them")
