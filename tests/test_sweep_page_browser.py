@@ -10,7 +10,7 @@ import pytest
 
 from launch.page.sweep import write_sweep_page
 from tests import test_report_browser as browser
-from tests.test_sweep_page import ALPHA, EVIL, GAPS, LOSS, PICTURES, fabricate, store_pictures, train
+from tests.sweep_pages import ALPHA, EVIL, GAPS, LOSS, PICTURES, fabricate, store_pictures, train
 
 pytestmark = browser.pytestmark
 

@@ -1,0 +1,82 @@
+"""The same pictures under every setting of a sweep."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from launch.page import beside
+from launch.page.sweep import write_sweep_page
+from tests.sweep_pages import (
+    ALPHA,
+    LOSS,
+    PICTURES,
+    fabricate,
+    page_of,
+    store_pictures,
+    words_of,
+)
+
+
+def decode(uri):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",", 1)[1]))).convert("L"))
+
+
+def test_the_maps_of_a_picture_share_a_scale_over_all_settings(tmp_path):
+    results = fabricate(ALPHA)
+    store_pictures(tmp_path, results)
+    _, pictures, notes = beside.beside(results, tmp_path)
+    assert notes == [] and [picture["id"] for picture in pictures] == ["test/a/0", "test/b/1"]
+    spots = [decode(shot["map"])[25:35, 35:45].mean() for shot in pictures[0]["shots"].values()]
+    values = [pictures[0]["low"] + spot / 255 * (pictures[0]["high"] - pictures[0]["low"]) for spot in spots]
+    np.testing.assert_allclose(values, [1.05, 2.05, 3.05, 4.05], atol=0.08)  # Lossy, and noise of 0.1.
+
+
+def test_the_first_finished_seed_is_shown(tmp_path):
+    results = fabricate(ALPHA, status=lambda at, seed: "failed" if seed == 0 and at["alpha"] == "0" else "finished")
+    names = [setting["run"] for setting in beside.settings_of(results)]
+    assert names == ["alpha=0-seed=1", "alpha=0.15-seed=0", "alpha=0.5-seed=0", "alpha=1-seed=0"]
+
+
+def test_pictures_of_another_set_do_not_mix_even_under_one_name(tmp_path):
+    results = fabricate(LOSS, PICTURES, seeds=(0,))
+    store_pictures(tmp_path, results, ids=("test/a/0",))
+    _, pictures, _ = beside.beside(results, tmp_path)
+    assert [(picture["set"], sorted(picture["shots"])) for picture in pictures] == [
+        ("irregular", [0, 2, 4]), ("regular", [1, 3, 5])
+    ]  # fmt: skip
+
+
+def test_a_page_of_sixty_runs_stays_below_ten_megabytes(tmp_path):
+    results = fabricate(("x", [str(x) for x in range(20)], None))
+    store_pictures(tmp_path, results, ids=("a", "b", "c"), size=(400, 300))
+    assert 1e5 < write_sweep_page(results, tmp_path).stat().st_size < 1e7
+
+
+def test_a_thin_scratch_survives_being_shrunk():
+    mask = np.zeros((1024, 1024), np.uint8)
+    mask[:, 500] = 1
+    small = beside.shrink("mask", mask)
+    assert small.shape == (256, 256) and small.any(axis=1).all() and small.any(axis=0).sum() == 1
+
+
+@pytest.mark.parametrize("gone", ["map", "mask", "truth"])
+def test_pictures_lack_only_what_the_runs_lack(tmp_path, gone):
+    results = fabricate(ALPHA, seeds=(0,))
+    store_pictures(tmp_path, results, **{gone: False})
+    picture = beside.beside(results, tmp_path)[1][0]
+    found = {"map": picture["shots"][0]["map"], "mask": picture["shots"][0]["mask"], "truth": picture["truth"]}
+    assert {name for name, uri in found.items() if uri is None} == {gone}
+
+
+def test_a_lost_picture_is_said_and_costs_only_itself(tmp_path):
+    results = fabricate(ALPHA, seeds=(0,))
+    store_pictures(tmp_path, results)
+    (tmp_path / "runs" / "alpha=0-seed=0" / "pictures" / "000.npz").write_bytes(b"PK\x03\x04 half a file")
+    (tmp_path / "runs" / "alpha=1-seed=0" / "pictures" / "index.json").write_text('[{"file": "../0.npz", "id": "x"}]')
+    _, pictures, notes = beside.beside(results, tmp_path)
+    assert sorted(pictures[0]["shots"]) == [1, 2] and len(notes) == 2
+    assert "alpha=0-seed=0/pictures/000.npz is not shown" in notes[0] + notes[1]
+    assert "alpha=0-seed=0/pictures/000.npz is not shown" in words_of(page_of(results, tmp_path))
