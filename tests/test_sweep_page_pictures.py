@@ -80,3 +80,15 @@ def test_a_lost_picture_is_said_and_costs_only_itself(tmp_path):
     assert sorted(pictures[0]["shots"]) == [1, 2] and len(notes) == 2
     assert "alpha=0-seed=0/pictures/000.npz is not shown" in notes[0] + notes[1]
     assert "alpha=0-seed=0/pictures/000.npz is not shown" in words_of(page_of(results, tmp_path))
+
+
+def test_maps_are_shown_in_units_of_the_threshold_of_their_run(tmp_path):
+    results = fabricate(ALPHA)
+    store_pictures(tmp_path, results)
+    plain = beside.beside(results, tmp_path)[1][0]
+    for folder in (tmp_path / "runs").iterdir():
+        (folder / "result.json").write_text('{"thresholds": {"pixel": {"value": 0.5}}}')
+    assert beside.beside(results, tmp_path)[1][0]["high"] == pytest.approx(2 * plain["high"], rel=0.02)
+    for text in ("{", '{"thresholds": {"pixel": {"value": null}}}'):
+        (folder / "result.json").write_text(text)
+        assert beside.threshold_of(folder) == 1

@@ -1,9 +1,11 @@
 """The same test pictures under every setting of a sweep, small enough to travel by the hundred in one page.
 
-Of each setting the finished run of the first seed is shown. Maps float [H, W] of one picture share one scale over all
-settings, so that equal colours mean equal values; scales differ between pictures.
+Of each setting the finished run of the first seed is shown. Maps float [H, W] are divided by the pixel threshold of
+their run, where it has one, since settings may score in units of their own; those of one picture share one scale over
+all settings, so that equal colours mean equal values. Scales differ between pictures.
 """
 
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from launch.page.pictures import data_uri, extent, mask_uri, read_arrays, read_index, shared_scale
+from launch.page.render import known
 
 LOOKED_AT = ("pictures", "kind")  # Axes that say what was looked at, and not how a run was set.
 AREA, LONGEST = 256 * 256, 1024  # pixels of a picture as shown; strips may be longer than squares
@@ -75,6 +78,8 @@ def compare(id: str, which: str, files: dict[int, Path], notes: list[str]) -> di
     for place, path in files.items():
         try:
             shown[place] = {name: shrink(name, values) for name, values in read_arrays(path).items()}
+            if "map" in shown[place]:
+                shown[place]["map"] = shown[place]["map"] / threshold_of(path.parent.parent)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             reason = "the file is missing" if isinstance(error, FileNotFoundError) else error
             notes.append(f"{'/'.join(path.parts[-3:])} is not shown: {reason}")
@@ -97,6 +102,15 @@ def compare(id: str, which: str, files: dict[int, Path], notes: list[str]) -> di
         "image": data_uri(first["image"], quality=QUALITY["image"]),
         "truth": None if truth is None else mask_uri(truth),
     }  # fmt: skip
+
+
+def threshold_of(run: Path) -> float:
+    """The pixel threshold of a run; 1 where it has none, as with one of its own for every picture."""
+    try:
+        value = json.loads((run / "result.json").read_text(encoding="utf-8"))["thresholds"]["pixel"]["value"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return 1.0
+    return value if known(value) and value > 0 else 1.0
 
 
 def shrink(name: str, values: np.ndarray) -> np.ndarray:
