@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -30,3 +31,10 @@ def pytest_sessionfinish() -> None:
     import shutil
 
     shutil.rmtree(SESSION, ignore_errors=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bounded_memory():
+    """Drops compiled programs after each file: each maps memory, of which a process may have 65530 pieces."""
+    yield
+    sys.modules["jax"].clear_caches()

@@ -43,6 +43,17 @@ def weights(state) -> dict[str, np.ndarray]:
     return {jax.tree_util.keystr(p): np.asarray(leaf) for p, leaf in jax.tree_util.tree_leaves_with_path(state)}
 
 
+def apart(one, other) -> float:
+    """The mean difference of the parameters of two states (or of what `weights` made of them).
+
+    Not the largest one: rounding can turn a rectifier on or off, or swap the maximum of a pool, and Adam then moves a
+    few weights differently by as much as they move at all.
+    """
+    one, other = (states if isinstance(states, dict) else weights(states) for states in (one, other))
+    named = [name for name in one if ".params" in name]
+    return float(np.mean(np.concatenate([np.abs(one[name] - other[name]).ravel() for name in named])))
+
+
 if __name__ == "__main__":
     name, steps, out, *flags = sys.argv[1:]
     if "drift" in flags:

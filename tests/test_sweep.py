@@ -30,8 +30,8 @@ def run_sweep(path, folder, *options):
     return sweep.main([path, "--workdir", str(folder), *options])
 
 
-def start(path, folder):
-    process = FORKS.Process(target=run_sweep, args=(path, folder))
+def start(path, folder, *options):
+    process = FORKS.Process(target=run_sweep, args=(path, folder, *options))
     process.start()
     return process
 
@@ -193,7 +193,9 @@ def close(one, other, tolerance):
 
 def test_runs_side_by_side_give_the_figures_of_runs_in_turn(finished, tmp_path):
     path, folder = finished
-    run_sweep(path, tmp_path / "s", "--side-by-side", "3")
+    process = start(path, tmp_path / "s", "--side-by-side", "3")
+    process.join()
+    assert process.exitcode == 0
     close(table(folder), table(tmp_path / "s"), 0.01)
     assert not list((tmp_path / "s" / "populations").iterdir())
     for run in plan.read(tmp_path / "s").runs:
