@@ -140,7 +140,9 @@ def test_two_tasks_train_the_run_that_one_trains(slurm, array, tmp_path):
     assert (tmp_path / "together" / "report.html").exists()
     folders = array / "runs" / "alpha=0.15-seed=0", tmp_path / "together"
     alone, together = ([line["loss"] for line in read_history(folder / "history.jsonl")] for folder in folders)
-    assert len(alone) == 4 and together == pytest.approx(alone, rel=1e-2)  # Rounding grows over 20 steps.
+    # Rounding grows: at a learning rate of 0.01 a rectifier that turns on or off is seen 20 steps later.
+    assert len(alone) == 4 and together == pytest.approx(alone, rel=5e-2)
+    assert together[0] == pytest.approx(alone[0], rel=1e-3)
 
 
 def check_resumed(folder: Path, before: list[dict]) -> None:
