@@ -16,6 +16,7 @@ def get_config() -> ConfigDict:
     config.data.seed = 0  # of the split into training, calibration and test; not changed by `seed`
     config.data.channels = 1  # 1 grey, 3 RGB
     config.data.scale = 1.0  # pictures are resized by this factor before training and scoring
+    config.data.size = 0  # or to so many pixels a side, whatever their shape; 0 leaves them
     config.data.calibration = 0.2  # of the normal training pictures, held out for thresholds
     config.data.test_good = 0.2  # of the normal pictures, where the dataset has no test part of its own
     config.data.options = ConfigDict()  # of the layout, e.g. data.options.surfaces=(1,2)
@@ -27,6 +28,7 @@ def get_config() -> ConfigDict:
     config.train.feed = (
         "auto"  # resident (pictures stay on the device), stream (tf.data), auto: resident up to the limit
     )
+    config.train.pairs = False  # also draw a picture of the other half of the training set (MAA)
     config.train.resident_limit = 2048  # MiB
     config.train.log_every = 50  # steps
     config.train.save_every = 250  # steps, a multiple of log_every
@@ -45,6 +47,8 @@ def get_config() -> ConfigDict:
     config.threshold.image = (
         "pauta"  # pauta, quantile or false_alarm_rate, fitted on the scores of the calibration pictures
     )
+    config.threshold.fitted_on = "calibration"  # normal pictures held out, or train: those trained on
+    config.threshold.gammas = (0.0, 1.0, 2.0, 3.0)  # mean + gamma * deviation also judge the pictures, for comparison
     config.threshold.sigma = 3.0  # pauta: mean + sigma * standard deviation
     config.threshold.quantile = 0.995
     config.threshold.false_alarm_rate = 0.01
@@ -52,5 +56,6 @@ def get_config() -> ConfigDict:
 
     config.report = ConfigDict()
     config.report.pictures = 24  # shown in the report, worst first
+    config.report.memory = False  # also tell what scoring one picture takes (compiles once more)
     config.report.keep_maps = False  # float maps of all test pictures, as .npy at original resolution
     return config

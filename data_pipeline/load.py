@@ -29,6 +29,10 @@ class Split(Sequence[Sample]):
             raise IndexError(f"picture {index} of {len(self)}")
         return self._sample(index % len(self))
 
+    def part(self, chosen: Sequence[int]) -> "Split":
+        """The pictures of these places, in this order."""
+        return Split([self.records[index] for index in chosen], lambda index: self[chosen[index]])
+
 
 class Dataset(NamedTuple):
     """train and calibration hold normal pictures only, test both; defective holds what supervised methods may train on.
@@ -54,7 +58,7 @@ def load(
     test_good: float = 0.2,
     channels: int = 1,
     scale: float = 1.0,
-    size: tuple[int, int] | None = None,
+    resize: tuple[int, int] | None = None,
     allow_unmasked: bool = False,
     **layout_options: object,
 ) -> Dataset:
@@ -62,7 +66,7 @@ def load(
 
     name is a file in `layouts`; root the folder of its pictures, by default $JAXDEFECT_DATA/name. cache is the folder
     of prepared datasets, by default $JAXDEFECT_CACHE or ~/.cache/jaxdefect; False reads the files themselves every
-    time. channels 1 is grey, 3 is RGB; scale resizes by a factor, size=(height, width) to a fixed size.
+    time. channels 1 is grey, 3 is RGB; scale resizes by a factor, resize=(height, width) to a fixed size.
 
     train are the normal training pictures, of which the fraction `calibration` (at least one picture) is held out. test
     is the set's own test part; where it has none, all defective pictures and the fraction test_good of the normal ones
@@ -70,27 +74,25 @@ def load(
     on seed and the ids of the pictures alone. allow_unmasked keeps defective pictures that nobody has outlined; their
     Sample.mask is None.
 
-    seed, size and test_good also go to a layout that has options of these names (synthetic: pixels, number of
-    pictures).
+    seed and test_good also go to a layout that has options of these names (synthetic: number of pictures).
 
     Raises ValueError for an unknown name or option, for bad pictures, and where too few normal pictures are left;
     FileNotFoundError where the folder is not what the layout expects.
     """
     layout = layouts.find(name)
-    shared = {"seed": (seed, 0), "size": (size, None), "test_good": (test_good, 0.2)}
+    shared = {"seed": (seed, 0), "test_good": (test_good, 0.2)}
     known = layouts.options(layout)
     given = layout_options | {key: value for key, (value, usual) in shared.items() if key in known and value != usual}
-    size = None if "size" in known else size
     test_good = 0.2 if "test_good" in known else test_good
     records = list_records(name, root, **given)
     _check(name, records, allow_unmasked=allow_unmasked)
-    conversion = {"channels": channels, "scale": scale, "size": size}
+    conversion = {"channels": channels, "scale": scale, "size": resize}
     _check_conversion(**conversion)
     version = getattr(layout, "VERSION", "")
     mark = builder.fingerprint(records, name=name, version=version, options=known | given, **conversion)
     decode = functools.partial(read, **conversion)
     if cache is False:
-        entries, sample = [_entry(record, scale, size) for record in records], lambda index: decode(records[index])
+        entries, sample = [_entry(record, scale, resize) for record in records], lambda index: decode(records[index])
     else:
         folder = Path(cache) if cache not in (None, True) else default_cache()
         entries, sample = builder.prepare(name, mark, folder, records=records, read=decode, channels=channels)
@@ -180,7 +182,7 @@ def _check_conversion(channels: int, scale: float, size: tuple[int, int] | None)
     if not 0 < scale <= 16:
         raise ValueError(f"scale={scale}; a factor above 0 and up to 16")
     if size is not None and (len(size) != 2 or min(size) < 1 or scale != 1.0):
-        raise ValueError(f"size={size} with scale={scale}; size is (height, width) in pixels and excludes scale")
+        raise ValueError(f"resize={size} with scale={scale}; resize is (height, width) in pixels and excludes scale")
 
 
 def _entry(record: Record, scale: float, size: tuple[int, int] | None) -> Entry:

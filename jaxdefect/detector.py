@@ -22,6 +22,7 @@ class Batch(NamedTuple):
     mask: jax.Array | None = None  # [B, H, W] float32, 1 on defects
     label: jax.Array | None = None  # [B] int32, 1 is defective
     surface: jax.Array | None = None  # [B] int32, the surface class
+    other: jax.Array | None = None  # [B, H, W, C], each a picture of the other half of the training set
 
 
 class Scores(NamedTuple):
@@ -54,6 +55,14 @@ class Detector(NamedTuple):
     step: Callable[[State, Batch, jax.Array], tuple[State, dict[str, jax.Array]]]
     score: Callable[[State, jax.Array], Scores]
     calibrate: Callable[[State, jax.Array], State] = no_calibration
+
+
+def check_size(batch: Batch, size: int) -> None:
+    """Raises ValueError unless a batch holds pictures of size x size pixels, for detectors of one size."""
+    height, width = batch.image.shape[1:3]
+    if (height, width) != (size, size):
+        raise ValueError(f"training pictures are {height} x {width} pixels (train.patch), but settings.size = {size}; "
+                         "such a detector is trained on pictures of its own size: set both to the same")  # fmt: skip
 
 
 def names() -> list[str]:

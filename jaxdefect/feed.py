@@ -33,12 +33,14 @@ def resident(
     masks: Sequence[np.ndarray] | None = None,
     labels: Sequence[int] | None = None,
     surfaces: Sequence[int] | None = None,
+    halves: Sequence[int] | None = None,
 ) -> Feed:
     """Keeps a split on every device and cuts random patches inside the compiled step.
 
     images: uint8 [H, W, C] of any sizes; a picture is drawn uniformly, then a corner. Takes N * max(H) * max(W) * C
-    bytes. masks (uint8 [H, W]), labels and surfaces travel along where given. Raises ValueError for a picture smaller
-    than the patch, naming it.
+    bytes. masks (uint8 [H, W]), labels and surfaces travel along where given. halves (0 or 1 of each picture, see
+    `halved`): image is drawn from the pictures of half 0 and Batch.other, independently, from those of half 1. Raises
+    ValueError for a picture smaller than the patch, naming it.
     """
     ids = ids or [f"image {i}" for i in range(len(images))]
     if not len(images):
@@ -62,11 +64,16 @@ def resident(
     store |= {} if masks is None else {"mask": stack(masks)}
     store |= {} if labels is None else {"label": np.asarray(labels, np.int32)}
     store |= {} if surfaces is None else {"surface": np.asarray(surfaces, np.int32)}
-    store, count = parallel.replicate(store), len(images)
+    if halves is None:
+        pools = {"image": np.arange(len(images))}
+    else:
+        pools = {name: np.flatnonzero(np.equal(halves, half)) for half, name in enumerate(("image", "other"))}
+    store = parallel.replicate(store | {"pools": pools})
 
     def cut_one(store, key):
         which, where = jax.random.split(key)
-        index = jax.random.randint(which, (), 0, count)
+        pool = store["pools"]["image"]
+        index = pool[jax.random.randint(which, (), 0, len(pool))]
         y, x = jax.random.randint(where, (2,), 0, store["corners"][index])
         window = lambda name, *tail: jax.lax.dynamic_slice(
             store[name], (index, y, x, *(0 for _ in tail)), (1, patch, patch, *tail)
@@ -77,7 +84,24 @@ def resident(
         fields |= {name: store[name][index] for name in ("label", "surface") if name in store}
         return Batch(**fields)
 
+    def cut_pair(store, key):
+        second = jax.random.fold_in(key, 1)
+        other = cut_one(store | {"pools": {"image": store["pools"]["other"]}}, second).image
+        return cut_one(store, key)._replace(other=other)
+
+    if halves is not None:
+        return Feed(lambda step: store, jax.vmap(cut_pair, (None, 0)), split=False)
+
     return Feed(lambda step: store, jax.vmap(cut_one, (None, 0)), split=False)
+
+
+def halved(count: int, *, seed: int) -> np.ndarray:
+    """Which half, 0 or 1, each of `count` pictures is in: drawn at random, as even as can be. A single one is in both.
+
+    int32 [count], or for a single picture the pair 0, 1: give that picture twice.
+    """
+    order = np.random.default_rng(seed).permutation(max(count, 2))
+    return (order % 2).astype(np.int32)
 
 
 def stream(open_at: Callable[[int], Iterator[dict[str, np.ndarray]]]) -> Feed:
@@ -100,5 +124,6 @@ def stream(open_at: Callable[[int], Iterator[dict[str, np.ndarray]]]) -> Feed:
 
 def _as_batch(arrays: dict[str, jax.Array], keys: jax.Array) -> Batch:
     del keys  # The host has cut the patches already.
-    as_float = lambda name, array: array.astype(jnp.float32) / (255 if name == "image" else 1)
-    return Batch(**{n: as_float(n, a) if n in ("image", "mask") else a for n, a in arrays.items()})
+    divisor = {"image": 255, "other": 255, "mask": 1}
+    as_float = lambda name, array: array.astype(jnp.float32) / divisor[name] if name in divisor else array
+    return Batch(**{name: as_float(name, array) for name, array in arrays.items()})

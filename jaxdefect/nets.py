@@ -1,145 +1,70 @@
-"""Shared linen blocks. Features are [B, H, W, C]; kernels [k, k, in, out]; k is odd."""
+"""Shared linen blocks. Features are [B, H, W, C]; kernels [k, k, in, out]."""
 
-import contextlib
-import contextvars
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from jaxdefect import parallel
+from jaxdefect.convolution import conv, deconv
 
 BN_MOMENTUM, BN_EPSILON = 0.9, 1e-5
+DCGAN_INIT = nn.initializers.normal(0.02)  # Radford et al. 2016; Isotropic Gaussian of MAA, Table I
 
 
-def conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Convolution with stride 1 and zero padding to the same size.
+class Conv(nn.Module):
+    """Convolution with a bias: zeros around it, stride 1 or 2."""
 
-    On CPU a kernel with few channels is computed on 2 x 2 blocks of pixels, as one of 4 times the channels and about
-    half the width: matrix products a few columns wide waste most of the processor. Equal but for rounding.
-    """
-    size, _, inputs, outputs = kernel.shape
-    even = x.shape[1] % 2 == x.shape[2] % 2 == 0
-    # Blocks of a kernel of 5 cost 36 / 25 as many products; of 3 they would cost 4 times as many.
-    if jax.default_backend() == "cpu" and even and size % 4 == 1 and size > 1 and inputs * outputs <= BLOCK_CHANNELS:
-        return unblock(_conv(block(x), block_kernel(kernel)))
-    return _conv(x, kernel)
+    features: int
+    size: int | tuple[int, int] = 4  # pixels; (rows, columns)
+    stride: int = 2
+    padding: int | tuple[int, int] | None = 1  # pixels on each side; None for half a kernel
+    init: Callable = DCGAN_INIT
+    bias: bool = True
 
-
-# Measured on 2 cores at 256 x 32^2: 9 -> 1 channels 9.7 to 1.7 ms, 9 -> 10 11.5 to 9.8, 10 -> 20 (16^2) 6.4 to 4.4.
-BLOCK_CHANNELS = 200
-
-
-_form = contextvars.ContextVar("form", default="native")
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        size = (self.size, self.size) if isinstance(self.size, int) else self.size
+        kernel = self.param("kernel", self.init, (*size, x.shape[-1], self.features)).astype(x.dtype)
+        y = conv(x, kernel, stride=self.stride, padding=self.padding)
+        return y + self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype) if self.bias else y
 
 
-@contextlib.contextmanager
-def convolutions(form: str) -> Iterator[None]:
-    """What is traced inside computes convolutions in this form: native, or matmul.
+class Deconv(nn.Module):
+    """Transposed convolution with stride 2 and a bias: [B, H, W, C] -> [B, 2H, 2W, features]."""
 
-    Under `vmap` over kernels the native form becomes one convolution of as many groups as there are runs, which many
-    libraries compute slowly; matmul gathers the taps of every pixel and becomes one batched matrix product, at k * k
-    times the memory of the features.
-    """
-    token = _form.set(form)
-    try:
-        yield
-    finally:
-        _form.reset(token)
+    features: int
+    size: int = 4  # pixels
+    init: Callable = DCGAN_INIT
+    bias: bool = True
 
-
-def matmul_conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """The same convolution as a matrix product over gathered taps."""
-    size, (height, width) = kernel.shape[0], x.shape[1:3]
-    half = size // 2
-    padded = jnp.pad(x, ((0, 0), (half, half), (half, half), (0, 0)))
-    taps = [padded[:, i : i + height, j : j + width] for i in range(size) for j in range(size)]
-    return jnp.concatenate(taps, -1) @ kernel.reshape(-1, kernel.shape[-1])
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        kernel = self.param("kernel", self.init, (self.size, self.size, x.shape[-1], self.features)).astype(x.dtype)
+        y = deconv(x, kernel)
+        return y + self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype) if self.bias else y
 
 
-def _conv(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    if _form.get() == "matmul":
-        return matmul_conv(x, kernel)
-    return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+def apply(
+    net: nn.Module, params: Any, batch_stats: Any, *inputs: jax.Array, train: bool, **options: Any
+) -> tuple[Any, Any]:
+    """(outputs, batch statistics) of a network: new statistics where it trains, else those given."""
+    variables = {"params": params, "batch_stats": batch_stats}
+    if not train:
+        return net.apply(variables, *inputs, train=False, **options), batch_stats
+    outputs, mutated = net.apply(variables, *inputs, train=True, mutable=["batch_stats"], **options)
+    return outputs, mutated.get("batch_stats", {})
 
 
-def block(x: jax.Array) -> jax.Array:
-    """[B, H, W, C] -> [B, H/2, W/2, 4 C]: the pixels of each 2 x 2 block side by side (space to depth)."""
-    batch, height, width, channels = x.shape
-    x = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
-    return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height // 2, width // 2, 4 * channels)
-
-
-def unblock(x: jax.Array) -> jax.Array:
-    """[B, H, W, 4 C] -> [B, 2H, 2W, C]: undoes `block` (depth to space)."""
-    batch, height, width, channels = x.shape
-    x = x.reshape(batch, height, width, 2, 2, channels // 4)
-    return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, 2 * height, 2 * width, channels // 4)
-
-
-def block_kernel(kernel: jax.Array) -> jax.Array:
-    """[k, k, in, out] -> [k', k', 4 in, 4 out]: the same convolution between blocks."""
-    size, _, inputs, outputs = kernel.shape
-    half, reach = size // 2, (size // 2 + 1) // 2
-    offset, source, target = np.mgrid[-reach : reach + 1, :2, :2]
-    taps = 2 * offset + source - target + half  # [offsets, from, to]: which tap joins these two pixels
-    taps = np.where((taps < 0) | (taps >= size), size, taps)  # Row and column `size` are zeros.
-    padded = jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))
-    spread = padded[taps[:, :, :, None, None, None], taps[None, None, None]]  # [oy, fy, ty, ox, fx, tx, in, out]
-    spread = spread.transpose(0, 3, 1, 4, 6, 2, 5, 7)
-    return spread.reshape(2 * reach + 1, 2 * reach + 1, 4 * inputs, 4 * outputs)
-
-
-def phase_taps(size: int) -> np.ndarray:
-    """[2, offsets]: which tap of a 1-D stride-2 transposed kernel meets input `i + offset` at output `2 i + phase`.
-
-    A value of `size` means none. lax.conv_transpose with SAME padding shifts the kernel by ceil(size / 2) pixels, but a
-    kernel of one pixel not at all.
-    """
-    before = 0 if size == 1 else -(-size // 2)
-    places = [(phase, tap, *divmod(phase + tap - before, 2)) for phase in range(2) for tap in range(size)]
-    reach = max(abs(offset) for _, _, offset, odd in places if not odd)
-    taps = np.full((2, 2 * reach + 1), size)
-    for phase, tap, offset, odd in places:
-        if not odd:
-            taps[phase, offset + reach] = tap
-    return taps
-
-
-def deconv(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Transposed convolution with stride 2, [B, H, W, C] -> [B, 2H, 2W, C'].
-
-    Equal to `lax.conv_transpose(x, kernel, (2, 2), "SAME")`, as one small convolution to all four output phases and a
-    depth-to-space: XLA computes strided transposed convolutions on CPU 4-10x slower than this.
-    """
-    size = kernel.shape[0]
-    taps = phase_taps(size)
-    none = jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))  # Row and column `size` are zeros.
-    phases = none[taps[:, None, :, None], taps[None, :, None, :]]  # [2, 2, offsets, offsets, in, out]
-    phases = phases.transpose(2, 3, 4, 0, 1, 5)
-    return unblock(conv(x, phases.reshape(*phases.shape[:3], -1)))
-
-
-def max_pool(x: jax.Array) -> jax.Array:
-    """2 x 2 max-pooling. Its gradient is 4-8x faster on CPU than that of a windowed reduction."""
-    top, bottom = x[:, ::2], x[:, 1::2]
-    rows = jnp.maximum(top, bottom)
-    return jnp.maximum(rows[:, :, ::2], rows[:, :, 1::2])
-
-
-def max_places(x: jax.Array) -> jax.Array:
-    """[B, H/2, W/2, 4, C] one-hot: where in its 2 x 2 block each maximum was (the first, if several)."""
-    blocks = block(x).reshape(x.shape[0], x.shape[1] // 2, x.shape[2] // 2, 4, x.shape[3])
-    return jax.nn.one_hot(jnp.argmax(blocks, axis=3), 4, axis=3, dtype=x.dtype)
-
-
-def max_unpool(x: jax.Array, places: jax.Array) -> jax.Array:
-    """Puts each value back where `max_places` says it came from; zeros elsewhere. [B, H, W, C] -> [B, 2H, 2W, C]."""
-    spread = x[:, :, :, None] * places
-    return unblock(spread.reshape(*x.shape[:3], -1))
+def batch_norm(*, train: bool, scale_init: Callable = nn.initializers.ones, name: str | None = None) -> nn.BatchNorm:
+    """Batch normalisation over all devices; running averages where train is False."""
+    return nn.BatchNorm(
+        use_running_average=not train, momentum=BN_MOMENTUM, epsilon=BN_EPSILON, axis_name=parallel.AXIS,
+        scale_init=scale_init, name=name,
+    )  # fmt: skip
 
 
 class ConvNorm(nn.Module):

@@ -1,7 +1,7 @@
 """One player's update. The only module that averages gradients over devices."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import optax
@@ -26,3 +26,25 @@ def update(
     gradients, aux = jax.grad(loss, has_aux=True)(params)
     updates, opt_state = optimizer.update(gradients, opt_state, params)
     return optax.apply_updates(params, updates), opt_state, aux
+
+
+class Player(NamedTuple):
+    """One network that learns; adversarial methods have several."""
+
+    params: Any
+    batch_stats: Any
+    opt_state: Any
+
+
+def player(optimizer: optax.GradientTransformation, variables: dict[str, Any]) -> Player:
+    """A network as `net.init` drew it, before its first update."""
+    params = variables["params"]
+    return Player(params, variables.get("batch_stats", {}), optimizer.init(params))
+
+
+def improve(
+    optimizer: optax.GradientTransformation, loss: Callable[[Any], tuple[jax.Array, tuple[Any, Any]]], own: Player
+) -> tuple[Player, Any]:
+    """One step of a player down `loss(params) -> (loss, (batch_stats, aux))`. Returns (player, aux)."""
+    params, opt_state, (batch_stats, aux) = update(optimizer, loss, own.params, own.opt_state)
+    return Player(params, batch_stats, opt_state), aux

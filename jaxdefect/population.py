@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdefect import nets, parallel, train
+from jaxdefect import parallel, train
+from jaxdefect.convolution import convolutions
 from jaxdefect.detector import Batch, Detector, Scores, State, no_calibration
 from jaxdefect.feed import Feed
 
@@ -79,8 +80,8 @@ def many_runs(
     """Runs of one family side by side: the run of keys[i] and numbers[i] is [i] of every leaf of the state.
 
     Each equals the same run alone, to rounding: it draws the same weights and sees the same patches. Every device
-    trains its own share of the runs on whole batches. form: of the convolutions, see `nets.convolutions`; by default
-    the faster one where that was measured. Raises ValueError for a stream, whose patches belong to one run.
+    trains its own share of the runs on whole batches. form: of the convolutions, see `convolutions`; by default the
+    faster one where that was measured. Raises ValueError for a stream, whose patches belong to one run.
     """
     if feed.split:
         raise ValueError("a population needs resident pictures; use train.feed=resident or train the runs one by one")
@@ -111,7 +112,7 @@ def _compiled(detector: Detector, feed: Feed, *, batch: int, count: int, form: s
     steps = train.several_steps(detector, feed.cut, batch=batch, count=count)
 
     def in_form(*args):
-        with nets.convolutions(form or FORMS.get(jax.default_backend(), "native")):
+        with convolutions(form or FORMS.get(jax.default_backend(), "native")):
             return steps(*args)
 
     return parallel.compile_runs(in_form)

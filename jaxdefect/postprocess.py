@@ -64,7 +64,29 @@ def box_filter(maps: jax.Array, size: int) -> jax.Array:
     return window_sum(window_sum(padded, size, 1), size, 2) / size**2
 
 
+def check_box(size: int) -> None:
+    """Raises ValueError for a mean filter that has no middle."""
+    if size < 1 or size % 2 == 0:
+        raise ValueError(f"settings.box = {size}; the mean filter needs an odd number of pixels, such as 5; 1 for none")
+
+
 def pad_to_multiple(images: jax.Array, multiple: int) -> jax.Array:
     """Mirrors the lower and right border of [B, H, W, C] until H and W are multiples of `multiple`."""
     height, width = images.shape[1:3]
     return jnp.pad(images, ((0, 0), (0, -height % multiple), (0, -width % multiple), (0, 0)), "symmetric")
+
+
+def resized(images: jax.Array, height: int, width: int) -> jax.Array:
+    """[B, H, W, C] or [B, H, W] at another size: bilinear, averaging where it shrinks. The right size is left alone."""
+    if images.shape[1:3] == (height, width):
+        return images
+    return jax.image.resize(images, (len(images), height, width, *images.shape[3:]), "linear")
+
+
+def local_variance(residuals: jax.Array, size: int) -> jax.Array:
+    """Variance within size x size pixels (odd) around each pixel of [B, H, W]; the border is mirrored.
+
+    A residual that is even all over is a shift of brightness, one that varies a defect (MAA, Section III-G).
+    """
+    centred = residuals - jnp.mean(residuals, (1, 2), keepdims=True)  # Else squares of a large mean nearly cancel.
+    return jnp.maximum(box_filter(jnp.square(centred), size) - jnp.square(box_filter(centred, size)), 0)

@@ -39,7 +39,7 @@ def score_tiled(detector: Detector, state: State, images: jax.Array, tiles: Tile
 
 
 class Detection(NamedTuple):
-    """scores at the size asked for; mask [B, H, W] bool; threshold [B] that made it."""
+    """scores; mask [B, H, W] bool; threshold [B] that made it."""
 
     scores: Scores
     mask: jax.Array | None
@@ -51,7 +51,7 @@ def as_float(images: jax.Array) -> jax.Array:
     return images.astype(jnp.float32) / 255
 
 
-@functools.partial(jax.jit, static_argnames=("detector", "tiles", "size"))
+@functools.partial(jax.jit, static_argnames=("detector", "tiles"))
 def detect(
     detector: Detector,
     state: State,
@@ -60,20 +60,16 @@ def detect(
     threshold: float | jax.Array | None,
     min_area: int | jax.Array = 0,
     tiles: Tiles | None = None,
-    size: tuple[int, int] | None = None,
 ) -> Detection:
     """uint8 pictures [B, H, W, C] to maps and masks, on the device.
 
-    threshold: of the map; None takes Otsu's of each picture. min_area: smaller defects are dropped, in pixels of the
-    result. tiles: score tile by tile. size: bring maps and reconstructions to (height, width) first, the size of the
-    original of a picture that was scaled down.
+    threshold: of the map; None takes Otsu's of each picture. min_area: smaller defects are dropped, pixels. tiles:
+    score tile by tile.
     """
     images = as_float(images)
     scores = score_tiled(detector, state, images, tiles) if tiles else detector.score(state, images)
     if scores.map is None:
         return Detection(scores, None, jnp.full(len(images), jnp.nan))
-    if size is not None and size != scores.map.shape[1:]:
-        scores = scores._replace(map=jax.image.resize(scores.map, (len(images), *size), "linear"))
     limits = jax.vmap(otsu)(scores.map) if threshold is None else jnp.broadcast_to(threshold, len(images))
     mask = scores.map > limits[:, None, None]
     return Detection(scores, remove_small(mask, min_area), limits)

@@ -5,6 +5,7 @@
     python -m launch.bench --out bench.json train.patch=64
     python -m launch.bench --against torch --page docs/benchmarks.md
     python -m launch.bench --sweep --page docs/benchmarks.md     # a curve of many runs, in three ways
+    python -m launch.bench --frechet --page docs/benchmarks.md   # the Frechet Markov distance, beside scipy
 
 Ours and theirs take turns, and the ratio quoted is the median over turns of theirs / ours: above 1, ours is faster.
 """
@@ -27,7 +28,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxdefect import feed, scoring, train
-from launch import bench_sweep, experiment, start
+from launch import bench_frechet, bench_sweep, experiment, start
 from launch import config as configs
 
 BATCHES = (1, 8)
@@ -42,6 +43,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--turns", type=int, default=5, help="timings of each, of which the median counts (default: 5)")
     parser.add_argument("--steps", type=int, help="training steps per turn (default: 10; of --sweep on a GPU: 1000)")
     parser.add_argument("--sweep", action="store_true", help="a curve of many runs instead, in three ways")
+    parser.add_argument("--frechet", action="store_true", help="the Frechet Markov distance and MAA's scoring instead")
     parser.add_argument("--runs", type=int, help="of --sweep (default: 4; on a GPU: 50)")
     parser.add_argument("--side", type=int, default=1024, help="of the pictures detected in, pixels (default: 1024)")
     parser.add_argument("--out", type=Path, help="write the JSON here, too")
@@ -53,6 +55,9 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     words = shlex.join(["python", "-m", "launch.bench", *(sys.argv[1:] if argv is None else argv)])
     if arguments.sweep:
         return bench_curve(arguments, config, command=words)
+    if arguments.frechet:
+        result = bench_frechet.bench_frechet(turns=arguments.turns, preset=arguments.preset or "paper")
+        return told(arguments, result, bench_frechet.as_section, command=words)
     if arguments.against:  # The race is of whole pictures and the plain residual: both sides do the same.
         config.settings.update(block=0, residual="squared")
     theirs = Torch(config) if arguments.against else None
@@ -81,12 +86,17 @@ def bench_curve(arguments: Any, config: ConfigDict, *, command: str) -> dict[str
     accelerated = jax.default_backend() != "cpu"
     runs, steps = arguments.runs or (50 if accelerated else 4), arguments.steps or (1000 if accelerated else 10)
     result = bench_sweep.bench_sweep(config, runs=runs, steps=steps)
+    return told(arguments, result, bench_sweep.as_section, command=command)
+
+
+def told(arguments: Any, result: dict[str, Any], as_section: Callable[..., str], *, command: str) -> dict[str, Any]:
+    """Prints a result with the machine it was measured on, and writes it where asked. Returns it."""
     result |= experiment.environment() | {"peak_memory_mb": peak_memory()}
     print(json.dumps(result, indent=2))
     if arguments.out:
         experiment.write_json(arguments.out, result)
     if arguments.page:
-        bench_sweep.write_page(arguments.page, bench_sweep.as_section(result, machine=machine(result), command=command))
+        bench_sweep.write_page(arguments.page, as_section(result, machine=machine(result), command=command))
     return result
 
 

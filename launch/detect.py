@@ -15,10 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import scipy.ndimage
+from ml_collections import ConfigDict
 from PIL import Image
 
 from data_pipeline import pictures
-from launch import evaluation, experiment, files, logs, start
+from launch import experiment, files, logs, start
+from launch.detection import detect_picture
 from launch.logs import console
 
 COLUMNS = ("picture", "score", "threshold", "defective", "defect_pixels", "defects", "error")
@@ -38,8 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     run = experiment.load_run(arguments.run)
     pixel, image = thresholds_of(arguments.run)
     pixel = pixel if arguments.threshold is None else arguments.threshold
-    data = run.config.data
-    sizes = [size for size in (size_of(path, data.scale) for path in found) if size]
+    sizes = [size for size in (size_of(path, run.config) for path in found) if size]
     tiles = experiment.tiles_of(run.config, sizes)
     rows = []
     with logs.progress_bar() as bar:
@@ -86,10 +87,10 @@ def thresholds_of(folder: Path) -> tuple[float | None, float]:
     return fitted["pixel"]["value"], fitted["image"]["value"]
 
 
-def size_of(path: Path, scale: float) -> tuple[int, int] | None:
-    """(height, width) after scaling, from the header alone; None for what is no picture."""
+def size_of(path: Path, config: ConfigDict) -> tuple[int, int] | None:
+    """(height, width) as the detector sees it, from the header alone; None for what is no picture."""
     try:
-        return pictures.target_size(*pictures.header(path)[:2], scale=scale)
+        return pictures.target_size(*pictures.header(path)[:2], **experiment.conversion(config))
     except ValueError:
         return None  # Reported when it is read.
 
@@ -97,11 +98,11 @@ def size_of(path: Path, scale: float) -> tuple[int, int] | None:
 def detect_one(run, path: Path, out: Path, name: Path, *, pixel: float | None, image: float, tiles) -> dict:
     """Detects in one picture, writes its mask and overlay, returns its row. Raises ValueError for a bad picture."""
     original = pictures.read_image(path)
-    data = run.config.data
-    height, width = pictures.target_size(*original.shape[:2], scale=data.scale)
-    seen = pictures.resize_image(pictures.to_channels(original, data.channels), height=height, width=width)
+    height, width = pictures.target_size(*original.shape[:2], **experiment.conversion(run.config))
+    grey_or_colour = pictures.to_channels(original, run.config.data.channels)
+    seen = pictures.resize_image(grey_or_colour, height=height, width=width)
     area = run.config.threshold.min_area
-    found = evaluation.detect_picture(run, seen, original.shape[:2], tiles=tiles, level=pixel, min_area=area)
+    found = detect_picture(run, seen, original.shape[:2], tiles=tiles, level=pixel, min_area=area)
     row = {"score": found.score, "threshold": image, "defective": int(found.score > image)}
     if found.mask is None:
         return row

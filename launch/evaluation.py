@@ -13,8 +13,9 @@ import jax
 import numpy as np
 
 from data_pipeline.record import Sample
-from jaxdefect import metrics, postprocess, scoring, threshold
-from launch import experiment, files, logs
+from jaxdefect import metrics, population, postprocess
+from launch import detection, experiment, files, logs, thresholds
+from launch.detection import Detected, detect_picture
 from launch.experiment import Data, Run
 
 COLUMNS = (
@@ -23,16 +24,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
+COLLAPSED = 0.05  # of the spread of real pictures
+FEW = 4  # arrays whose shapes are worth telling
 NOT_OUTLINED = "no pixel figures: some defective pictures have no mask, or the detector gives no map"
-
-
-class Detected(NamedTuple):
-    """One picture, scored, at original resolution."""
-
-    score: float
-    map: np.ndarray | None  # float32 [H, W]
-    mask: np.ndarray | None  # bool [H, W]
-    reconstruction: np.ndarray | None  # float32 [h, w, C], at the size the detector saw
 
 
 class PackedMasks(Sequence):
@@ -52,52 +46,22 @@ class PackedMasks(Sequence):
         return np.unpackbits(packed, axis=1, count=width)
 
 
-def detect_picture(run: Run, image: np.ndarray, size: tuple[int, int], *, tiles, level, min_area: int) -> Detected:
-    """Scores one uint8 picture [h, w, C] and brings its map to `size`, that of the original."""
-    height, width = image.shape[:2]
-    padded = experiment.on_canvas(image, tiles)
-    scale = run.config.data.scale
-    grown = tuple(max(round(a / scale), b) for a, b in zip(padded.shape[1:3], size, strict=True)) if tiles else size
-    found = scoring.detect(run.detector, run.state, padded, threshold=level, min_area=min_area, tiles=tiles, size=grown)
-    scores, mask, _ = jax.device_get(found)
-    crop = lambda x, to: None if x is None else x[0, : to[0], : to[1]]
-    return Detected(
-        float(scores.image[0]), crop(scores.map, size), crop(mask, size), crop(scores.reconstruction, (height, width))
-    )
-
-
-def fit_thresholds(run: Run, data: Data) -> tuple[threshold.Threshold, threshold.Threshold]:
-    """(pixel, image) thresholds, from the normal calibration pictures only."""
-    knobs = run.config.threshold
-    split = data.seen.calibration
-    tiles = experiment.tiles_of(run.config, experiment.sizes_of(split))
-    found = [
-        detect_picture(run, sample.image, sample.image.shape[:2], tiles=tiles, level=np.inf, min_area=0)
-        for sample in split
-    ]
-    numbers = {"sigma": knobs.sigma, "quantile": knobs.quantile, "false_alarm_rate": knobs.false_alarm_rate}
-    image = threshold.fit(knobs.image, [d.score for d in found], **numbers)
-    pixel = threshold.fit(knobs.pixel, [d.map for d in found], **numbers)
-    return pixel, image
-
-
 def evaluate(run: Run, data: Data, workdir: Path, *, show: Sequence[str] | None = None) -> dict[str, Any]:
     """Scores the test pictures and writes result.json, predictions.csv and pictures/. Returns the result.
 
     show: ids of the pictures kept for a page; without, the worst ones.
     """
-    pixel, image = fit_thresholds(run, data)
-    if image.value is None:
-        raise ValueError(
-            "threshold.image = 'otsu' splits one picture's pixels; use pauta, quantile or false_alarm_rate"
-        )
+    fitted = thresholds.fit(run, data)
+    pixel, image = fitted.pixel, fitted.image
     with tempfile.TemporaryDirectory(dir=workdir, prefix=".maps.") as folder:
         scored = score_split(run, data, Path(folder), level=pixel.value)
+        labels = [record.label for record in scored.records]
         drawn = scored.outlined and scored.maps is not None
         found = metrics.evaluate(
-            scored.scores, [r.label for r in scored.records], [r.kind for r in scored.records], image.value,
+            scored.scores, labels, [r.kind for r in scored.records], image.value,
             **({"maps": scored.maps, "masks": scored.masks, "predicted": scored.predicted} if drawn else {}),
         )  # fmt: skip
+        found["figures"]["image"] |= thresholds.at_gammas(fitted, run.config.threshold.gammas, scored.scores, labels)
         rows = found["pictures"] or [{} for _ in scored.records]
         predictions = [
             {"id": r.id, "surface": r.surface, "kind": r.kind, "label": r.label, "score": s, "threshold": image.value,
@@ -112,16 +76,43 @@ def evaluate(run: Run, data: Data, workdir: Path, *, show: Sequence[str] | None 
     if chosen is None:
         chosen = shown(predictions, run.config.report.pictures)
     write_pictures(run, data, workdir / "pictures", chosen, level=pixel.value)
+    warnings = (pixel.warning, image.warning, collapse(workdir), None if drawn else NOT_OUTLINED)
     result = {
         "name": workdir.name, "detector": run.config.detector, "preset": run.config.preset, "seed": run.config.seed,
         "dataset": describe(run, data), "figures": found["figures"], "curves": found["curves"],
         "thresholds": {"pixel": pixel._asdict(), "image": image._asdict()},
-        "timings": {**run.timings, "score_ms_per_image": scored.milliseconds},
+        "fitted": fitted.as_json(), "state": carried(run.state),
+        "timings": {
+            **run.timings, "score_ms_per_image": scored.milliseconds, "pictures_per_s": 1e3 / scored.milliseconds,
+            **({"score_mb": detection.memory(run, data.seen.test[0].image)} if run.config.report.memory else {}),
+        },
         **experiment.environment(),
-        "warnings": [*filter(None, (pixel.warning, image.warning)), *([] if drawn else [NOT_OUTLINED])],
+        "warnings": list(filter(None, warnings)),
     }  # fmt: skip
     experiment.write_json(workdir / "result.json", result)
     return result
+
+
+def carried(state: population.Member) -> dict[str, dict]:
+    """What a detector carries, by part of its state: values, bytes, and shapes where there are few."""
+    parts = {}
+    for name, part in state.state._asdict().items():
+        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(part)]
+        if leaves:
+            parts[name] = {
+                "values": sum(leaf.size for leaf in leaves), "bytes": sum(leaf.nbytes for leaf in leaves),
+                "shapes": [list(leaf.shape) for leaf in leaves] if len(leaves) <= FEW else None,
+            }  # fmt: skip
+    return parts
+
+
+def collapse(workdir: Path) -> str | None:
+    """A warning where the generator ended up drawing much the same picture whatever it was given."""
+    spread = [row["spread"] for row in logs.read_history(workdir / "history.jsonl") if row.get("spread") is not None]
+    if not spread or spread[-1] > COLLAPSED:
+        return None
+    return (f"the generator has collapsed: what it draws varies {100 * spread[-1]:.1f} % as much as real pictures do, "
+            "and its scores mean little; train with another seed, or a lower learning rate")  # fmt: skip
 
 
 class Scored(NamedTuple):

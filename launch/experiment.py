@@ -46,9 +46,20 @@ def open_data(config: ConfigDict) -> Data:
         "root": data.root or None, "seed": data.seed, "calibration": data.calibration, "test_good": data.test_good,
         "channels": data.channels, **data.options,
     }  # fmt: skip
-    seen = data_pipeline.load(data.name, scale=data.scale, **fixed)
-    originals = seen.test if data.scale == 1 else data_pipeline.load(data.name, **fixed).test
+    how = conversion(config)
+    seen = data_pipeline.load(data.name, scale=how["scale"], resize=how["size"], **fixed)
+    whole = how == {"scale": 1, "size": None}
+    originals = seen.test if whole else data_pipeline.load(data.name, **fixed).test
     return Data(seen, originals)
+
+
+def conversion(config: ConfigDict) -> dict[str, Any]:
+    """How pictures are resized for the detector: `scale`, a factor, and `size`, (height, width) or None."""
+    data = config.data
+    if data.size < 0 or data.size and data.scale != 1:
+        raise ValueError(f"data.size = {data.size} with data.scale = {data.scale}; give a number of pixels and leave "
+                         "the scale at 1, or 0 to keep the pictures' own size")  # fmt: skip
+    return {"scale": data.scale, "size": (data.size, data.size) if data.size else None}
 
 
 def make_detector(config: ConfigDict) -> tuple[jaxdefect.Detector, dict[str, np.ndarray]]:
@@ -59,15 +70,26 @@ def make_detector(config: ConfigDict) -> tuple[jaxdefect.Detector, dict[str, np.
 def make_feed(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
     """The training pictures as a resident split or a stream."""
     knobs = config.train
+    halves = feed.halved(len(split), seed=config.data.seed) if knobs.pairs else None
+    picture = lambda index: split[index % len(split)]  # A single picture is both halves.
     if not streams(config, split):
-        samples = list(split)
-        return feed.resident([s.image for s in samples], patch=knobs.patch, ids=[s.id for s in samples])
-    return feed.stream(
-        lambda step: data_pipeline.patches(
-            split, patch=knobs.patch, batch=knobs.batch, seed=config.seed, start_step=step,
+        samples = [picture(i) for i in range(len(split) if halves is None else len(halves))]
+        ids = [sample.id for sample in samples]
+        return feed.resident([s.image for s in samples], patch=knobs.patch, ids=ids, halves=halves)
+
+    def patches(step: int, pictures: data_pipeline.Split = split, seed: int = config.seed) -> Iterator[dict]:
+        return data_pipeline.patches(
+            pictures, patch=knobs.patch, batch=knobs.batch, seed=seed, start_step=step,
             process_index=jax.process_index(), process_count=jax.process_count(),
-        )
-    )  # fmt: skip
+        )  # fmt: skip
+
+    def pairs(step: int) -> Iterator[dict]:
+        half = lambda which: split.part(np.flatnonzero(halves == which) % len(split))
+        second = patches(step, half(1), seed=config.seed + 2**31)  # Draws of its own, not those of the first half.
+        for one, other in zip(patches(step, half(0)), second, strict=False):
+            yield one | {"other": other["image"]}
+
+    return feed.stream(pairs if knobs.pairs else patches)
 
 
 def streams(config: ConfigDict, split: data_pipeline.Split) -> bool:
@@ -186,9 +208,10 @@ def load_run(workdir: Path) -> Run:
 
 
 def example_batch(config: ConfigDict) -> jaxdefect.Batch:
-    """The shape of a training batch of one."""
+    """The shape of a training batch."""
     side = config.train.patch
-    return jaxdefect.Batch(jax.ShapeDtypeStruct((1, side, side, config.data.channels), jnp.float32))
+    images = jax.ShapeDtypeStruct((config.train.batch, side, side, config.data.channels), jnp.float32)
+    return jaxdefect.Batch(images, other=images if config.train.pairs else None)
 
 
 def default_workdir(config: ConfigDict) -> Path:

@@ -10,13 +10,14 @@ out of the page and said on it.
 import argparse
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from launch import files, start
 from launch.logs import console
 from launch.page.pictures import read_pictures
-from launch.page.render import as_json, number, render
+from launch.page.render import as_json, known, number, render
 from launch.page.run import command, read_history, read_predictions, read_result, worst_first
 
 STYLES = ("base.css", "report.css")
@@ -30,7 +31,7 @@ def write_report(run_dir: str | Path, *, out: str | Path | None = None) -> Path:
     """
     run = Path(run_dir)
     out = Path(out) if out else run / "report.html"
-    filters = {"pairs": as_pairs, "with_unit": with_unit}
+    filters = {"pairs": as_pairs, "with_unit": with_unit, "carried": carried}
     html = render("report.html", page(run), styles=STYLES, scripts=SCRIPTS, filters=filters)
     with files.replacing(out) as file:
         file.write(html)
@@ -64,15 +65,17 @@ def page(run: Path) -> dict[str, Any]:
         ((rows.get(picture.id), picture) for picture in pictures), key=lambda pair: rank.get(pair[0], len(rank))
     )
     curves = {level: (result.get("curves") or {}).get(level) or {} for level in ("image", "pixel")}
+    fitted, gammas = result.get("fitted") or {}, by_gamma(figures["image"])
     return {
         "result": result, "figures": figures, "thresholds": thresholds, "notes": notes + lost,
         "predictions": predictions, "pictures": shown, "scales": scales, "history": history,
-        "config": config, "command": command(run / "config.json"),
+        "config": config, "command": command(run / "config.json"), "fitted": fitted, "gammas": gammas,
         "data": as_json({
             "rows": [(row.id, row.kind, row.label, row.score, row.predicted, row.threshold) for row in predictions],
             "threshold": thresholds["image"].get("value"), "pixel_threshold": thresholds["pixel"].get("value"),
             "figures": {level: figures[level] for level in ("image", "pixel")},
-            "curves": curves, "history": history, "scales": scales,
+            "curves": curves, "history": history, "scales": scales, "fitted": fitted.get("scores") or [],
+            "levels": [(row["gamma"], row["threshold"]) for row in gammas if known(row.get("threshold"))],
         }),
     }  # fmt: skip
 
@@ -85,6 +88,44 @@ def as_pairs(settings: Any, prefix: str = "") -> list[tuple[str, str]]:
     if settings in (None, "", {}):
         return [(prefix, "–")] if prefix else []
     return [(prefix, settings if isinstance(settings, str) else json.dumps(settings))]
+
+
+def by_gamma(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """The figures at the mean + gamma standard deviations of normal scores (the keys gamma...), by rising gamma."""
+    named = [row for name, row in figures.items() if name.startswith("gamma") and isinstance(row, dict)]
+    return sorted((row for row in named if known(row.get("gamma"))), key=lambda row: row["gamma"])
+
+
+def carried(state: dict[str, Any]) -> list[tuple[str, str]]:
+    """{"memory": {"values": 65536, "bytes": 262144, "shapes": None}} as [("memory", "65.5 k values, 262 kB")].
+
+    Where the shapes are known they stand in the place of the number of values.
+    """
+    pairs = []
+    for part, size in state.items():
+        values, space, shapes = ((size or {}).get(name) for name in ("values", "bytes", "shapes"))
+        what = as_shapes(shapes) if shapes else f"{scaled(values).strip()} value{'' if values == 1 else 's'}"
+        pairs.append((part, f"{what}, {scaled(space)}B"))
+    return pairs
+
+
+def as_shapes(shapes: list[list[int]]) -> str:
+    """[[8, 8, 512], [8, 8, 512], []] as "2 arrays of 8 × 8 × 512, 1 number"."""
+    counts = Counter(" × ".join(map(str, shape)) for shape in shapes)
+    plural = lambda count, name: f"{count} {name}{'' if count == 1 else 's'}"
+    of = lambda shape, count: f"{plural(count, 'array')} of {shape}" if shape else plural(count, "number")
+    return ", ".join(of(shape, count) for shape, count in counts.items())
+
+
+def scaled(value: Any) -> str:
+    """Three significant digits and a prefix: 12583000 as "12.6 M"; a space ends it where there is none: "512 "."""
+    if not known(value):
+        return "– "
+    rounded = float(f"{value:.3g}")  # First, as 999999 is 1 M and not 1000 k.
+    for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if rounded >= factor:
+            return f"{rounded / factor:.3g} {prefix}"
+    return f"{rounded:g} "
 
 
 def with_unit(timings: dict) -> list[tuple[str, str]]:

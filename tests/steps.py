@@ -1,9 +1,11 @@
-"""Trains a detector for some steps on noise and saves its weights: `python -m tests.steps DETECTOR STEPS OUT [drift]`.
+"""Trains detectors for some steps and saves their weights: `python -m tests.steps STEPS FOLDER DETECTOR... [drift]`.
 
 The test of device agreement runs it with different numbers of fake devices. `drift` takes the average over devices out.
 """
 
+import functools
 import sys
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -29,12 +31,24 @@ def textures(count: int = 6, size: int = 48, channels: int = 1, seed: int = 0) -
     return [np.clip(picture, 0, 255).astype(np.uint8) for picture in noisy]
 
 
-def fit(detector_name: str, steps: int, **options) -> train.Fit:
+def source(config) -> feed.Feed:
+    """The textures as training pictures of a config."""
+    pictures = textures(channels=config.data.channels)
+    halves = feed.halved(len(pictures), seed=0) if config.train.pairs else None
+    return feed.resident(pictures, patch=config.train.patch, halves=halves)
+
+
+@functools.cache
+def prepared(name: str):
+    """(detector, feed, batch) of the tiny preset: the same each time, so that fits of one process compile once."""
+    detector, config = tiny(name)
+    return detector, source(config), config.train.batch
+
+
+def fit(name: str, steps: int, **options) -> train.Fit:
     """Fits the tiny preset for `steps` steps."""
-    detector, config = tiny(detector_name)
-    knobs = config.train
-    source = feed.resident(textures(channels=config.data.channels), patch=knobs.patch)
-    program = train.one_run(detector, source, key=jax.random.key(0), batch=knobs.batch)
+    detector, pictures, batch = prepared(name)
+    program = train.one_run(detector, pictures, key=jax.random.key(0), batch=batch)
     return train.fit(program, **({"steps": steps, "log_every": 5, "save_every": 5} | options))
 
 
@@ -55,9 +69,11 @@ def apart(one, other) -> float:
 
 
 if __name__ == "__main__":
-    name, steps, out, *flags = sys.argv[1:]
-    if "drift" in flags:
+    steps, folder, *names = sys.argv[1:]
+    if "drift" in names:
         import optax
 
+        names.remove("drift")
         optim.average_over_devices = optax.identity
-    np.savez(out, **weights(fit(name, int(steps)).state))
+    for name in names:
+        np.savez(Path(folder) / f"{name}.npz", **weights(fit(name, int(steps)).state))

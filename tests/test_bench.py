@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from launch import bench_sweep
+from launch import bench, bench_frechet, bench_sweep
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,3 +30,14 @@ def test_a_curve_is_timed_in_every_way_and_the_page_keeps_its_other_sections(tmp
         "kept\n" in text and "kept, too" in text and "old" not in text and "launch.bench --preset tiny --sweep" in text
     )
     assert len(re.findall(r"^\| \d+ \|", text, re.M)) == 1
+
+
+def test_the_distance_is_timed_beside_the_matrix_root(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench_frechet, "CASES", {"64 x 64, preset small": (20, 30)})
+    page = tmp_path / "page.md"
+    result = bench.main(["--frechet", "--preset", "tiny", "--detector", "maa", "--turns", "1", "--page", str(page)])
+    forms = result["distance"]["64 x 64, preset small"]
+    assert forms["ours, singular values"]["error"] < 1e-5 and all(form["ms"] > 0 for form in forms.values())
+    assert forms["eigenvalues of S1^1/2 S2 S1^1/2"]["error"] > forms["ours, singular values"]["error"]
+    text = page.read_text()
+    assert "| 64 x 64, preset small [20, 30] |" in text and "Scoring with MAA, preset tiny" in text

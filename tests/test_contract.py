@@ -14,7 +14,7 @@ from jaxdefect import feed, parallel, scoring, train
 from jaxdefect.checkpoint import Checkpoints
 from jaxdefect.detector import Batch
 from launch import config as configs
-from tests.steps import fit, textures, tiny, weights
+from tests.steps import apart, fit, source, textures, tiny, weights
 
 DETECTORS = jaxdefect.names()
 
@@ -33,31 +33,37 @@ def trained(request):
 def test_the_loss_falls(name):
     losses = []
     fit(name, 30, on_log=lambda step, metrics, state: losses.append(metrics["loss"]))
-    assert losses[-1] < losses[0]
+    assert np.mean(losses[-2:]) < np.mean(losses[:2])  # Of two: adversaries' losses swing.
 
 
-def on_fake_devices(count, name, tmp_path, *flags):
-    out = tmp_path / f"{count}{''.join(flags)}.npz"
-    env = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={count}", "JAX_PLATFORMS": "cpu"}
-    subprocess.run([sys.executable, "-m", "tests.steps", name, "6", str(out), *flags], check=True, env=env)
-    with np.load(out) as arrays:
-        return dict(arrays)
+@pytest.fixture(scope="module")
+def on_eight_devices(request, tmp_path_factory):
+    """(the state after a step on 8 devices, the same without the average over devices), each {detector: state}.
 
+    One step: rounding grows a thousandfold in the next, through deep normalised networks and Adam's division.
+    """
+    names = {item.callspec.params["name"] for item in request.session.items if "on_eight_devices" in item.fixturenames}
 
-def disagreement(one, many):
-    """The largest difference of any weight, relative to the size of its array."""
-    return max(float(np.abs(one[k] - many[k]).max() / (np.abs(one[k]).max() + 1e-3)) for k in one)
+    def run(*flags):
+        folder = tmp_path_factory.mktemp("devices")
+        env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
+        command = [sys.executable, "-m", "tests.steps", "1", str(folder), *sorted(names), *flags]
+        subprocess.run(command, check=True, env=env)
+        return {name: dict(np.load(folder / f"{name}.npz")) for name in names}
+
+    return run(), run("drift")
 
 
 @pytest.mark.parametrize("name", DETECTORS)
-def test_devices_agree_on_the_weights(name, tmp_path):
-    one = on_fake_devices(1, name, tmp_path)
-    eight = on_fake_devices(8, name, tmp_path)
-    drifted = on_fake_devices(8, name, tmp_path, "drift")
-    assert disagreement(one, eight) < 2e-2
+def test_devices_agree_on_the_state(name, on_eight_devices):
+    eight, drifted = (states[name] for states in on_eight_devices)
+    start, one = weights(fit(name, 0).state), weights(fit(name, 1).state)
+    assert apart(one, eight) < 0.01 * apart(one, start)
     # Without the average over devices the same comparison must fail, or it proves nothing.
-    assert disagreement(one, drifted) > 10 * disagreement(one, eight)
-    assert disagreement(one, drifted) > 2e-2
+    assert apart(one, drifted) > 0.05 * apart(one, start)
+    for leaf in (leaf for leaf in one if ".params" not in leaf):  # Statistics, moments, averages, a memory.
+        moved = np.abs(one[leaf] - start[leaf].astype(one[leaf].dtype)).mean()
+        assert np.abs(one[leaf] - eight[leaf]).mean() <= 0.05 * moved + 1e-6, leaf
 
 
 @pytest.mark.parametrize("name", DETECTORS)
@@ -124,27 +130,22 @@ def test_any_size_of_picture_is_scored(trained):
 def test_numbers_in_settings_may_be_tracers(name):
     config = configs.get(name, "tiny")
     numbers = {k: v for k, v in config.settings.items() if isinstance(v, float)}
-    images = jnp.asarray(np.stack(textures(8, 16, config.data.channels)), jnp.float32) / 255
+    images = jnp.asarray(np.stack(textures(8, config.train.patch, config.data.channels)), jnp.float32) / 255
     make = jaxdefect.load(name)
 
-    def loss_after_two_steps(numbers):
+    def loss_of_a_step(numbers):
         detector = make(**(config.settings.to_dict() | numbers))
         state = detector.init(jax.random.key(0), Batch(images))
-        state, _ = detector.step(state, Batch(images), jax.random.key(1))
-        return detector.step(state, Batch(images), jax.random.key(2))[1]["loss"]
+        return detector.step(state, Batch(images), jax.random.key(1))[1]["loss"]
 
-    def on_one_device(numbers):
-        return jax.pmap(loss_after_two_steps, parallel.AXIS, devices=jax.devices()[:1])(
-            jax.tree.map(lambda x: jnp.full((1,), x), numbers)
-        )
-
-    assert bool(jnp.isfinite(on_one_device(numbers)).all())
+    # Traced, not compiled: a number that decides over a shape or a branch is refused while tracing.
+    assert jax.eval_shape(parallel.on_one_device(loss_of_a_step), numbers).shape == ()
 
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_a_diverged_run_stops_and_keeps_the_last_good_checkpoint(name, tmp_path):
     detector, config = tiny(name)
-    healthy = feed.resident(textures(channels=config.data.channels), patch=config.train.patch)
+    healthy = source(config)
 
     def cut(inputs, keys):
         store, poison = inputs

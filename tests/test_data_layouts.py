@@ -350,7 +350,7 @@ def test_pictures_are_scaled_and_coloured_as_asked(tmp_path):
     assert half.test[0].image.shape == (10, 15, 3)
     assert half.test[0].mask.shape == (10, 15)
     assert (half.test.records[0].height, half.test.records[0].width) == (10, 15)
-    assert load("mvtec", tmp_path, size=(8, 9)).test[0].image.shape == (8, 9, 1)
+    assert load("mvtec", tmp_path, resize=(8, 9)).test[0].image.shape == (8, 9, 1)
 
 
 def test_what_is_prepared_is_what_the_files_hold(tmp_path):

@@ -60,3 +60,26 @@ def test_a_stream_gives_the_batch_of_a_step_however_it_is_reached():
     np.testing.assert_array_equal(jumped.inputs(1)["image"], straight[1])
     batch = source.cut({"image": jnp.asarray(straight[0][0])}, None)
     assert batch.image.dtype == jnp.float32 and float(batch.image.min()) >= 0 and float(batch.image.max()) <= 1
+
+
+def test_pairs_come_from_the_two_halves():
+    """Pictures are told apart by their grey."""
+    greys = np.arange(7) * 30
+    halves = feed.halved(7, seed=3)
+    source = feed.resident([np.full((12, 12, 1), grey, np.uint8) for grey in greys], patch=12, halves=halves)
+    batch = source.cut(source.inputs(0), jax.random.split(jax.random.key(0), 400))
+    seen = [set(np.round(np.asarray(part)[:, 0, 0, 0] * 255).astype(int)) for part in (batch.image, batch.other)]
+    assert seen == [set(greys[halves == 0]), set(greys[halves == 1])]
+    pairs = set(zip(*(np.asarray(part)[:, 0, 0, 0].tolist() for part in (batch.image, batch.other)), strict=True))
+    assert len(pairs) == 12  # Every pairing occurs.
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 10])
+def test_halves_are_even_and_those_of_the_seed(count):
+    halves = feed.halved(count, seed=1)
+    assert len(halves) == max(count, 2) and abs(int(halves.sum() * 2) - len(halves)) <= 1
+    np.testing.assert_array_equal(halves, feed.halved(count, seed=1))
+
+
+def test_halves_depend_on_the_seed():
+    assert any((feed.halved(10, seed=0) != feed.halved(10, seed=seed)).any() for seed in (1, 2))

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jaxdefect import nets
+from jaxdefect import convolution, nets
 
 
 def normal(seed, *shape):
     return jax.random.normal(jax.random.key(seed), shape)
 
 
-@pytest.mark.parametrize("size", [1, 3, 5, 7])
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 6, 7])
 def test_deconvolution_equals_conv_transpose(size):
     x, kernel = normal(0, 2, 6, 5, 3), normal(1, size, size, 3, 4)
     plain = lambda x, kernel: lax.conv_transpose(x, kernel, (2, 2), "SAME", precision=lax.Precision.HIGHEST)
     expected, pull = jax.vjp(plain, x, kernel)
-    found, pull_fast = jax.vjp(nets.deconv, x, kernel)
+    found, pull_fast = jax.vjp(convolution.deconv, x, kernel)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     seed = normal(2, *expected.shape)
     for ours, theirs in zip(pull_fast(seed), pull(seed), strict=True):
@@ -29,9 +29,9 @@ def test_deconvolution_equals_conv_transpose(size):
 @pytest.mark.parametrize("size", [1, 3, 5])
 def test_a_convolution_as_a_matrix_product_equals_the_plain_one(size):
     x, kernel = normal(0, 2, 7, 6, 3), normal(1, size, size, 3, 4)
-    expected, pull = jax.vjp(nets.conv, x, kernel)
-    with nets.convolutions("matmul"):
-        found, pull_matmul = jax.vjp(nets.conv, x, kernel)
+    expected, pull = jax.vjp(convolution.conv, x, kernel)
+    with convolution.convolutions("matmul"):
+        found, pull_matmul = jax.vjp(convolution.conv, x, kernel)
     np.testing.assert_allclose(found, expected, atol=1e-4)
     seed = normal(2, *expected.shape)
     for ours, theirs in zip(pull_matmul(seed), pull(seed), strict=True):
@@ -45,9 +45,11 @@ def test_convolution_on_blocks_equals_the_plain_one(size):
         x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), precision=lax.Precision.HIGHEST
     )
     expected, pull = jax.vjp(plain, x, kernel)
-    found, pull_blocks = jax.vjp(lambda x, k: nets.unblock(plain(nets.block(x), nets.block_kernel(k))), x, kernel)
+    found, pull_blocks = jax.vjp(
+        lambda x, k: convolution.unblock(plain(convolution.block(x), convolution.block_kernel(k))), x, kernel
+    )
     np.testing.assert_allclose(found, expected, atol=1e-4)
-    np.testing.assert_allclose(nets.conv(x, kernel), expected, atol=1e-4)
+    np.testing.assert_allclose(convolution.conv(x, kernel), expected, atol=1e-4)
     seed = normal(2, *expected.shape)
     for ours, theirs in zip(pull_blocks(seed), pull(seed), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-3)
@@ -56,7 +58,7 @@ def test_convolution_on_blocks_equals_the_plain_one(size):
 def test_max_pooling_equals_that_of_flax():
     x = normal(0, 2, 8, 6, 3)
     expected, pull = jax.vjp(lambda x: nn.max_pool(x, (2, 2), (2, 2)), x)
-    found, pull_fast = jax.vjp(nets.max_pool, x)
+    found, pull_fast = jax.vjp(convolution.max_pool, x)
     np.testing.assert_array_equal(found, expected)
     seed = normal(1, *expected.shape)
     np.testing.assert_array_equal(pull_fast(seed)[0], pull(seed)[0])
@@ -64,11 +66,11 @@ def test_max_pooling_equals_that_of_flax():
 
 def test_unpooling_puts_maxima_back_where_they_were():
     x = normal(0, 2, 8, 6, 3)
-    back = nets.max_unpool(nets.max_pool(x), nets.max_places(x))
+    back = convolution.max_unpool(convolution.max_pool(x), convolution.max_places(x))
     kept = back != 0
     np.testing.assert_array_equal(back[kept], x[kept])
     assert int(kept.sum()) == x.size // 4
-    np.testing.assert_array_equal(nets.max_pool(jnp.where(kept, back, -jnp.inf)), nets.max_pool(x))
+    np.testing.assert_array_equal(convolution.max_pool(jnp.where(kept, back, -jnp.inf)), convolution.max_pool(x))
 
 
 def test_parallel_scales_are_one_convolution():
@@ -77,7 +79,7 @@ def test_parallel_scales_are_one_convolution():
         module = nets.MultiScaleConv(4, (1, 3, 5), average=average)
         variables = module.init(jax.random.key(1), x)
         params = {name: leaf + 0.1 for name, leaf in variables["params"].items()}
-        branches = [nets.conv(x, params[f"kernel{k}"]) + params[f"bias{k}"] for k in (1, 3, 5)]
+        branches = [convolution.conv(x, params[f"kernel{k}"]) + params[f"bias{k}"] for k in (1, 3, 5)]
         expected = sum(branches) / 3 if average else jnp.concatenate(branches, -1)
         np.testing.assert_allclose(module.apply({"params": params}, x), expected, atol=1e-5)
 
@@ -89,7 +91,7 @@ def test_folded_normalisation_equals_flax_batch_norm(up):
     variables = module.init(jax.random.key(1), x, train=True)
     params = {name: leaf + 0.3 for name, leaf in variables["params"].items()}
     stats = {"mean": normal(2, 5), "var": jnp.exp(normal(3, 5))}
-    raw = (nets.deconv if up else nets.conv)(x, params["kernel"]) + params["bias"]
+    raw = (convolution.deconv if up else convolution.conv)(x, params["kernel"]) + params["bias"]
     norm = nn.BatchNorm(use_running_average=True, epsilon=nets.BN_EPSILON)
     expected = norm.apply({"params": {"scale": params["scale"], "bias": params["shift"]}, "batch_stats": stats}, raw)
     found = module.apply({"params": params, "batch_stats": stats}, x, train=False)
@@ -103,9 +105,44 @@ def test_training_normalises_with_the_statistics_of_the_batch():
     run = jax.pmap(lambda x: module.apply(variables, x, train=True, mutable=["batch_stats"]), nets.parallel.AXIS)
     found, mutated = run(x[None])
     norm = nn.BatchNorm(use_running_average=False, momentum=nets.BN_MOMENTUM, epsilon=nets.BN_EPSILON)
-    raw = nets.conv(x, variables["params"]["kernel"]) + variables["params"]["bias"]
+    raw = convolution.conv(x, variables["params"]["kernel"]) + variables["params"]["bias"]
     theirs = norm.init(jax.random.key(0), raw)
     expected, stats = norm.apply(theirs, raw, mutable=["batch_stats"])
     np.testing.assert_allclose(found[0], nn.relu(expected), atol=1e-4)
     for name in ("mean", "var"):
         np.testing.assert_allclose(mutated["batch_stats"][name][0], stats["batch_stats"][name], atol=1e-4)
+
+
+@pytest.mark.parametrize("stride, size, padding, sides", [
+    (1, 4, 1, (9, 8)), (1, 3, 0, (6, 7)), (2, 4, 1, (8, 10)), (2, 4, 1, (9, 7)), (2, 3, 1, (8, 9)),
+    (2, 5, 2, (7, 8)), (2, 4, 0, (9, 10)),
+])  # fmt: skip
+def test_convolution_equals_the_plain_one(stride, size, padding, sides):
+    x, kernel = normal(0, 2, *sides, 3), normal(1, size, size, 3, 4)
+    plain = lambda x, kernel: lax.conv_general_dilated(
+        x, kernel, (stride,) * 2, [(padding,) * 2] * 2, dimension_numbers=convolution.LAYOUT
+    )
+    expected, pull = jax.vjp(plain, x, kernel)
+    found, pull_fast = jax.vjp(lambda x, k: convolution.conv(x, k, stride=stride, padding=padding), x, kernel)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    seed = normal(2, *expected.shape)
+    for ours, theirs in zip(pull_fast(seed), pull(seed), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_kernels_need_not_be_square():
+    x, kernel = normal(0, 2, 6, 7, 3), normal(1, 1, 7, 3, 4)
+    plain = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=convolution.LAYOUT)
+    np.testing.assert_allclose(convolution.conv(x, kernel), plain, atol=1e-4)
+
+
+def test_gradients_of_gradients_equal_the_plain_ones():
+    """As the gradient penalty of a critic needs them."""
+    x, kernel = normal(0, 2, 6, 6, 3), normal(1, 3, 3, 3, 4)
+    plain = lambda x, k: lax.conv_general_dilated(x, k, (1, 1), "SAME", dimension_numbers=convolution.LAYOUT)
+
+    def penalty(conv):
+        critic = lambda x, kernel: jnp.sum(jnp.tanh(conv(x, kernel)))
+        return jax.grad(lambda kernel: jnp.sum(jax.grad(critic)(x, kernel) ** 2))(kernel)
+
+    np.testing.assert_allclose(penalty(convolution.conv), penalty(plain), rtol=1e-3, atol=1e-3)

@@ -74,6 +74,8 @@ def small(command: str) -> list[str]:
         extra = [*extra, *(f"data.options.{part}=2" for part in ("train", "test_good", "test_defective"))]
     if module == "launch.train" and "tiny" not in words:
         extra = ["--preset", "tiny", *extra]
+    if "--detector" in words:  # Of whole pictures, of a size of their own.
+        extra = [word for word in extra if not word.startswith("train.patch")]
     return [sys.executable, *words[1:], *(word for word in extra if word.split("=")[0] not in given - {"train.steps"})]
 
 

@@ -94,15 +94,21 @@ def test_one_call_goes_from_uint8_to_mask():
     np.testing.assert_array_equal(otsu.mask[0], images[0, ..., 0] > 0)
 
 
-def test_maps_come_at_the_size_of_the_original():
-    images = np.zeros((1, 20, 30, 1), np.uint8)
-    images[0, :10] = 200
-    found = scoring.detect(blur_detector(0), 1.0, images, threshold=0.5, size=(40, 60))
-    assert found.scores.map.shape == (1, 40, 60) and found.mask.shape == (1, 40, 60)
-    assert int(found.mask.sum()) == 20 * 60
-
-
 @pytest.mark.parametrize("tiles", [Tiles(4, 0), Tiles(32, 17), Tiles(32, -1)])
 def test_tiles_that_do_not_cover_are_refused(tiles):
     with pytest.raises(ValueError, match=f"score.tile = {tiles.size} with score.overlap = {tiles.overlap}"):
         scoring.score_tiled(blur_detector(1), 1.0, jnp.zeros((1, 64, 64, 1)), tiles)
+
+
+@pytest.mark.parametrize("size", [1, 3, 11])
+def test_the_local_variance_is_that_of_scipy(size):
+    residuals = np.random.default_rng(0).normal(3, 0.1, (2, 20, 31)).astype(np.float32)  # A large mean, a small spread.
+    exact = residuals.astype(np.float64)
+    mean = scipy.ndimage.uniform_filter(exact, (0, size, size))
+    expected = scipy.ndimage.uniform_filter(exact**2, (0, size, size)) - mean**2
+    np.testing.assert_allclose(postprocess.local_variance(jnp.asarray(residuals), size), expected, atol=1e-6)
+
+
+def test_an_even_box_is_refused():
+    with pytest.raises(ValueError, match="settings.box = 4; the mean filter needs an odd number"):
+        postprocess.check_box(4)

@@ -111,3 +111,15 @@ def test_a_bad_setting_is_found_before_anything_runs(tmp_path):
     path = write(tmp_path, (ALPHA, '{"settings.box": (3, 4)}'))
     with pytest.raises(ValueError, match="run box=4-seed=0: .*odd"):
         sweep.check(spec.read(path))
+
+
+def test_a_sweep_without_kinds_of_pictures_takes_any_datasets():
+    sweep = spec.read("maa_table2", datasets=("magnetic_tile", "rsdds", "nanotwice"), seeds=(0,))
+    assert {run.at["pictures"] for run in sweep.runs} == {"magnetic_tile", "rsdds", "nanotwice"}
+    assert len(sweep.runs) == 30 and len({run.config.detector for run in sweep.runs}) == 10
+
+
+def test_the_preset_of_all_runs_may_be_set():
+    sweep = spec.read("maa_table2", overrides=("preset=tiny", "train.steps=7"))
+    assert {run.config.preset for run in sweep.runs} == {"tiny"}
+    assert {run.config.train.steps for run in sweep.runs} == {7}

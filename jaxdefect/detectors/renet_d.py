@@ -15,9 +15,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxdefect import features, normal, optim, postprocess
+from jaxdefect.convolution import max_places, max_pool, max_unpool
 from jaxdefect.detector import Batch, Detector, Scores, no_calibration
 from jaxdefect.losses import PIXEL_LOSSES, frobenius_norm, ms_ssim, weighted_pair
-from jaxdefect.nets import ConvNorm, MultiScaleConv, max_places, max_pool, max_unpool
+from jaxdefect.nets import ConvNorm, MultiScaleConv
 from jaxdefect.normal import Normal
 from jaxdefect.tiling import Tiles, check_tiles, cut, stitch
 

@@ -46,40 +46,94 @@ function curve(holder, points, { x, y, titles, height = 240, line = null, logari
   return (name, at) => { marks.set(name, at); if (place) place(name, at); };
 }
 
-// groups: [{ name, scores, defective }]. Every row has its own height scale: its shape counts, and its size is written.
+// The names of hairlines at x, as flags of a row each where they are close: name -> { x, row, side }; row 0 is the lowest.
+// A flag that meets the line or the flag of another stands above it, and so no line crosses a name. All fly to the right,
+// or to the left where one would leave the chart.
+function flags(lines, width) {
+  const reach = (line) => line.name.length * 8 + 6, placed = [];
+  const side = lines.some((line) => line.x + reach(line) > width) ? -1 : 1;
+  for (const line of [...lines].sort((a, b) => (b.x - a.x) * side)) {
+    const met = placed.filter((other) => (line.x + side * reach(line) - other.x) * side > 0);
+    placed.push({ ...line, side, row: Math.max(-1, ...met.map((other) => other.row)) + 1 });
+  }
+  return placed;
+}
+
+// levels: [[gamma, score]], the score gamma standard deviations above a mean; one off the axis has its name at the edge.
+function deviations(levels, domain, px, width) {
+  const name = (gamma) => gamma === 0 ? "μ" : `μ${gamma < 0 ? "−" : "+"}${tidy(Math.abs(gamma))}σ`;
+  return flags(levels.map(([gamma, score]) => {
+    const off = score < domain[0] ? "← " : score > domain[1] ? " →" : "";
+    const text = off === "← " ? off + name(gamma) : name(gamma) + off;
+    return { name: text, told: `${name(gamma)} at ${tidy(score)}`, x: px(Math.max(domain[0], Math.min(domain[1], score))), off };
+  }), width);
+}
+
+function drawDeviations(svg, lines, { top, bottom, width }) {
+  for (const { name, told, x, off, row, side } of lines) {
+    const y = top - row * FLAG - 5, length = name.length * 8;
+    if (!off) node("title", {}, node("line", { class: "deviation", x1: x, x2: x, y1: y - 9, y2: bottom }, svg), told);
+    // Only where flags would leave the chart on both sides is one dropped.
+    if (x + side * length < 0 || x + side * length > width) continue;
+    const label = node("text", { class: "tick flag", x: x + 4 * side, y, "text-anchor": side > 0 ? "start" : "end" }, svg, name);
+    node("title", {}, label, told);
+  }
+}
+
+// Every row has its own height scale: its shape counts, and its size is written.
 // PAD is half the thumb of the slider below, whose middle so lies exactly on the score it stands for.
-const PAD = 10;
-function histogram(holder, groups, domain) {
-  const rowHeight = 54, bottom = 26, height = groups.length * rowHeight + bottom;
+const PAD = 10, ROW = 54, FLAG = 15;
+
+// Bars, or the outline of them; of bars that are labelled the wrong side of the threshold has another colour.
+function drawBars(svg, group, { counts, base, width }) {
+  const step = (width - 2 * PAD) / counts.length, top = Math.max(1, ...counts);
+  const x = (bin) => (PAD + bin * step).toFixed(1), y = (count) => (base - (count ?? 0) / top * (ROW - 22)).toFixed(1);
+  if (group.outlined) {
+    const d = [...counts, 0].map((count, bin) => `M${x(bin)} ${y(counts[bin - 1])}V${y(count)}${count ? `H${x(bin + 1)}` : ""}`).join("");
+    node("path", { class: "outline", d }, svg);
+    return;
+  }
+  const bars = counts.map((count, bin) => count ? `M${(PAD + bin * step + 0.75).toFixed(1)} ${base}V${y(count)}h${(step - 1.5).toFixed(1)}V${base}Z` : "").join("");
+  for (const side of ["below", "above"]) {
+    const wrong = group.defective === null ? "" : group.defective === (side === "below") ? " wrong" : "";
+    const shade = group.defective === null ? "unlabelled" : group.defective ? "defective" : "good";
+    node("path", { class: `bars ${shade}${wrong}`, d: bars, "clip-path": `url(#clip-${side})` }, svg);
+  }
+}
+
+// groups: [{ name, scores, defective, outlined }]; scores off the domain are counted beside the name.
+// Returns a function that moves the threshold.
+function histogram(holder, groups, domain, levels = []) {
+  const bottom = 26, sized = groups.map((group) => {
+    const inside = group.scores.filter((score) => Number.isFinite(score) && score >= domain[0] && score <= domain[1]);
+    const off = group.scores.length - inside.length;
+    return { ...group, inside, size: off ? `${group.scores.length}, ${off} off the axis` : `${group.scores.length}` };
+  });
   let threshold = null, move = null;
   function draw(width) {
     const px = (score) => PAD + (score - domain[0]) / (domain[1] - domain[0]) * (width - 2 * PAD);
+    const lines = deviations(levels, domain, px, width), top = lines.length ? (Math.max(...lines.map((line) => line.row)) + 1) * FLAG + 4 : 0;
+    const height = top + groups.length * ROW + bottom, bins = Math.max(12, Math.min(60, Math.round(width / 16)));
     const svg = node("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label":
-      `Histogram of the image scores: ${groups.map((group) => `${group.name} ${group.scores.length}`).join(", ")}` });
-    const clips = ["below", "above"].map((side) => {
-      const clip = node("clipPath", { id: `clip-${side}` }, svg);
-      return node("rect", { x: 0, y: 0, width: 0, height }, clip);
-    });
-    const bins = Math.max(12, Math.min(60, Math.round(width / 16)));
-    groups.forEach((group, row) => {
-      const base = (row + 1) * rowHeight, counts = new Array(bins).fill(0);
-      for (const score of group.scores)
+      `Histogram of the image scores: ${sized.map((group) => `${group.name} ${group.size}`).join(", ")}` });
+    if (levels.length) node("desc", {}, svg, `Vertical lines at the mean μ and standard deviations σ of the normal scores: ${[...lines].sort((a, b) => a.x - b.x).map((line) => line.told).join(", ")}`);
+    const clips = ["below", "above"].map((side) => node("rect", { x: 0, y: 0, width: 0, height }, node("clipPath", { id: `clip-${side}` }, svg)));
+    sized.forEach((group, row) => {
+      const base = top + (row + 1) * ROW, counts = new Array(bins).fill(0);
+      for (const score of group.inside)
         counts[Math.min(bins - 1, Math.floor((score - domain[0]) / (domain[1] - domain[0]) * bins))] += 1;
-      const top = Math.max(...counts), step = (width - 2 * PAD) / bins;
-      const bars = counts.map((count, bin) => count ? `M${(PAD + bin * step + 0.75).toFixed(1)} ${base}v${(-count / top * (rowHeight - 22)).toFixed(1)}h${(step - 1.5).toFixed(1)}V${base}Z` : "").join("");
-      for (const side of ["below", "above"]) {
-        const wrong = group.defective === null ? "" : group.defective === (side === "below") ? " wrong" : "";
-        const shade = group.defective === null ? "unlabelled" : group.defective ? "defective" : "good";
-        node("path", { class: `bars ${shade}${wrong}`, d: bars, "clip-path": `url(#clip-${side})` }, svg);
-      }
+      drawBars(svg, group, { counts, base, width });
       node("line", { class: "grid", x1: PAD, x2: width - PAD, y1: base + 0.5, y2: base + 0.5 }, svg);
-      const label = node("text", { class: "row", x: PAD, y: base - rowHeight + 15 }, svg, group.name);
-      node("tspan", { class: "tick", dx: 7 }, label, group.scores.length);
+    });
+    drawDeviations(svg, lines, { top, bottom: height - bottom, width });
+    sized.forEach((group, row) => {
+      const label = node("text", { class: "row", x: PAD, y: top + row * ROW + 15 }, svg, group.name);
+      node("tspan", { class: "tick", dx: 7 }, label, group.size);
       node("title", {}, label, group.name);
     });
     for (const tick of ticks(domain[0], domain[1], width > 500 ? 8 : 4))
       node("text", { class: "tick", x: px(tick), y: height - 8, "text-anchor": "middle" }, svg, tidy(tick));
-    const line = node("line", { class: "threshold", y1: 0, y2: height - bottom + 6 }, svg);
+    const line = node("line", { class: "threshold", y1: top, y2: height - bottom + 6 }, svg);
     move = () => {
       const at = threshold === null ? 0 : Math.max(PAD, Math.min(width - PAD, px(threshold)));
       clips[0].setAttribute("width", at);

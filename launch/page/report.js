@@ -8,11 +8,17 @@ const domain = scoreDomain();
 const state = { threshold: run.threshold, exploring: false, outcome: "all", kind: "" };
 
 // A little wider than the scores and the fitted threshold, so that the slider can call everything good or defective.
+// Of the scores that were fitted on it covers all but a thousandth at either end: one far outlier squeezes nothing.
 function scoreDomain() {
-  const values = rows.map((row) => row.score).concat(run.threshold === null || run.threshold === undefined ? [] : [run.threshold]);
+  const values = rows.map((row) => row.score).concat(fittedRange(), run.threshold === null || run.threshold === undefined ? [] : [run.threshold]);
   const low = values.reduce((a, b) => Math.min(a, b), Infinity), high = values.reduce((a, b) => Math.max(a, b), -Infinity);
   const margin = (high - low) * 0.03 || Math.abs(high) * 0.1 || 1;
   return [low - margin, high + margin];
+}
+
+function fittedRange() {
+  const scores = run.fitted.filter(Number.isFinite).sort((a, b) => a - b), last = scores.length - 1;
+  return last < 0 ? [] : [scores[Math.ceil(0.001 * last)], scores[Math.floor(0.999 * last)]];
 }
 
 // At the fitted threshold what the run decided stands, even where it had a threshold for every surface class.
@@ -108,7 +114,8 @@ function startThreshold() {
     scores: rows.filter((row) => row.kind === kind).map((row) => row.score),
   }));
   groups.sort((a, b) => Number(a.defective) - Number(b.defective) || a.name.localeCompare(b.name));
-  moveLine = histogram(byId("histogram"), groups, domain);
+  if (run.fitted.length) groups.push({ name: "normal, fitted on", defective: null, scores: run.fitted, outlined: true });
+  moveLine = histogram(byId("histogram"), groups, domain, run.levels);
   showThreshold();
   readAddress();
 }

@@ -8,7 +8,7 @@ A sweep file (configs/sweeps/NAME.py, or a file of one's own) is a few constants
     BASE = {field: value}       what is different in all runs (optional)
     QUICK = {field: value}      what `--quick` makes smaller (optional)
     PICTURES = {label: {field: value}}   kinds of pictures, and where the synthetic ones come from; `--dataset` replaces
-                                         them in this order
+                                         them in this order. Without, any datasets may be given, called by their names
     AXES = ({field: values, ...}, ...)   every combination of the axes is run; fields of one axis go together; a key
                                          that is no field, such as "loss", holds labels for the axis's values
     RUNS = {label: {field: value}, ...}  instead of AXES: just these runs
@@ -172,7 +172,7 @@ def _pictures(said: dict, datasets: Sequence[str], roots: Sequence[str]) -> tupl
     if not datasets:
         points = tuple({"data.name": "synthetic"} | fields for fields in said["PICTURES"].values())
         return (Axis("pictures", tuple(labels), None, points) if points else None), []
-    if len(datasets) > max(1, len(labels)):
+    if labels and len(datasets) > len(labels):
         raise ValueError(f"{said['where']} has {len(labels)} kinds of pictures ({', '.join(labels)}); "
                          f"--dataset names {len(datasets)}: {', '.join(datasets)}")  # fmt: skip
     used = labels[: len(datasets)] or list(datasets)
@@ -243,12 +243,14 @@ def _run(
     fields = {field: value for part in (*common, *points) for field, value in part.items()}
     if not synthetic:
         fields = {field: value for field, value in fields.items() if not field.startswith("data.options.")}
-    config = configs.get(fields.pop("detector", said["DETECTOR"]), fields.pop("preset", said["PRESET"]))
+    asked = [pair.removeprefix("preset=") for pair in overrides if pair.startswith("preset=")]
+    preset = fields.pop("preset", (asked or [said["PRESET"]])[-1])
+    config = configs.get(fields.pop("detector", said["DETECTOR"]), preset)
     try:
         configs.assign(config, fields)
     except ValueError as error:
         raise ValueError(f"{said['where']}: {error}") from error
-    configs.override(config, overrides)
+    configs.override(config, [pair for pair in overrides if not pair.startswith("preset=")])
     name = "-".join(f"{axis}={label}" for axis, label in at.items())
     safe = "".join(letter if letter.isalnum() or letter in "=.+-_" else "_" for letter in name)
     return Run(safe, {axis: label for axis, label in at.items() if axis != "seed"}, config.seed, config)

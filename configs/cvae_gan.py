@@ -1,0 +1,65 @@
+"""CVAE-GAN on pictures brought to one size.
+
+python -m launch.train --detector cvae_gan --preset small
+python -m launch.train --detector cvae_gan --preset small --dataset mvtec --data FOLDER
+python -m launch.train --detector cvae_gan --preset paper --dataset rsdds --data FOLDER
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+
+def get_config(preset: str = "paper") -> ConfigDict:
+    """Presets: paper, small for machines without an accelerator, and tiny for tests."""
+    config = base.get_config()
+    config.detector = "cvae_gan"
+    config.preset = preset
+    config.data.size = 256
+    config.train.update(steps=20000, batch=32, patch=256, log_every=50, save_every=500)
+    config.threshold.fitted_on = "train"
+    config.settings = ConfigDict()
+    config.settings.size = 256  # pixels a side, as trained on
+    config.settings.width = 64  # channels of the autoencoder's outermost maps, doubling inwards
+    config.settings.critic_width = 64  # and of the critic's
+    config.settings.cap = 512  # channels at most
+    config.settings.latent = 100  # length of z
+    config.settings.critic_steps = 4  # updates of the critic in a step, each on its share of the batch
+    config.settings.negatives = False  # active negatives: pictures decoded from noise get a high divergence
+    config.settings.l1 = 50.0  # weight of the mean absolute error of pixels in [0, 1]
+    config.settings.ssim = 10.0  # of 1 - SSIM
+    config.settings.divergence = 0.001  # of KL(z | N(0, 1)), summed over z
+    config.settings.adversarial = 1.0  # of the critic's value
+    config.settings.matching = 1.0  # of the mean squared difference of the critic's features
+    config.settings.penalty = 10.0  # of the critic's gradient, in its own loss
+    config.settings.negative = 0.001  # of what drawn pictures lack of `margin`; where negatives is set
+    config.settings.margin = 200.0  # divergence that drawn pictures should have, nats; where negatives is set
+    config.settings.feature = 0.1  # of the feature distance in the score
+    config.settings.learning_rate = 1e-4
+    config.settings.box = 5  # side of the mean filter over the residual, pixels
+    PRESETS[preset](config)
+    return config
+
+
+def paper(config: ConfigDict) -> None:
+    """256 x 256 pixels, as MAA compares it; the networks and weights are our reading."""
+    del config
+
+
+def small(config: ConfigDict) -> None:
+    """64 x 64 pixels and a quarter of the channels: a minute on two cores."""
+    config.data.size = 64
+    config.train.update(steps=400, batch=16, patch=64, log_every=20, save_every=200)
+    config.settings.update(size=64, width=16, critic_width=16, latent=64, critic_steps=2, learning_rate=5e-4)
+
+
+def tiny(config: ConfigDict) -> None:
+    """Seconds on one core; for tests, not for detection."""
+    config.data.size = 16
+    config.train.update(steps=20, batch=16, patch=16, log_every=5, save_every=10)
+    config.score.update(tile=64, overlap=16)
+    config.settings.update(size=16, width=4, critic_width=4, latent=4, critic_steps=2, learning_rate=2e-3, box=3)
+    config.report.pictures = 4
+
+
+PRESETS = {"paper": paper, "small": small, "tiny": tiny}

@@ -1,0 +1,63 @@
+"""MAA on pictures brought to one size.
+
+python -m launch.train --detector maa --preset small
+python -m launch.train --detector maa --preset small --dataset mvtec --data FOLDER
+python -m launch.train --detector maa --preset paper --dataset rsdds --data FOLDER
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+
+def get_config(preset: str = "paper") -> ConfigDict:
+    """Presets: paper, small for machines without an accelerator, and tiny for tests."""
+    config = base.get_config()
+    config.detector = "maa"
+    config.preset = preset
+    config.data.size = 256
+    config.train.update(steps=10000, batch=32, patch=256, pairs=True, log_every=50, save_every=500)
+    config.threshold.fitted_on = "train"  # Section III-F: over A and B
+    config.threshold.sigma = 3.0
+    config.settings = ConfigDict()
+    config.settings.size = 256  # pixels a side, as trained on
+    config.settings.width = 16  # channels of the generator's first layer; the others follow as in Table I
+    config.settings.critic_width = 64  # channels of the discriminator's first layer
+    config.settings.blocks = 3  # residual blocks before and after the memory
+    config.settings.remember = True  # the ConvLSTM memory; without, an adversarial autoencoder
+    config.settings.feature_loss = True  # L1 of the discriminator's features (Eq. 8), else of pixels
+    config.settings.adversarial = 1.0  # lambda, weight of the adversarial loss (Eq. 10)
+    config.settings.learning_rate = 1e-4  # "10e-5"
+    config.settings.critic_rate = 1e-4  # learning rate of the discriminator
+    config.settings.tap = "features"  # of the image score: features [positions, channels], or patch30 (literal)
+    config.settings.distance = "fmd"  # fmd, markov_l1 or l1 (Table III)
+    config.settings.window = 11  # of the local variance that locates defects, pixels
+    PRESETS[preset](config)
+    return config
+
+
+def paper(config: ConfigDict) -> None:
+    """Table I: 256 x 256 pixels, batch 32; 12.6 and 2.8 million weights."""
+    del config
+
+
+def small(config: ConfigDict) -> None:
+    """64 x 64 pixels and half of the channels: minutes on two cores.
+
+    The discriminator learns ten times slower than the generator, or it has won after 60 of so few steps.
+    """
+    config.data.size = 64
+    config.train.update(steps=400, batch=16, patch=64, log_every=20, save_every=200)
+    config.settings.update(size=64, width=8, critic_width=32, learning_rate=1e-3, critic_rate=1e-4)
+
+
+def tiny(config: ConfigDict) -> None:
+    """Seconds on one core; for tests, not for detection."""
+    config.data.size = 32
+    config.train.update(steps=20, batch=16, patch=32, log_every=5, save_every=10)
+    config.score.update(tile=64, overlap=16)
+    config.settings.update(size=32, width=2, critic_width=4, blocks=1, learning_rate=2e-3, window=5, critic_rate=2e-3)
+    config.report.pictures = 4
+
+
+PRESETS = {"paper": paper, "small": small, "tiny": tiny}

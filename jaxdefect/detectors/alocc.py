@@ -1,0 +1,137 @@
+"""ALOCC: an autoencoder refines pictures until a discriminator takes them for normal; on others it fails, and is told.
+
+R takes noise out of normal pictures, D tells them from what R returns. R sharpens what it knows and distorts what it
+does not, so D(R(X)) says more than D(X).
+
+Source: Sabokrou, Khalooei, Fathy, Adeli, "Adversarially Learned One-Class Classifier for Novelty Detection", CVPR 2018.
+"""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxdefect import dcgan, optim, parallel, postprocess
+from jaxdefect.adversarial import called, from_tanh, likeness, to_tanh
+from jaxdefect.detector import Batch, Detector, Scores, check_size
+from jaxdefect.nets import DCGAN_INIT, apply
+from jaxdefect.optim import Player
+
+KERNEL = 5  # pixels, as in the paper
+
+
+def widths(width: int, levels: int) -> tuple[int, ...]:
+    """Channels of each map, from the picture inwards."""
+    return tuple(width * 2**level for level in range(levels))
+
+
+class Refiner(nn.Module):
+    """R: down and up again, without a bottleneck of one vector. [B, H, W, C] in [-1, 1] -> the same."""
+
+    width: int  # channels of the first map; 64 in the paper
+    levels: int  # how often it halves; 4 in the paper
+
+    @nn.compact
+    def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
+        shape = widths(self.width, self.levels)
+        inner = dcgan.Down(shape, KERNEL)(images, train=train)
+        return dcgan.Up(shape[-2::-1], images.shape[-1], KERNEL)(inner, train=train)
+
+
+class Discriminator(nn.Module):
+    """D. [B, H, W, C] in [-1, 1] -> logits [B] of being a normal picture that nobody touched."""
+
+    width: int
+    levels: int
+
+    @nn.compact
+    def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
+        x = dcgan.Down(widths(self.width, self.levels), KERNEL)(images, train=train)
+        return nn.Dense(1, kernel_init=DCGAN_INIT)(x.reshape(len(x), -1))[:, 0]
+
+
+class State(NamedTuple):
+    refiner: Player
+    discriminator: Player
+
+
+def make(
+    *,
+    size: int,
+    width: int,
+    critic_width: int,
+    levels: int,
+    noise: float,
+    reconstruction: float,
+    learning_rate: float,
+    box: int,
+) -> Detector:
+    """ALOCC. Floats (noise, reconstruction, learning_rate) may be tracers.
+
+    size: pixels a side of the pictures trained on, a multiple of 2^levels; others are resized to it when scored.
+    width, critic_width: channels of the first maps of R and D (64), doubling `levels` times (4). noise: standard
+    deviation of what R takes out again, of pixels in [-1, 1] (0.155). reconstruction: weight lambda of the squared
+    error, averaged over pixels as in the authors' code (0.4). box: side of the mean filter over the map, pixels.
+    """
+    _check(size=size, levels=levels, box=box)
+    refiner, discriminator = Refiner(width, levels), Discriminator(critic_width, levels)
+    optimizer = optim.adam(learning_rate, b1=0.5)
+
+    def init(key: jax.Array, batch: Batch) -> State:
+        check_size(batch, size)
+        keys = jax.random.split(key)
+        nets = (refiner, discriminator)
+        drawn = (net.init(own, batch.image, train=True) for net, own in zip(nets, keys, strict=True))
+        return State(*(optim.player(optimizer, variables) for variables in drawn))
+
+    def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+        images = to_tanh(batch.image)
+        keys = parallel.sample_keys(key, len(images))
+        noisy = images + noise * jax.vmap(lambda own: jax.random.normal(own, images.shape[1:]))(keys)
+        critic = state.discriminator
+        refine = lambda params: apply(refiner, params, state.refiner.batch_stats, noisy, train=True)
+        discriminate = lambda params, stats, x: apply(discriminator, params, stats, x, train=True)
+
+        def critic_loss(params):
+            refined, _ = refine(state.refiner.params)
+            real, stats = discriminate(params, critic.batch_stats, images)
+            fake, stats = discriminate(params, stats, refined)
+            loss = called(real, True) + called(fake, False)
+            return loss, (stats, {"critic_loss": loss})
+
+        def refiner_loss(params):
+            refined, stats = refine(params)
+            fake, _ = discriminate(judge.params, judge.batch_stats, refined)
+            fooling = called(fake, True)
+            loss = fooling + reconstruction * jnp.mean(jnp.square(refined - images))
+            metrics = {"loss": jnp.mean(jnp.abs(refined - images)) / 2, "fooling": fooling}
+            return loss, (stats, metrics | likeness(refined, images))
+
+        judge, of_critic = optim.improve(optimizer, critic_loss, critic)
+        own, metrics = optim.improve(optimizer, refiner_loss, state.refiner)
+        return State(own, judge), metrics | of_critic
+
+    def score(state: State, images: jax.Array) -> Scores:
+        """The image score is 1 - D(R(X)), of the picture as it is, no noise added."""
+        own, critic = state.refiner, state.discriminator
+        seen = postprocess.resized(images, size, size)
+        refined, _ = apply(refiner, own.params, own.batch_stats, to_tanh(seen), train=False)
+        logits, _ = apply(discriminator, critic.params, critic.batch_stats, refined, train=False)
+        refined = from_tanh(refined)
+        found = postprocess.box_filter(postprocess.absolute(seen, refined), box)
+        back = lambda x: postprocess.resized(x, *images.shape[1:3])
+        # 1 - sigmoid(x) = sigmoid(-x), which does not round to 0 where D is sure.
+        return Scores(nn.sigmoid(-logits), back(found), back(refined))
+
+    return Detector(init, step, score)
+
+
+def _check(*, size: int, levels: int, box: int) -> None:
+    if levels < 1:
+        raise ValueError(f"settings.levels = {levels}; the networks halve a picture at least once: use 1 to 4")
+    if size < 2**levels or size % 2**levels:
+        near = max(1, size // 2**levels) * 2**levels
+        raise ValueError(f"settings.size = {size} pixels; the networks halve it settings.levels = {levels} times: use "
+                         f"a multiple of {2**levels} such as {near} or {near + 2**levels}")  # fmt: skip
+    postprocess.check_box(box)

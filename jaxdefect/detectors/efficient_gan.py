@@ -1,0 +1,208 @@
+"""Efficient-GAN: an encoder learns, against the same discriminator, to undo a generator; the two together redraw.
+
+The discriminator of this BiGAN sees a picture with its latent vector: (x, E(x)) is real, (G(z), z) is drawn. Where it
+cannot tell them apart E inverts G. A picture is scored by how far G(E(x)) is from it, in pixels and in the features
+that the discriminator has of both.
+
+Source: Zenati, Foo, Lecouat, Manek, Chandrasekhar, "Efficient GAN-Based Anomaly Detection", 2018; layers and constants
+as in the authors' code for MNIST.
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxdefect import optim, parallel, postprocess
+from jaxdefect.adversarial import called, from_tanh, likeness, moving_average, to_tanh
+from jaxdefect.detector import Batch, Detector, Scores, check_size
+from jaxdefect.nets import DCGAN_INIT, Conv, Deconv, apply, batch_norm
+from jaxdefect.optim import Player
+
+leaky = functools.partial(nn.leaky_relu, negative_slope=0.1)
+Dense = functools.partial(nn.Dense, kernel_init=DCGAN_INIT)
+
+
+class Encoder(nn.Module):
+    """[B, H, W, C] in [-1, 1] -> [B, latent]. H and W are multiples of 4."""
+
+    latent: int
+    width: int  # channels of the second layer; 64 in the paper
+
+    @nn.compact
+    def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
+        conv = functools.partial(Conv, size=3, bias=False)  # Normalisation takes the mean away again.
+        x = conv(self.width // 2, stride=1)(images)  # Linear, as in the authors' code.
+        for times in (1, 2):
+            x = leaky(batch_norm(train=train)(conv(times * self.width)(x)))
+        return Dense(self.latent)(x.reshape(len(x), -1))
+
+
+class Generator(nn.Module):
+    """[B, latent] -> [B, size, size, channels] in [-1, 1]."""
+
+    size: int  # pixels, a multiple of 4
+    channels: int
+    width: int  # channels of the last but one picture; 64 in the paper
+    hidden: int  # of the first layer; 1024 in the paper
+
+    @nn.compact
+    def __call__(self, latents: jax.Array, *, train: bool) -> jax.Array:
+        norm = lambda x: nn.relu(batch_norm(train=train)(x))
+        side = self.size // 4
+        x = norm(Dense(self.hidden, use_bias=False)(latents))
+        x = norm(Dense(side * side * 2 * self.width, use_bias=False)(x))
+        x = norm(Deconv(self.width, bias=False)(x.reshape(-1, side, side, 2 * self.width)))
+        return jnp.tanh(Deconv(self.channels)(x))
+
+
+class Discriminator(nn.Module):
+    """([B, H, W, C] in [-1, 1], [B, latent]) -> (logits [B, 1], features [B, hidden] of both together).
+
+    In training each layer's output is dropped with probability `rate`, drawn from the samples' own `keys`.
+    """
+
+    width: int  # channels of both convolutions; 64 in the paper
+    hidden: int  # of the joint layer, twice that of the latent branch; 1024 in the paper
+
+    @nn.compact
+    def __call__(
+        self, images: jax.Array, latents: jax.Array, rate: Any = 0.0, keys: Any = None, *, train: bool
+    ) -> tuple[jax.Array, jax.Array]:
+        fold = jax.vmap(jax.random.fold_in, (0, None))
+        drop = lambda x, layer: dropped(x, rate, fold(keys, layer)) if train else x
+        x = drop(leaky(Conv(self.width)(images)), 0)
+        x = drop(leaky(batch_norm(train=train)(Conv(self.width, bias=False)(x))), 1)
+        z = drop(leaky(Dense(self.hidden // 2)(latents)), 2)
+        features = drop(leaky(Dense(self.hidden)(jnp.concatenate([x.reshape(len(x), -1), z], -1))), 3)
+        return Dense(1)(features), features
+
+
+def dropped(x: jax.Array, rate: float | jax.Array, keys: jax.Array) -> jax.Array:
+    """[B, ...] with each number 0 with probability `rate`, else divided by 1 - rate; one key per sample."""
+    kept = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - rate, x.shape[1:]))(keys)
+    return jnp.where(kept, x / (1 - rate), 0)
+
+
+class Weights(NamedTuple):
+    """What a network computes with: parameters and batch statistics."""
+
+    params: Any
+    batch_stats: Any
+
+
+class State(NamedTuple):
+    encoder: Player
+    generator: Player
+    discriminator: Player
+    average: tuple[Weights, Weights, Weights]  # of the three over time; what scores
+
+
+def make(
+    *,
+    size: int,
+    width: int,
+    hidden: int,
+    latent: int,
+    dropout: float,
+    decay: float,
+    feature: float,
+    learning_rate: float,
+    box: int,
+) -> Detector:
+    """Efficient-GAN. Floats (dropout, decay, feature, learning_rate) may be tracers.
+
+    size: pixels a side of the pictures trained on, a multiple of 4; others are resized to it when scored. width:
+    channels of the convolutions (64). hidden: of the fully connected layers (1024). latent: length of z (200). dropout:
+    probability in the discriminator (.5). decay: of the moving averages that score (.999), of weights and, our reading,
+    of batch statistics alike. feature: weight of the features in the score (.1), pixels have the rest. box: side of the
+    mean filter over the residual, pixels. `loss` is the likeness of G(z): the error of G(E(x)), the metric `redrawn`,
+    need not fall in a BiGAN.
+    """
+    _check(size=size, width=width, hidden=hidden, box=box)
+    encoder, discriminator = Encoder(latent, width), Discriminator(width, hidden)
+    generator_like = lambda images: Generator(size, images.shape[-1], width, hidden)
+    optimizer = optim.adam(learning_rate, b1=0.5)
+
+    def init(key: jax.Array, batch: Batch) -> State:
+        images = batch.image
+        check_size(batch, size)
+        z = jnp.zeros((len(images), latent))
+        inputs = ((encoder, (images,)), (generator_like(images), (z,)), (discriminator, (images, z)))
+        drawn = [net.init(k, *x, train=False) for (net, x), k in zip(inputs, jax.random.split(key, 3), strict=True)]
+        players = [optim.player(optimizer, variables) for variables in drawn]
+        return State(*players, tuple(map(_weights, players)))
+
+    def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+        real, generator = to_tanh(batch.image), generator_like(batch.image)
+        noise_key, *drop_keys = (parallel.sample_keys(k, len(real)) for k in jax.random.split(key, 3))
+        noise = jax.vmap(lambda k: jax.random.normal(k, (latent,)))(noise_key)
+        encode = lambda params: apply(encoder, params, state.encoder.batch_stats, real, train=True)
+        draw = lambda params: apply(generator, params, state.generator.batch_stats, noise, train=True)
+
+        def judge(params, batch_stats, images, latents, keys):
+            (logits, _), stats = apply(discriminator, params, batch_stats, images, latents, dropout, keys, train=True)
+            return logits, stats
+
+        def discriminator_loss(params):
+            (codes, _), (fakes, _) = encode(state.encoder.params), draw(state.generator.params)
+            encoded, stats = judge(params, state.discriminator.batch_stats, real, codes, drop_keys[0])
+            drawn, stats = judge(params, stats, fakes, noise, drop_keys[0])
+            loss = called(encoded, True) + called(drawn, False)
+            return loss, (stats, {"critic_loss": loss})
+
+        def encoder_loss(params):
+            codes, stats = encode(params)
+            logits, _ = judge(critic.params, critic.batch_stats, real, codes, drop_keys[1])
+            loss = called(logits, False)
+            return loss, (stats, (codes, {"encoder_loss": loss}))
+
+        def generator_loss(params):
+            fakes, stats = draw(params)
+            logits, _ = judge(critic.params, critic.batch_stats, fakes, noise, drop_keys[1])
+            loss = called(logits, True)
+            alike = likeness(fakes, real)
+            return loss, (stats, alike | {"loss": alike["moments"], "fooling": loss})
+
+        critic, metrics = optim.improve(optimizer, discriminator_loss, state.discriminator)
+        inverse, (codes, of_encoder) = optim.improve(optimizer, encoder_loss, state.encoder)
+        own, of_generator = optim.improve(optimizer, generator_loss, state.generator)
+        # Its statistics take in what it redraws as well: that is what it meets when pictures are scored.
+        rebuilt, stats = apply(generator, state.generator.params, own.batch_stats, codes, train=True)
+        own = own._replace(batch_stats=stats)
+        redrawn = jnp.mean(jnp.abs(rebuilt - real)) / 2
+        average = moving_average(state.average, tuple(map(_weights, (inverse, own, critic))), decay)
+        return State(inverse, own, critic, average), metrics | of_encoder | of_generator | {"redrawn": redrawn}
+
+    def score(state: State, images: jax.Array) -> Scores:
+        height, width = images.shape[1:3]
+        inverse, own, critic = state.average
+        seen = to_tanh(postprocess.resized(images, size, size))
+        codes, _ = apply(encoder, *inverse, seen, train=False)
+        rebuilt, _ = apply(generator_like(seen), *own, codes, train=False)
+        features = [apply(discriminator, *critic, x, codes, train=False)[0][1] for x in (seen, rebuilt)]
+        apart = jnp.sum(jnp.abs(seen - rebuilt), (1, 2, 3))
+        image = (1 - feature) * apart + feature * jnp.sum(jnp.abs(features[0] - features[1]), -1)
+        shown = jnp.clip(from_tanh(rebuilt), 0, 1)
+        found = postprocess.box_filter(postprocess.absolute(from_tanh(seen), shown), box)
+        back = lambda x: postprocess.resized(x, height, width)
+        return Scores(image, back(found), back(shown))
+
+    return Detector(init, step, score)
+
+
+def _weights(player: Player) -> Weights:
+    return Weights(player.params, player.batch_stats)
+
+
+def _check(*, size: int, width: int, hidden: int, box: int) -> None:
+    if size % 4 or size < 8:
+        near = max(8, size // 4 * 4)
+        raise ValueError(f"settings.size = {size} pixels; the generator doubles its first picture twice: "
+                         f"use a multiple of 4 such as {near} or {near + 4}")  # fmt: skip
+    for field, value in (("width", width), ("hidden", hidden)):
+        if value < 2 or value % 2:
+            raise ValueError(f"settings.{field} = {value}; the narrowest layers have half of it: use an even number")
+    postprocess.check_box(box)

@@ -1,0 +1,235 @@
+"""f-AnoGAN: an encoder learns, after a Wasserstein GAN of normal pictures, where in its latent space a picture lies.
+
+First generator and critic are trained on normal pictures. Then both are frozen and the encoder is trained on the same
+pictures to lead through the generator back to them (the paper's izi_f). A defect is what the way there and back loses.
+
+Source: Schlegl, Seebock, Waldstein, Langs, Schmidt-Erfurth, "f-AnoGAN: Fast unsupervised anomaly detection with
+generative adversarial networks", Medical Image Analysis 54, 2019.
+"""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from jaxdefect import optim, parallel, postprocess
+from jaxdefect.adversarial import from_tanh, gradient_penalty, likeness, parts, to_tanh
+from jaxdefect.detector import Batch, Detector, Scores, check_size
+from jaxdefect.nets import Conv, apply, batch_norm
+from jaxdefect.optim import Player
+
+SEED = 4  # pixels a side of the map that the generator starts from, and the critic and the encoder end with
+WIDEST = 8  # times `width`, the most channels of a layer
+HE = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")  # before a ReLU; as Gulrajani et al. 2017 drew them
+GLOROT = nn.initializers.glorot_uniform()  # elsewhere
+
+
+def doubled(x: jax.Array) -> jax.Array:
+    """[B, H, W, C] -> [B, 2H, 2W, C]: each pixel four times."""
+    return jnp.repeat(jnp.repeat(x, 2, 1), 2, 2)
+
+
+def halved(x: jax.Array) -> jax.Array:
+    """[B, H, W, C] -> [B, H/2, W/2, C]: means of 2 x 2 pixels."""
+    batch, height, width, channels = x.shape
+    return jnp.mean(x.reshape(batch, height // 2, 2, width // 2, 2, channels), (2, 4))
+
+
+class Block(nn.Module):
+    """Residual block with normalisations before its convolutions (Gulrajani et al. 2017).
+
+    [B, H, W, C] -> [B, 2H, 2W, features] where it goes up, else [B, H/2, W/2, features]. No biases: what they add, the
+    last normalisation of the generator takes away again, and so does the difference of two scores of the critic.
+    """
+
+    features: int
+    up: bool
+    by_image: bool  # normalise each picture by itself, as a critic with a gradient penalty must, else the batch
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        def norm(y):
+            alone = nn.LayerNorm(epsilon=1e-5, reduction_axes=(1, 2, 3), feature_axes=-1)
+            return nn.relu(alone(y) if self.by_image else batch_norm(train=train)(y))
+
+        inside = self.features if self.up else x.shape[-1]
+        aside = Conv(self.features, 1, 1, 0, GLOROT, bias=False)
+        shortcut = doubled(aside(x)) if self.up else aside(halved(x))
+        y = norm(x)
+        y = Conv(inside, 3, 1, init=HE, bias=False)(doubled(y) if self.up else y)
+        y = Conv(self.features, 3, 1, init=HE, bias=False)(norm(y))
+        return shortcut + (y if self.up else halved(y))
+
+
+class Generator(nn.Module):
+    """[B, latent] -> [B, size, size, channels] in [-1, 1]."""
+
+    size: int
+    width: int  # channels of the last block; 64 in the paper
+    channels: int
+
+    @nn.compact
+    def __call__(self, z: jax.Array, *, train: bool) -> jax.Array:
+        stages = _stages(self.size)
+        first = self.width * min(2**stages, WIDEST)
+        x = nn.Dense(SEED * SEED * first, kernel_init=GLOROT)(z).reshape(-1, SEED, SEED, first)
+        for stage in reversed(range(stages)):
+            x = Block(self.width * min(2**stage, WIDEST), up=True, by_image=False)(x, train=train)
+        return jnp.tanh(Conv(self.channels, 3, 1, init=HE)(nn.relu(batch_norm(train=train)(x))))
+
+
+class Tower(nn.Module):
+    """Critic and encoder: [B, size, size, C] in [-1, 1] -> ([B, outputs], the features before: [B, 16 * 8 * width])."""
+
+    width: int  # channels of the first layer; 64 in the paper
+    outputs: int
+    critic: bool  # normalises each picture by itself, and has no bias at its end: it would cancel in the loss
+
+    @nn.compact
+    def __call__(self, images: jax.Array, *, train: bool) -> tuple[jax.Array, jax.Array]:
+        x = Conv(self.width, 3, 1, init=GLOROT)(images)
+        for stage in range(1, _stages(images.shape[1]) + 1):
+            x = Block(self.width * min(2**stage, WIDEST), up=False, by_image=self.critic)(x, train=train)
+        features = x.reshape(len(x), -1)
+        return nn.Dense(self.outputs, use_bias=not self.critic, kernel_init=GLOROT)(features), features
+
+
+class State(NamedTuple):
+    generator: Player
+    critic: Player
+    encoder: Player
+    step: jax.Array  # taken so far, int32: it says which phase this is
+
+
+def make(
+    *,
+    size: int,
+    width: int,
+    latent: int,
+    gan_steps: int,
+    critic_steps: int,
+    penalty: float,
+    kappa: float,
+    learning_rate: float,
+    encoder_rate: float,
+    box: int,
+) -> Detector:
+    """f-AnoGAN. Floats (penalty, kappa, learning_rate, encoder_rate) may be tracers.
+
+    size: pixels a side of the pictures trained on, 4 times a power of two from 8 on; others are resized to it when
+    scored. width: channels of the widest maps (64). latent: numbers in z (128). gan_steps: steps of the first phase;
+    the encoder learns in all later ones. critic_steps: updates of the critic in each of them, for which the batch is
+    split (5). penalty: weight of the gradient penalty (10). kappa: weight of the features beside the pixels in the
+    encoder's loss and the score (1). learning_rate: of generator and critic; encoder_rate: of the encoder. box: side of
+    the mean filter over the residual, pixels.
+    """
+    _check(size=size, gan_steps=gan_steps, critic_steps=critic_steps, box=box)
+    critic, encoder = Tower(width, 1, critic=True), Tower(width, latent, critic=False)
+    adam = optim.adam(learning_rate, b1=0.0, b2=0.9)
+    rmsprop = optax.chain(optim.average_over_devices(), optax.rmsprop(encoder_rate))
+
+    def init(key: jax.Array, batch: Batch) -> State:
+        check_size(batch, size)
+        keys = jax.random.split(key, 3)
+        z = jnp.zeros((len(batch.image), latent))
+        drawn = Generator(size, width, batch.image.shape[-1]).init(keys[0], z, train=True)
+        judge = critic.init(keys[1], batch.image, train=True)
+        inverse = encoder.init(keys[2], batch.image, train=True)
+        players = (optim.player(adam, drawn), optim.player(adam, judge), optim.player(rmsprop, inverse))
+        return State(*players, jnp.zeros((), jnp.int32))
+
+    def draw(params, batch_stats, z, channels, train):
+        return apply(Generator(size, width, channels), params, batch_stats, z, train=train)
+
+    def judged(params, *images):
+        """For each of several batches of pictures ([B] scores of the critic, [B, n] features)."""
+        (scores, features), _ = apply(critic, params, {}, jnp.concatenate(images), train=True)
+        return list(zip(jnp.split(scores[:, 0], len(images)), jnp.split(features, len(images)), strict=True))
+
+    def adversarial_step(state: State, images: jax.Array, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+        """`critic_steps` updates of the critic, each on its part of the batch, then one of the generator."""
+        keys = jax.vmap(lambda own: jax.random.split(own, 3))(parallel.sample_keys(key, len(images)))
+        images, keys, own = parts(images, critic_steps), parts(keys, critic_steps), state.generator
+        noise = lambda keys: jax.vmap(lambda own: jax.random.normal(own, (latent,)))(keys)
+        redraw = lambda params, keys: draw(params, own.batch_stats, noise(keys), images.shape[-1], True)
+
+        def critic_step(judge, inputs):
+            real, keys = inputs
+            fake, _ = redraw(own.params, keys[:, 0])
+
+            def loss(params):
+                (of_real, _), (of_fake, _) = judged(params, real, fake)
+                distance = jnp.mean(of_real) - jnp.mean(of_fake)
+                alone = lambda x: judged(params, x)[0][0]
+                return penalty * gradient_penalty(alone, real, fake, keys[:, 1]) - distance, ({}, distance)
+
+            return optim.improve(adam, loss, judge)
+
+        judge, distances = lax.scan(critic_step, state.critic, (images, keys))
+
+        def generator_loss(params):
+            fake, stats = redraw(params, keys[0, :, 2])
+            return -jnp.mean(judged(judge.params, fake)[0][0]), (stats, likeness(fake, images[0]))
+
+        own, alike = optim.improve(adam, generator_loss, own)
+        metrics = {"loss": alike["moments"], "distance": jnp.mean(distances)} | alike
+        return state._replace(generator=own, critic=judge), metrics
+
+    def lost(state: State, images: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """What the way through z loses: [B]; the pictures redrawn; the critic's [B] distance of both."""
+        own = state.generator
+        rebuilt, _ = draw(own.params, own.batch_stats, z, images.shape[-1], False)
+        (of_images, wanted), (of_rebuilt, found) = judged(state.critic.params, images, rebuilt)
+        pixels = jnp.mean(jnp.square(images - rebuilt), (1, 2, 3))
+        return pixels + kappa * jnp.mean(jnp.square(wanted - found), -1), rebuilt, of_images - of_rebuilt
+
+    def encoder_step(state: State, images: jax.Array, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+        del key  # Nothing is random once the weights are drawn.
+
+        def loss(params):
+            (z, _), stats = apply(encoder, params, state.encoder.batch_stats, images, train=True)
+            losses, rebuilt, distances = lost(state, images, jnp.tanh(z))
+            value = jnp.mean(losses)
+            return value, (stats, {"loss": value, "distance": jnp.mean(distances)} | likeness(rebuilt, images))
+
+        inverse, metrics = optim.improve(rmsprop, loss, state.encoder)
+        return state._replace(encoder=inverse), metrics
+
+    def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+        first = state.step < gan_steps
+        state, metrics = lax.cond(first, adversarial_step, encoder_step, state, to_tanh(batch.image), key)
+        return state._replace(step=state.step + 1), metrics
+
+    def score(state: State, images: jax.Array) -> Scores:
+        height, wide = images.shape[1:3]
+        seen = to_tanh(postprocess.resized(images, size, size))
+        (z, _), _ = apply(encoder, state.encoder.params, state.encoder.batch_stats, seen, train=False)
+        image, rebuilt, _ = lost(state, seen, jnp.tanh(z))
+        rebuilt = jnp.clip(from_tanh(rebuilt), 0, 1)
+        residual = postprocess.box_filter(postprocess.absolute(from_tanh(seen), rebuilt), box)
+        back = lambda x: postprocess.resized(x, height, wide)
+        return Scores(image, back(residual), back(rebuilt))
+
+    return Detector(init, step, score)
+
+
+def _stages(size: int) -> int:
+    """How often a picture is halved until it is `SEED` pixels wide."""
+    return (size // SEED).bit_length() - 1
+
+
+def _check(*, size: int, gan_steps: int, critic_steps: int, box: int) -> None:
+    if size < 2 * SEED or size != SEED << _stages(size):
+        near = SEED << max(1, _stages(size))
+        raise ValueError(f"settings.size = {size} pixels; the networks halve it until {SEED} are left: use {SEED} "
+                         f"times a power of two such as {near} or {2 * near}")  # fmt: skip
+    if gan_steps < 1:
+        raise ValueError(f"settings.gan_steps = {gan_steps}; the encoder needs a generator that was trained: use 1 "
+                         "or more steps, fewer than train.steps")  # fmt: skip
+    if critic_steps < 1:
+        raise ValueError(f"settings.critic_steps = {critic_steps}; the critic needs an update for each of the "
+                         "generator's: use 1 or more, such as 5")  # fmt: skip
+    postprocess.check_box(box)

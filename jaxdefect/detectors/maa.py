@@ -1,0 +1,211 @@
+"""MAA: a picture is redrawn from what a memory holds of normal ones, and judged by the Frechet Markov distance.
+
+An autoencoder with a convolutional LSTM between its halves, whose state is carried from batch to batch and frozen when
+pictures are scored; a patch discriminator, whose features of a picture and of its reconstruction are compared.
+
+Source: Niu, Li, Li, Qiu, Niu, "Positive-Sample-Based Surface Defect Detection Using Memory-Augmented Adversarial
+Autoencoders", IEEE/ASME Transactions on Mechatronics, 2021.
+"""
+
+import functools
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxdefect import frechet, optim, parallel, postprocess
+from jaxdefect.adversarial import called, from_tanh, likeness, to_tanh
+from jaxdefect.detector import Batch, Detector, Scores, check_size
+from jaxdefect.nets import Conv, Deconv, apply, batch_norm
+from jaxdefect.optim import Player
+
+SLOPE = 0.1  # of the LeakyReLUs, Table I
+
+
+class Memory(NamedTuple):
+    """State of the ConvLSTM, the mean over the batch: [H / 8, W / 8, C] each."""
+
+    hidden: jax.Array
+    cell: jax.Array
+
+
+class Generator(nn.Module):
+    """Encoder, memory, decoder (Table I). ([B, H, W, C] in [-1, 1], memory) -> (the same, its own new memory).
+
+    H and W are multiples of 8. Where `remember` is False the memory is left out: an adversarial autoencoder.
+    """
+
+    width: int  # channels of the first layer; 16 in the paper
+    blocks: int  # residual blocks before the memory, and after
+    remember: bool
+
+    @nn.compact
+    def __call__(self, images: jax.Array, memory: Memory, *, train: bool) -> tuple[jax.Array, Memory]:
+        width, channels = self.width, images.shape[-1]
+        norm = lambda x: nn.relu(batch_norm(train=train)(x))
+        conv = functools.partial(Conv, bias=False)  # Normalisation takes the mean away again.
+        x = norm(conv(width, (1, 7), 1, None)(images))
+        x = norm(conv(2 * width, (7, 1), 1, None)(x))
+        for times in (4, 8, 16):
+            x = norm(conv(times * width, 3)(x))
+        for _ in range(self.blocks):
+            x = self.residual_block(x, train)
+        if self.remember:
+            x, memory = self.recall(x, memory)
+        for _ in range(self.blocks):
+            x = self.residual_block(x, train)
+        for times in (8, 4, 2):
+            x = norm(Deconv(times * width, 3, bias=False)(x))
+        x = norm(conv(width, (7, 1), 1, None)(x))
+        # The readable ticks normalise the last row as well: a tanh of normalised values.
+        x = batch_norm(train=train)(conv(channels, (1, 7), 1, None)(x))
+        return jnp.tanh(x), memory
+
+    def residual_block(self, x: jax.Array, train: bool) -> jax.Array:
+        norm = lambda y: batch_norm(train=train)(Conv(x.shape[-1], 3, 1, bias=False)(y))
+        return x + norm(nn.relu(norm(x)))
+
+    def recall(self, z: jax.Array, memory: Memory) -> tuple[jax.Array, Memory]:
+        """Eq. 1-6: the encoding asks, the memory answers and takes it in."""
+        hidden, cell = (jnp.broadcast_to(part, z.shape) for part in memory)
+        gates = Conv(4 * z.shape[-1], 3, 1, name="memory")(jnp.concatenate([hidden, z], -1))
+        enter, forget, out, candidate = jnp.split(gates, 4, -1)
+        cell = nn.sigmoid(forget) * cell + nn.sigmoid(enter) * jnp.tanh(candidate)
+        hidden = nn.sigmoid(out) * jnp.tanh(cell)
+        return hidden, Memory(hidden, cell)
+
+
+class Discriminator(nn.Module):
+    """Patch discriminator (Table I). [B, H, W, C] -> (logits of each patch, the two taps of the Markov encoder).
+
+    Taps: `features`, [B, h, w, 8 * width] after the last LeakyReLU; `patch30`, the map of one channel after it.
+    """
+
+    width: int  # channels of the first layer; 64 in the paper
+
+    @nn.compact
+    def __call__(self, images: jax.Array, *, train: bool) -> tuple[jax.Array, dict[str, jax.Array]]:
+        act = lambda x: nn.leaky_relu(x, SLOPE)
+        x = act(Conv(self.width)(images))
+        for times, stride in ((2, 2), (4, 2), (8, 1)):
+            x = act(batch_norm(train=train)(Conv(times * self.width, 4, stride, bias=False)(x)))
+        features = x
+        patches = Conv(1, 4, 1)(x)
+        return Conv(1, 4, 1)(patches), {"features": features, "patch30": patches[..., 0]}
+
+
+class State(NamedTuple):
+    generator: Player
+    discriminator: Player
+    memory: Memory
+
+
+def make(
+    *,
+    size: int,
+    width: int,
+    critic_width: int,
+    blocks: int,
+    remember: bool,
+    feature_loss: bool,
+    adversarial: float,
+    learning_rate: float,
+    critic_rate: float,
+    tap: str,
+    distance: str,
+    window: int,
+) -> Detector:
+    """MAA. Floats (adversarial, learning_rate, critic_rate) may be tracers.
+
+    size: pixels a side of the pictures trained on, a multiple of 8 from 32 on; others are resized to it when scored.
+    width, critic_width: channels of the first layers (16, 64). blocks: residual blocks on each side of the memory (3).
+    remember: whether there is a memory. feature_loss: L1 of features (Eq. 8); without, of pixels. adversarial: weight
+    lambda of the adversarial loss (Eq. 10). learning_rate, critic_rate: of generator and discriminator, the same in the
+    paper. tap: the features of the image score, `features` (positions are samples,
+    channels dimensions) or `patch30` (rows are samples). distance: the image score, fmd (Eq. 7), markov_l1 (mean
+    absolute difference of the features) or l1 (of the pixels). window: side of the local variance, pixels (11).
+    """
+    _check(size=size, tap=tap, distance=distance, window=window)
+    generator, discriminator = Generator(width, blocks, remember), Discriminator(critic_width)
+    optimizer, critic_optimizer = (optim.adam(rate, b1=0.5) for rate in (learning_rate, critic_rate))
+
+    def init(key: jax.Array, batch: Batch) -> State:
+        check_size(batch, size)
+        keys = jax.random.split(key)
+        empty = jnp.zeros((size // 8, size // 8, 16 * width))
+        memory = Memory(empty, empty)
+        own = optim.player(optimizer, generator.init(keys[0], batch.image, memory, train=True))
+        critic = optim.player(critic_optimizer, discriminator.init(keys[1], batch.image, train=True))
+        return State(own, critic, memory)
+
+    def discriminate(params, batch_stats, images, train=True):
+        return apply(discriminator, params, batch_stats, images, train=train)
+
+    def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+        del key  # Nothing is random once the weights are drawn.
+        a = to_tanh(batch.image)
+        b = a if batch.other is None else to_tanh(batch.other)
+        critic = state.discriminator
+        redraw = lambda params: apply(generator, params, state.generator.batch_stats, a, state.memory, train=True)
+
+        def critic_loss(params):
+            (rebuilt, _), _ = redraw(state.generator.params)
+            (real, _), stats = discriminate(params, critic.batch_stats, b)
+            (fake, _), stats = discriminate(params, stats, rebuilt)
+            loss = called(real, True) + called(fake, False)
+            return loss, (stats, {"critic_loss": loss})
+
+        def generator_loss(params):
+            (rebuilt, memory), stats = redraw(params)
+            (fake, found), _ = discriminate(judge.params, judge.batch_stats, rebuilt)
+            (_, wanted), _ = discriminate(judge.params, judge.batch_stats, b)
+            pair = (found["features"], wanted["features"]) if feature_loss else (rebuilt, b)
+            content = jnp.mean(jnp.abs(pair[0] - pair[1]))
+            loss = content + adversarial * called(fake, True)
+            redrawn = jnp.mean(jnp.abs(rebuilt - a)) / 2
+            metrics = {"loss": redrawn, "content": content, "fooling": called(fake, True)} | likeness(rebuilt, b)
+            return loss, (stats, (memory, metrics))
+
+        judge, of_critic = optim.improve(critic_optimizer, critic_loss, critic)
+        own, (memory, metrics) = optim.improve(optimizer, generator_loss, state.generator)
+        memory = parallel.mean(jax.tree.map(lambda part: lax.stop_gradient(jnp.mean(part, 0)), memory))
+        return State(own, judge, memory if remember else state.memory), metrics | of_critic
+
+    def score(state: State, images: jax.Array) -> Scores:
+        height, width = images.shape[1:3]
+        own, critic = state.generator, state.discriminator
+        seen = to_tanh(postprocess.resized(images, size, size))
+        (rebuilt, _), _ = apply(generator, own.params, own.batch_stats, seen, state.memory, train=False)
+        residual = jnp.mean(from_tanh(rebuilt) - from_tanh(seen), -1)
+        found = jnp.square(postprocess.local_variance(residual, window))
+        _, taps = discriminate(critic.params, critic.batch_stats, seen, False)[0]
+        _, redrawn = discriminate(critic.params, critic.batch_stats, rebuilt, False)[0]
+        if distance == "l1":
+            image = jnp.mean(jnp.abs(residual), (1, 2))
+        else:
+            pair = (_samples(taps[tap]), _samples(redrawn[tap]))
+            image = frechet.distance(*pair) if distance == "fmd" else jnp.mean(jnp.abs(pair[0] - pair[1]), (1, 2))
+        back = lambda x: postprocess.resized(x, height, width)
+        return Scores(image, back(found), back(from_tanh(rebuilt)))
+
+    return Detector(init, step, score)
+
+
+def _samples(features: jax.Array) -> jax.Array:
+    """[B, h, w, C] -> [B, h w, C], positions as samples; [B, h, w] stays, rows as samples."""
+    return features.reshape(len(features), -1, features.shape[-1]) if features.ndim == 4 else features
+
+
+def _check(*, size: int, tap: str, distance: str, window: int) -> None:
+    options = {"tap": (tap, ("features", "patch30")), "distance": (distance, ("fmd", "markov_l1", "l1"))}
+    for field, (value, allowed) in options.items():
+        if value not in allowed:
+            raise ValueError(f"settings.{field} = {value!r} is not known; use one of {', '.join(allowed)}")
+    if size % 8 or size < 32:
+        near = max(32, size // 8 * 8)
+        raise ValueError(f"settings.size = {size} pixels; the encoder halves it three times and the discriminator "
+                         f"needs 32: use a multiple of 8 such as {near} or {near + 8}")  # fmt: skip
+    if window < 1 or window % 2 == 0:
+        raise ValueError(f"settings.window = {window}; the local variance needs an odd number of pixels, such as 11")

@@ -1,0 +1,127 @@
+"""MemAE: an autoencoder that may only redraw mixtures of the few codes it has learned from normal pictures.
+
+Each position of the encoding asks a memory of items; the answer, a sparse mixture of the items most like it, replaces
+it before the decoder. A defect's code is answered with a normal one, so the defect is not redrawn.
+
+Source: Gong et al., "Memorizing Normality to Detect Anomaly: Memory-augmented Deep Autoencoder for Unsupervised
+Anomaly Detection", ICCV 2019. The encoder and the decoder are those of `dae`, as for the other baselines of MAA.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxdefect import optim
+from jaxdefect.adversarial import to_tanh
+from jaxdefect.detector import Batch, Detector, Scores, check_size
+from jaxdefect.detectors import dae
+from jaxdefect.nets import apply
+from jaxdefect.optim import Player
+
+
+def mixture(likeness: jax.Array, shrink: float | jax.Array) -> jax.Array:
+    """Sparse weights over the last axis, at least 0, that sum to 1; all 0 where none is above `shrink`.
+
+    A softmax whose weights w up to `shrink` are dropped, and the rest scaled up. Values and gradients are those of
+    relu(w - shrink) w / |w - shrink| divided by its sum.
+    """
+    kept = nn.softmax(likeness) > shrink
+    # What is dropped has no gradient: through the softmax it would have rounding noise, which Adam makes full steps of.
+    raised = jnp.exp(likeness - jax.lax.stop_gradient(jnp.max(likeness, -1, keepdims=True)))
+    raised = jnp.where(kept, raised, 0)
+    return raised / jnp.maximum(jnp.sum(raised, -1, keepdims=True), 0.5)  # The sum is 0, or at least the largest: 1.
+
+
+def entropy(weights: jax.Array) -> jax.Array:
+    """Of the weights over the last axis, averaged over all others. A scalar, in nats."""
+    return -jnp.mean(jnp.sum(weights * jnp.log(weights + 1e-12), -1))
+
+
+class Memory(nn.Module):
+    """[B, h, w, K] -> what the memory answers (the same shape), and the weights of its items [B, h, w, items]."""
+
+    items: int
+
+    @nn.compact
+    def __call__(self, code: jax.Array, shrink: jax.Array, sharpness: jax.Array) -> tuple[jax.Array, jax.Array]:
+        within = code.shape[-1] ** -0.5
+        draw = lambda key, shape: jax.random.uniform(key, shape, minval=-within, maxval=within)
+        items = self.param("items", draw, (self.items, code.shape[-1]))
+        cosine = jnp.einsum("bhwk,nk->bhwn", _unit(code), _unit(items))
+        weights = mixture(sharpness * cosine, shrink)
+        return weights @ items, weights
+
+
+class Net(nn.Module):
+    """[B, H, W, C] in [-1, 1] -> the same, and the memory's weights. H and W are multiples of 8."""
+
+    width: int
+    items: int
+
+    @nn.compact
+    def __call__(
+        self, images: jax.Array, shrink: jax.Array, sharpness: jax.Array, *, train: bool
+    ) -> tuple[jax.Array, jax.Array]:
+        code = dae.Encoder(self.width)(images, train=train)[-1]
+        answer, weights = Memory(self.items)(code, shrink, sharpness)
+        return dae.Decoder(self.width, images.shape[-1])(answer, train=train), weights
+
+
+def make(
+    *,
+    size: int,
+    width: int,
+    items: int,
+    shrink: float,
+    sharpness: float,
+    sparsity: float,
+    learning_rate: float,
+    box: int,
+) -> Detector:
+    """MemAE. Floats (shrink, sharpness, sparsity, learning_rate) may be tracers. The state is a Player.
+
+    size: pixels a side of the pictures trained on, a multiple of 8; others are resized to it when scored. width:
+    channels of the first layer; codes have 16 times as many. items: how many codes the memory holds (2000). shrink:
+    weights up to it are dropped (.0025, 5 / items; the paper advises 1 to 3 / items). sharpness: of the addressing,
+    which is the softmax of so many times the cosine similarity. The letter of the paper is 1, where no weight exceeds
+    e^2 / items and hardly one of random items 1.3 / items, so that all are dropped and nothing is learned; its public
+    code multiplies by the norms of code and item instead. The square root of the code's channels gives cosines of
+    random items unit variance. sparsity: weight of the entropy of the weights. box: side of the mean filter
+    over the squared residual, pixels. The score is the mean squared error.
+    """
+    dae.check_settings(size=size, box=box)
+    if items < 2:
+        raise ValueError(f"settings.items = {items}; a memory that answers differently needs 2 at least, such as 200")
+    net = Net(width, items)
+    optimizer = optim.adam(learning_rate)
+
+    def init(key: jax.Array, batch: Batch) -> Player:
+        check_size(batch, size)
+        return optim.player(optimizer, net.init(key, batch.image, shrink, sharpness, train=True))
+
+    def redraw(params, batch_stats, images, train):
+        return apply(net, params, batch_stats, images, shrink, sharpness, train=train)
+
+    def step(state: Player, batch: Batch, key: jax.Array) -> tuple[Player, dict[str, jax.Array]]:
+        del key  # Nothing is random once the weights are drawn.
+        seen = to_tanh(batch.image)
+
+        def loss(params):
+            (rebuilt, weights), stats = redraw(params, state.batch_stats, seen, True)
+            squared, disorder = jnp.mean(jnp.square(rebuilt - seen)), entropy(weights)
+            mixed = jnp.mean(jnp.sum(weights > 0, -1, dtype=jnp.float32))  # Items per position; 0: shrink is too large.
+            metrics = dae.redrawing(rebuilt, seen) | {"squared": squared, "entropy": disorder, "mixed": mixed}
+            return squared + sparsity * disorder, (stats, metrics)
+
+        return optim.improve(optimizer, loss, state)
+
+    def score(state: Player, images: jax.Array) -> Scores:
+        rebuilt = lambda seen: redraw(state.params, state.batch_stats, seen, False)[0][0]
+        return dae.scored(images, rebuilt, size=size, box=box)
+
+    return Detector(init, step, score)
+
+
+def _unit(vectors: jax.Array) -> jax.Array:
+    """Scaled to length 1 along the last axis; a zero stays zero."""
+    return vectors * jax.lax.rsqrt(jnp.sum(jnp.square(vectors), -1, keepdims=True) + 1e-12)

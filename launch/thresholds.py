@@ -1,0 +1,84 @@
+"""Thresholds of a trained run, fitted on normal pictures; and what other multiples of their spread would decide."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from data_pipeline import Split
+from jaxdefect import threshold
+from jaxdefect.threshold import Threshold
+from launch import experiment
+from launch.detection import detect_picture
+from launch.experiment import Data, Run
+
+NAMES = {"calibration": "calibration", "train": "training"}
+
+
+class Fitted(NamedTuple):
+    """Thresholds, and the image scores of the normal pictures they were fitted on."""
+
+    pixel: Threshold
+    image: Threshold
+    on: str  # calibration or train
+    scores: list[float]
+
+    def as_json(self) -> dict[str, Any]:
+        """result.json's `fitted`: the scores, their mean and (population) standard deviation."""
+        return {"on": self.on, "scores": self.scores, "mean": np.mean(self.scores), "std": np.std(self.scores)}
+
+
+def pictures_to_fit_on(config, data: Data) -> Split:
+    """The normal pictures of `threshold.fitted_on`."""
+    chosen = config.threshold.fitted_on
+    if chosen not in NAMES:
+        raise ValueError(f"threshold.fitted_on = {chosen!r} is not known; use calibration (held out) or train")
+    return data.seen.train if chosen == "train" else data.seen.calibration
+
+
+def fit(run: Run, data: Data) -> Fitted:
+    """The pixel and image thresholds of a run, from normal pictures only."""
+    knobs = run.config.threshold
+    split = pictures_to_fit_on(run.config, data)
+    tiles = experiment.tiles_of(run.config, experiment.sizes_of(split))
+    found = [
+        detect_picture(run, sample.image, sample.image.shape[:2], tiles=tiles, level=np.inf, min_area=0)
+        for sample in split
+    ]
+    numbers = {"sigma": knobs.sigma, "quantile": knobs.quantile, "false_alarm_rate": knobs.false_alarm_rate}
+    scores = [d.score for d in found]
+    image = threshold.fit(knobs.image, scores, **numbers)
+    if image.value is None:
+        raise ValueError(
+            "threshold.image = 'otsu' splits one picture's pixels; use pauta, quantile or false_alarm_rate"
+        )
+    pixel = image._replace(value=None, rule="none: the detector gives no map", warning=None)
+    if found[0].map is not None:
+        pixel = threshold.fit(knobs.pixel, [d.map for d in found], **numbers)
+    named = lambda fitted: fitted._replace(fitted_on=fitted.fitted_on.replace("calibration", NAMES[knobs.fitted_on]))
+    return Fitted(named(pixel), named(image), knobs.fitted_on, scores)
+
+
+def at_gammas(fitted: Fitted, gammas: Sequence[float], scores: Sequence[float], labels: Sequence[int]) -> dict:
+    """{"gamma0": {gamma, threshold, accuracy, recall, precision, specificity}, ...}: decisions at mean + gamma * std.
+
+    For comparison with papers that set gamma by hand; none is chosen. A figure that is undefined is None.
+    Source: Pauta criterion as in MAA, Section III-F.
+    """
+    mean, deviation = np.mean(fitted.scores), np.std(fitted.scores)
+    defective = np.asarray(labels) == 1
+    rows = {}
+    for gamma in gammas:
+        level = float(mean + gamma * deviation)
+        flagged = np.asarray(scores, np.float64) > level
+        share = lambda part, whole: float(part.sum() / whole.sum()) if whole.sum() else None
+        rows[f"gamma{gamma:g}".replace(".", "_")] = {
+            "gamma": gamma,
+            "threshold": level if math.isfinite(level) else None,
+            "accuracy": float(np.mean(flagged == defective)) if len(flagged) else None,
+            "recall": share(flagged & defective, defective),
+            "precision": share(flagged & defective, flagged),
+            "specificity": share(~flagged & ~defective, ~defective),
+        }
+    return rows
