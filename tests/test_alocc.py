@@ -16,7 +16,7 @@ from launch import config as configs
 from tests.steps import textures
 
 SETTINGS = configs.get("alocc", "tiny").settings.to_dict()
-jit = functools.partial(jax.jit, compiler_options=train.QUICK_TO_COMPILE)
+jit = functools.partial(jax.jit, compiler_options=train.quick_to_compile())
 REFINER = alocc.Refiner(SETTINGS["width"], SETTINGS["levels"])
 
 

@@ -12,7 +12,7 @@ from jaxdefect.detector import Batch
 from jaxdefect.detectors import memae
 from tests.steps import textures, tiny
 
-quick = functools.partial(jax.jit, compiler_options=train.QUICK_TO_COMPILE)
+quick = functools.partial(jax.jit, compiler_options=train.quick_to_compile())
 
 
 @quick

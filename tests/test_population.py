@@ -20,7 +20,7 @@ SEEDS = (3, 4, 5)
 STEPS = 6
 TWO = ("renet_d", "maa")  # one player, and several with a memory
 # Rounding grows a thousandfold in the second step of deep, normalised, adversarial networks.
-COMPARED = dict.fromkeys(DETECTORS, 1) | {"renet_d": 6}
+COMPARED = dict.fromkeys(DETECTORS, 1) | {"renet_d": 3}
 OPTIONS = {"log_every": 3, "save_every": 3}
 
 
