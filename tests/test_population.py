@@ -148,4 +148,5 @@ def test_a_diverged_run_does_not_stop_the_others():
 
 
 if __name__ == "__main__":
-    np.savez(sys.argv[2], **weights(together(sys.argv[1]).state))
+    compared = {"steps": COMPARED[sys.argv[1]], "log_every": 1, "save_every": 1}
+    np.savez(sys.argv[2], **weights(together(sys.argv[1], **compared).state))

@@ -185,10 +185,12 @@ def test_what_a_training_step_reads_is_trained_anew():
 
 
 def close(one, other, tolerance):
+    """Figures agree but for rounding, which may swap one of the 2 x 3 pairs of pictures that rank for image AUROC."""
+    allowed = {"pixel.f1": tolerance, "pixel.auroc": tolerance, "image.auroc": 1 / 6 + tolerance}
     for a, b in zip(one, other, strict=True):
         assert a["run"] == b["run"] and a["status"] == b["status"] == "finished"
-        for key in ("pixel.f1", "pixel.auroc", "image.auroc"):
-            assert float(a[key]) == pytest.approx(float(b[key]), abs=tolerance), (a["run"], key)
+        for key, within in allowed.items():
+            assert float(a[key]) == pytest.approx(float(b[key]), abs=within), (a["run"], key)
 
 
 def test_runs_side_by_side_give_the_figures_of_runs_in_turn(finished, tmp_path):
