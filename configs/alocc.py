@@ -12,15 +12,10 @@ from configs import base
 
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
-    config = base.get_config()
-    config.detector = "alocc"
-    config.preset = preset
-    config.data.size = 64
-    config.train.update(steps=10000, batch=64, patch=64, log_every=50, save_every=500)
+    config = base.whole_pictures("alocc", preset)
+    config.train.update(steps=10000, batch=64, log_every=50, save_every=500)
     config.train.restore = "best"  # The paper stops on a low reconstruction error.
-    config.threshold.fitted_on = "train"
-    config.settings = ConfigDict()
-    config.settings.size = 64  # pixels a side, as trained on; a multiple of 2^levels
+    base.at_size(config, 64)  # pixels a side; a multiple of 2^levels
     config.settings.width = 64  # channels of the first map of R, doubling inwards
     config.settings.critic_width = 64  # channels of the first map of D, doubling inwards
     config.settings.levels = 4  # how often both halve a picture
@@ -45,11 +40,8 @@ def small(config: ConfigDict) -> None:
 
 def tiny(config: ConfigDict) -> None:
     """Seconds on one core; for tests, not for detection."""
-    config.data.size = 16
-    config.train.update(steps=20, batch=16, patch=16, log_every=5, save_every=10)
-    config.score.update(tile=64, overlap=16)
-    config.settings.update(size=16, width=4, critic_width=2, levels=2, learning_rate=2e-3, box=3)
-    config.report.pictures = 4
+    base.for_tests(config, 16)
+    config.settings.update(width=4, critic_width=2, levels=2, learning_rate=2e-3, box=3)
 
 
 PRESETS = {"paper": paper, "small": small, "tiny": tiny}

@@ -12,14 +12,9 @@ from configs import base
 
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
-    config = base.get_config()
-    config.detector = "anogan"
-    config.preset = preset
-    config.data.size = 64
-    config.train.update(steps=20000, batch=64, patch=64, log_every=100, save_every=1000)
-    config.threshold.fitted_on = "train"
-    config.settings = ConfigDict()
-    config.settings.size = 64  # pixels a side, as trained on
+    config = base.whole_pictures("anogan", preset)
+    config.train.update(steps=20000, batch=64, log_every=100, save_every=1000)
+    base.at_size(config, 64)  # pixels a side
     config.settings.width = 64  # channels of the generator's outermost map; they double inwards
     config.settings.critic_width = 64  # of the discriminator's
     config.settings.latent = 200  # numbers in z
@@ -45,12 +40,9 @@ def small(config: ConfigDict) -> None:
 
 def tiny(config: ConfigDict) -> None:
     """Seconds on one core; for tests, not for detection."""
-    config.data.size = 16
-    config.train.update(steps=20, batch=16, patch=16, log_every=5, save_every=10)
-    config.score.update(tile=64, overlap=16)
-    config.settings.update(size=16, width=4, critic_width=4, latent=4, learning_rate=2e-3)
+    base.for_tests(config, 16)
+    config.settings.update(width=4, critic_width=4, latent=4, learning_rate=2e-3)
     config.settings.update(search_steps=10, search_rate=0.1, box=3)
-    config.report.pictures = 4
 
 
 PRESETS = {"paper": paper, "small": small, "tiny": tiny}

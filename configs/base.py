@@ -59,3 +59,25 @@ def get_config() -> ConfigDict:
     config.report.memory = False  # also tell what scoring one picture takes (compiles once more)
     config.report.keep_maps = False  # float maps of all test pictures, as .npy at original resolution
     return config
+
+
+def whole_pictures(detector: str, preset: str) -> ConfigDict:
+    """Where detectors start that see whole pictures at one size, with thresholds fitted as MAA fits them."""
+    config = get_config()
+    config.detector, config.preset = detector, preset
+    config.threshold.fitted_on = "train"
+    config.settings = ConfigDict()
+    return config
+
+
+def at_size(config: ConfigDict, size: int) -> None:
+    """Such a detector is trained on and scores pictures of so many pixels a side."""
+    config.data.size = config.train.patch = config.settings.size = size
+
+
+def for_tests(config: ConfigDict, size: int) -> None:
+    """What every preset `tiny` of such a detector has in common: seconds on one core, no detection."""
+    at_size(config, size)
+    config.train.update(steps=20, batch=16, log_every=5, save_every=10)
+    config.score.update(tile=64, overlap=16)
+    config.report.pictures = 4

@@ -12,14 +12,9 @@ from configs import base
 
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
-    config = base.get_config()
-    config.detector = "cvae_gan"
-    config.preset = preset
-    config.data.size = 256
-    config.train.update(steps=20000, batch=32, patch=256, log_every=50, save_every=500)
-    config.threshold.fitted_on = "train"
-    config.settings = ConfigDict()
-    config.settings.size = 256  # pixels a side, as trained on
+    config = base.whole_pictures("cvae_gan", preset)
+    config.train.update(steps=20000, batch=32, log_every=50, save_every=500)
+    base.at_size(config, 256)  # pixels a side
     config.settings.width = 64  # channels of the autoencoder's outermost maps, doubling inwards
     config.settings.critic_width = 64  # and of the critic's
     config.settings.cap = 512  # channels at most
@@ -48,18 +43,15 @@ def paper(config: ConfigDict) -> None:
 
 def small(config: ConfigDict) -> None:
     """64 x 64 pixels and a quarter of the channels: a minute on two cores."""
-    config.data.size = 64
-    config.train.update(steps=400, batch=16, patch=64, log_every=20, save_every=200)
-    config.settings.update(size=64, width=16, critic_width=16, latent=64, critic_steps=2, learning_rate=5e-4)
+    base.at_size(config, 64)
+    config.train.update(steps=400, batch=16, log_every=20, save_every=200)
+    config.settings.update(width=16, critic_width=16, latent=64, critic_steps=2, learning_rate=5e-4)
 
 
 def tiny(config: ConfigDict) -> None:
     """Seconds on one core; for tests, not for detection."""
-    config.data.size = 16
-    config.train.update(steps=20, batch=16, patch=16, log_every=5, save_every=10)
-    config.score.update(tile=64, overlap=16)
-    config.settings.update(size=16, width=4, critic_width=4, latent=4, critic_steps=2, learning_rate=2e-3, box=3)
-    config.report.pictures = 4
+    base.for_tests(config, 16)
+    config.settings.update(width=4, critic_width=4, latent=4, critic_steps=2, learning_rate=2e-3, box=3)
 
 
 PRESETS = {"paper": paper, "small": small, "tiny": tiny}

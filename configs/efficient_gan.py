@@ -13,14 +13,9 @@ from configs import base
 
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
-    config = base.get_config()
-    config.detector = "efficient_gan"
-    config.preset = preset
-    config.data.size = 28
-    config.train.update(steps=50000, batch=100, patch=28, log_every=100, save_every=1000)
-    config.threshold.fitted_on = "train"
-    config.settings = ConfigDict()
-    config.settings.size = 28  # pixels a side, as trained on; fully connected layers grow with its square
+    config = base.whole_pictures("efficient_gan", preset)
+    config.train.update(steps=50000, batch=100, log_every=100, save_every=1000)
+    base.at_size(config, 28)  # pixels a side; fully connected layers grow with its square
     config.settings.width = 64  # channels of the convolutions; the encoder's go from half to twice that
     config.settings.hidden = 1024  # of the fully connected layers
     config.settings.latent = 200  # length of z
@@ -40,18 +35,15 @@ def paper(config: ConfigDict) -> None:
 
 def small(config: ConfigDict) -> None:
     """64 x 64 pixels and fewer channels: a minute on two cores."""
-    config.data.size = 64
-    config.train.update(steps=400, batch=32, patch=64, log_every=20, save_every=200)
-    config.settings.update(size=64, width=16, hidden=128, latent=64, decay=0.98, learning_rate=3e-4)
+    base.at_size(config, 64)
+    config.train.update(steps=400, batch=32, log_every=20, save_every=200)
+    config.settings.update(width=16, hidden=128, latent=64, decay=0.98, learning_rate=3e-4)
 
 
 def tiny(config: ConfigDict) -> None:
     """Seconds on one core; for tests, not for detection."""
-    config.data.size = 16
-    config.train.update(steps=20, batch=16, patch=16, log_every=5, save_every=10)
-    config.score.update(tile=64, overlap=16)
-    config.settings.update(size=16, width=4, hidden=16, latent=4, decay=0.9, learning_rate=2e-3, box=3)
-    config.report.pictures = 4
+    base.for_tests(config, 16)
+    config.settings.update(width=4, hidden=16, latent=4, decay=0.9, learning_rate=2e-3, box=3)
 
 
 PRESETS = {"paper": paper, "small": small, "tiny": tiny}

@@ -15,14 +15,9 @@ from configs import base
 
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
-    config = base.get_config()
-    config.detector = "f_anogan"
-    config.preset = preset
-    config.data.size = 64
-    config.train.update(steps=60000, batch=320, patch=64, log_every=100, save_every=1000)
-    config.threshold.fitted_on = "train"
-    config.settings = ConfigDict()
-    config.settings.size = 64  # pixels a side, as trained on
+    config = base.whole_pictures("f_anogan", preset)
+    config.train.update(steps=60000, batch=320, log_every=100, save_every=1000)
+    base.at_size(config, 64)  # pixels a side
     config.settings.width = 64  # channels of the widest maps; the others follow
     config.settings.latent = 128  # numbers in z
     config.settings.gan_steps = 10000  # the first phase; the encoder learns in the steps after it
@@ -49,12 +44,10 @@ def small(config: ConfigDict) -> None:
 
 def tiny(config: ConfigDict) -> None:
     """Seconds on one core, the first phase only; for tests, not for detection."""
-    config.data.size = 8
-    config.train.update(steps=20, batch=32, patch=8, log_every=5, save_every=10)
-    config.score.update(tile=64, overlap=16)
-    config.settings.update(size=8, width=4, latent=4, gan_steps=40, critic_steps=4, box=3)
+    base.for_tests(config, 8)
+    config.train.batch = 32
+    config.settings.update(width=4, latent=4, gan_steps=40, critic_steps=4, box=3)
     config.settings.update(penalty=1.0, learning_rate=1e-2, encoder_rate=2e-3)
-    config.report.pictures = 4
 
 
 PRESETS = {"paper": paper, "small": small, "tiny": tiny}

@@ -12,14 +12,9 @@ from configs import base
 
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
-    config = base.get_config()
-    config.detector = "ganomaly"
-    config.preset = preset
-    config.data.size = 64
-    config.train.update(steps=10000, batch=64, patch=64, log_every=50, save_every=500)
-    config.threshold.fitted_on = "train"
-    config.settings = ConfigDict()
-    config.settings.size = 64  # pixels a side, as trained on; a power of two
+    config = base.whole_pictures("ganomaly", preset)
+    config.train.update(steps=10000, batch=64, log_every=50, save_every=500)
+    base.at_size(config, 64)  # pixels a side; a power of two
     config.settings.latent = 100  # numbers a picture is encoded in
     config.settings.width = 64  # channels of the maps next to the picture, doubling inwards
     config.settings.cap = 512  # channels of a map at most
@@ -45,11 +40,8 @@ def small(config: ConfigDict) -> None:
 
 def tiny(config: ConfigDict) -> None:
     """Seconds on one core; for tests, not for detection."""
-    config.data.size = 16
-    config.train.update(steps=20, batch=16, patch=16, log_every=5, save_every=10)
-    config.score.update(tile=64, overlap=16)
-    config.settings.update(size=16, latent=8, width=4, learning_rate=2e-3, box=3)
-    config.report.pictures = 4
+    base.for_tests(config, 16)
+    config.settings.update(latent=8, width=4, learning_rate=2e-3, box=3)
 
 
 PRESETS = {"paper": paper, "small": small, "tiny": tiny}

@@ -12,15 +12,9 @@ from configs import base
 
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
-    config = base.get_config()
-    config.detector = "maa"
-    config.preset = preset
-    config.data.size = 256
-    config.train.update(steps=10000, batch=32, patch=256, pairs=True, log_every=50, save_every=500)
-    config.threshold.fitted_on = "train"  # Section III-F: over A and B
-    config.threshold.sigma = 3.0
-    config.settings = ConfigDict()
-    config.settings.size = 256  # pixels a side, as trained on
+    config = base.whole_pictures("maa", preset)
+    config.train.update(steps=10000, batch=32, pairs=True, log_every=50, save_every=500)
+    base.at_size(config, 256)  # pixels a side
     config.settings.width = 16  # channels of the generator's first layer; the others follow as in Table I
     config.settings.critic_width = 64  # channels of the discriminator's first layer
     config.settings.blocks = 3  # residual blocks before and after the memory
@@ -46,18 +40,15 @@ def small(config: ConfigDict) -> None:
 
     The discriminator learns ten times slower than the generator, or it has won after 60 of so few steps.
     """
-    config.data.size = 64
-    config.train.update(steps=400, batch=16, patch=64, log_every=20, save_every=200)
-    config.settings.update(size=64, width=8, critic_width=32, learning_rate=1e-3, critic_rate=1e-4)
+    base.at_size(config, 64)
+    config.train.update(steps=400, batch=16, log_every=20, save_every=200)
+    config.settings.update(width=8, critic_width=32, learning_rate=1e-3, critic_rate=1e-4)
 
 
 def tiny(config: ConfigDict) -> None:
     """Seconds on one core; for tests, not for detection."""
-    config.data.size = 32
-    config.train.update(steps=20, batch=16, patch=32, log_every=5, save_every=10)
-    config.score.update(tile=64, overlap=16)
-    config.settings.update(size=32, width=2, critic_width=4, blocks=1, learning_rate=2e-3, window=5, critic_rate=2e-3)
-    config.report.pictures = 4
+    base.for_tests(config, 32)
+    config.settings.update(width=2, critic_width=4, blocks=1, learning_rate=2e-3, window=5, critic_rate=2e-3)
 
 
 PRESETS = {"paper": paper, "small": small, "tiny": tiny}

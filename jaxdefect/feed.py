@@ -89,10 +89,8 @@ def resident(
         other = cut_one(store | {"pools": {"image": store["pools"]["other"]}}, second).image
         return cut_one(store, key)._replace(other=other)
 
-    if halves is not None:
-        return Feed(lambda step: store, jax.vmap(cut_pair, (None, 0)), split=False)
-
-    return Feed(lambda step: store, jax.vmap(cut_one, (None, 0)), split=False)
+    cut = cut_one if halves is None else cut_pair
+    return Feed(lambda step: store, jax.vmap(cut, (None, 0)), split=False)
 
 
 def halved(count: int, *, seed: int) -> np.ndarray:
