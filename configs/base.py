@@ -17,17 +17,27 @@ def get_config() -> ConfigDict:
     config.data.channels = 1  # 1 grey, 3 RGB
     config.data.scale = 1.0  # pictures are resized by this factor before training and scoring
     config.data.size = 0  # or to so many pixels a side, whatever their shape; 0 leaves them
-    config.data.calibration = 0.2  # of the normal training pictures, held out for thresholds
+    config.data.width = 0  # pixels, where pictures of data.size rows are not to be square
+    config.data.calibration = 0.2  # of the training pictures, held out for thresholds
     config.data.test_good = 0.2  # of the normal pictures, where the dataset has no test part of its own
+    config.data.train_defective = 0.0  # of the defective ones, there, for methods that learn from defects
+    config.data.surface = ""  # keeps the pictures of one surface alone, where the dataset has several
+    config.data.mixed = False  # surfaces are what is told apart: good and defective pictures of each alike (DAGM_MIX)
+    config.data.unseen = ()  # surfaces kept from training that are to raise an alarm, with data.mixed
+    config.data.per_kind = 300  # good pictures, and as many defective ones, of each surface, with data.mixed
+    config.data.pooled = False  # split after augmentation, as the DAGM_MIX paper did: copies of a picture leak
     config.data.options = ConfigDict()  # of the layout, e.g. data.options.surfaces=(1,2)
 
     config.train = ConfigDict()
     config.train.steps = 1000
     config.train.batch = 256  # patches per step, over all devices
-    config.train.patch = 32  # pixels a side
+    config.train.patch = 32  # pixels a side; 0 for whole pictures, where they have labels
     config.train.feed = (
         "auto"  # resident (pictures stay on the device), stream (tf.data), auto: resident up to the limit
     )
+    config.train.labels = "none"  # what a detector learns from beside good pictures: none, masks, surfaces
+    config.train.masks = -1  # defective training pictures whose masks are used, of the others the label alone; -1 all
+    config.train.flips = False  # pictures with masks are also shown mirrored and turned upside down
     config.train.pairs = False  # also draw a picture of the other half of the training set (MAA)
     config.train.resident_limit = 2048  # MiB
     config.train.log_every = 50  # steps
@@ -42,10 +52,10 @@ def get_config() -> ConfigDict:
 
     config.threshold = ConfigDict()
     config.threshold.pixel = (
-        "pauta"  # pauta, quantile, false_alarm_rate or otsu (per picture), fitted on normal calibration maps
+        "pauta"  # pauta, quantile, false_alarm_rate or otsu (per picture), fitted on normal calibration maps, or f1
     )
     config.threshold.image = (
-        "pauta"  # pauta, quantile or false_alarm_rate, fitted on the scores of the calibration pictures
+        "pauta"  # pauta, quantile, false_alarm_rate, or f1 (the best one where defective pictures are held out, too)
     )
     config.threshold.fitted_on = "calibration"  # normal pictures held out, or train: those trained on
     config.threshold.gammas = (0.0, 1.0, 2.0, 3.0)  # mean + gamma * deviation also judge the pictures, for comparison

@@ -4,8 +4,9 @@ splits.
 Pictures on the host are uint8 [H, W, C], masks uint8 [H, W] in {0, 1}; label 1 is defective.
 """
 
-from data_pipeline.load import Dataset, Split, load
+from data_pipeline.labelled import labelled
+from data_pipeline.load import Dataset, Mix, Split, load
 from data_pipeline.record import Record, Sample
 from data_pipeline.stream import patches
 
-__all__ = ["Dataset", "Record", "Sample", "Split", "load", "patches"]
+__all__ = ["Dataset", "Mix", "Record", "Sample", "Split", "labelled", "load", "patches"]

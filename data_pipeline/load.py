@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from data_pipeline import builder, layouts, pictures
+from data_pipeline import builder, layouts, mixed, pictures
 from data_pipeline.builder import Entry
-from data_pipeline.record import Record, Sample, read
+from data_pipeline.record import Record, Sample, read, source
 
 
 class Split(Sequence[Sample]):
@@ -34,8 +34,17 @@ class Split(Sequence[Sample]):
         return Split([self.records[index] for index in chosen], lambda index: self[chosen[index]])
 
 
+class Mix(NamedTuple):
+    """Surfaces as classes, some of them unseen; see `mixed`."""
+
+    unseen: tuple[str, ...] = ()
+    per_kind: int = 300
+    pooled: bool = False
+
+
 class Dataset(NamedTuple):
-    """train and calibration hold normal pictures only, test both; defective holds what supervised methods may train on.
+    """train and calibration hold normal pictures only, test both; defective and calibration_defective hold what
+    supervised methods may train on, and fit thresholds on.
 
     fingerprint changes with the files, the options and the conversion of the pictures.
     """
@@ -46,6 +55,7 @@ class Dataset(NamedTuple):
     test: Split
     fingerprint: str
     defective: Split
+    calibration_defective: Split
 
 
 def load(
@@ -56,6 +66,9 @@ def load(
     seed: int = 0,
     calibration: float = 0.2,
     test_good: float = 0.2,
+    train_defective: float = 0.0,
+    surface: str = "",
+    mix: Mix | None = None,
     channels: int = 1,
     scale: float = 1.0,
     resize: tuple[int, int] | None = None,
@@ -70,21 +83,31 @@ def load(
 
     train are the normal training pictures, of which the fraction `calibration` (at least one picture) is held out. test
     is the set's own test part; where it has none, all defective pictures and the fraction test_good of the normal ones
-    (at least one of three). defective are the defective pictures of the set's own training part. Who goes where depends
-    on seed and the ids of the pictures alone. allow_unmasked keeps defective pictures that nobody has outlined; their
-    Sample.mask is None.
+    (at least one of three). defective are the defective pictures of the set's own training part, or the fraction
+    train_defective of all where it has none; of them too the fraction `calibration` is held out (at least one of two).
+    Who goes where depends on seed and the ids of the pictures alone. allow_unmasked keeps defective pictures that
+    nobody has outlined; their Sample.mask is None. mix makes the surfaces what is told apart: label 1 is an unseen
+    surface then, and defective and calibration_defective hold the pictures of unseen surfaces in the set's own training
+    part.
 
-    seed and test_good also go to a layout that has options of these names (synthetic: number of pictures).
+    seed, test_good and train_defective also go to a layout that has options of these names (synthetic: number of
+    pictures).
 
     Raises ValueError for an unknown name or option, for bad pictures, and where too few normal pictures are left;
     FileNotFoundError where the folder is not what the layout expects.
     """
     layout = layouts.find(name)
-    shared = {"seed": (seed, 0), "test_good": (test_good, 0.2)}
+    shared = {"seed": (seed, 0), "test_good": (test_good, 0.2), "train_defective": (train_defective, 0.0)}
     known = layouts.options(layout)
     given = layout_options | {key: value for key, (value, usual) in shared.items() if key in known and value != usual}
     test_good = 0.2 if "test_good" in known else test_good
+    train_defective = 0.0 if "train_defective" in known else train_defective
     records = list_records(name, root, **given)
+    if surface:
+        records = _of_surface(name, records, surface)
+    if mix:
+        _check_unseen(name, records, mix.unseen)
+        records = mixed.balanced(records, per_kind=mix.per_kind, seed=seed, pooled=mix.pooled)
     _check(name, records, allow_unmasked=allow_unmasked)
     conversion = {"channels": channels, "scale": scale, "size": resize}
     _check_conversion(**conversion)
@@ -96,7 +119,11 @@ def load(
     else:
         folder = Path(cache) if cache not in (None, True) else default_cache()
         entries, sample = builder.prepare(name, mark, folder, records=records, read=decode, channels=channels)
-    parts = divide(records, seed=seed, calibration=calibration, test_good=test_good)
+    fractions = {"calibration": calibration, "test_good": test_good, "train_defective": train_defective}
+    if mix:
+        entries, sample, parts = _mixed(records, entries, sample, mix, seed=seed, **fractions)
+    else:
+        parts = divide(records, seed=seed, **fractions)
     splits = {
         part: Split([entries[i] for i in chosen], lambda index, chosen=chosen: sample(chosen[index]))
         for part, chosen in parts.items()
@@ -130,35 +157,88 @@ def default_cache() -> Path:
     return Path(os.environ.get("JAXDEFECT_CACHE") or Path.home() / ".cache" / "jaxdefect")
 
 
-def divide(records: Sequence[Record], *, seed: int, calibration: float, test_good: float) -> dict[str, list[int]]:
-    """Indices of the records in train, calibration, test and defective, as `load` describes them."""
-    for field, fraction in (("calibration", calibration), ("test_good", test_good)):
-        if not 0 <= fraction < 1:
-            raise ValueError(f"{field}={fraction}; a fraction of the normal pictures, from 0 up to but not including 1")
+def _mixed(
+    records: list[Record], entries: list[Entry], sample: Callable[[int], Sample], mix: Mix, *, seed: int, **fractions
+) -> tuple[list[Entry], Callable[[int], Sample], dict[str, list[int]]]:
+    """Entries, samples and parts where labels say whether a surface is unseen. What is prepared serves any choice."""
+    again = lambda picture: mixed.relabelled(picture, mix.unseen)
+    kept = [i for i, r in enumerate(records) if not (r.surface in mix.unseen and mixed.is_copy(r.id))]
+    whole = (lambda id: id) if mix.pooled else source
+    parts = divide([again(records[i]) for i in kept], seed=seed, source=whole, **fractions)
+    indices = {part: [kept[i] for i in chosen] for part, chosen in parts.items()}
+    return [again(entry) for entry in entries], lambda index: again(sample(index)), indices
 
-    def order(index: int) -> bytes:
-        return hashlib.sha256(f"{seed}/{records[index].id}".encode()).digest()
+
+def divide(
+    records: Sequence[Record],
+    *,
+    seed: int,
+    calibration: float,
+    test_good: float,
+    train_defective: float = 0.0,
+    source: Callable[[str], str] = source,
+) -> dict[str, list[int]]:
+    """Indices of the records in each part of a Dataset, as `load` describes them.
+
+    source: of an id; records of one source are not parted.
+    """
+    fractions = {"calibration": calibration, "test_good": test_good, "train_defective": train_defective}
+    for field, fraction in fractions.items():
+        if not 0 <= fraction < 1:
+            raise ValueError(f"{field}={fraction}; a fraction of the pictures, from 0 up to but not including 1")
+
+    def order(index: int) -> tuple[bytes, str]:
+        id = records[index].id
+        return hashlib.sha256(f"{seed}/{source(id)}".encode()).digest(), id
+
+    def split(indices: list[int], count: int) -> tuple[list[int], list[int]]:
+        """The first `count`, and as many more as are of the last one's source; the others."""
+        while 0 < count < len(indices) and source(records[indices[count - 1]].id) == source(records[indices[count]].id):
+            count += 1
+        return indices[:count], indices[count:]
 
     official = any(record.split == "test" for record in records)
     ordered = sorted(range(len(records)), key=order)
     pool = [i for i in ordered if not records[i].label and records[i].split != "test"]
-    test = [i for i in ordered if records[i].split == "test" or (not official and records[i].label)]
-    if not official and len(pool) >= 3:
-        held = max(1, round(test_good * len(pool)))
-        test, pool = test + pool[:held], pool[held:]
-    held = max(1, round(calibration * len(pool)))
-    if held >= len(pool):
+    test = [i for i in ordered if records[i].split == "test"]
+    defective = [i for i in ordered if records[i].label and records[i].split != "test"]
+    if not official:
+        defective, untouched = split(defective, round(train_defective * len(defective)))
+        test = test + untouched
+        if len(pool) >= 3:
+            held, pool = split(pool, max(1, round(test_good * len(pool))))
+            test = test + held
+    held, left = split(pool, max(1, round(calibration * len(pool))))
+    if not left:
         raise ValueError(
-            f"{len(pool)} normal training pictures leave none to train on once {held} is held out for calibration "
+            f"{len(pool)} normal training pictures leave none to train on once {len(held)} is held out for calibration "
             f"(calibration={calibration}); add normal pictures or lower the fractions calibration and test_good"
         )
-    defective = [i for i in ordered if records[i].label and official and records[i].split != "test"]
-    return {
-        "train": sorted(pool[held:], key=lambda i: records[i].id),
-        "calibration": sorted(pool[:held], key=lambda i: records[i].id),
-        "test": sorted(test, key=lambda i: records[i].id),
-        "defective": sorted(defective, key=lambda i: records[i].id),
-    }
+    few = len(defective) < 2
+    held_defective, defective = split(defective, 0 if few else max(1, round(calibration * len(defective))))
+    parts = {
+        "train": left, "calibration": held, "test": test, "defective": defective,
+        "calibration_defective": held_defective,
+    }  # fmt: skip
+    return {name: sorted(chosen, key=lambda i: records[i].id) for name, chosen in parts.items()}
+
+
+def _of_surface(name: str, records: Sequence[Record], surface: str) -> list[Record]:
+    known = sorted({record.surface for record in records})
+    if surface not in known:
+        raise ValueError(f"data.surface = {surface!r} is no surface of {name!r}{layouts.nearest(surface, known)}")
+    return [record for record in records if record.surface == surface]
+
+
+def _check_unseen(name: str, records: Sequence[Record], unseen: Sequence[str]) -> None:
+    surfaces = sorted({record.surface for record in records})
+    for surface in unseen:
+        if surface not in surfaces:
+            raise ValueError(f"data.unseen names {surface!r}, which is no surface of {name!r}"
+                             f"{layouts.nearest(surface, surfaces)}")  # fmt: skip
+    if len(surfaces) - len(set(unseen)) < 2:
+        raise ValueError(f"data.unseen = {tuple(unseen)} leaves fewer than two of the surfaces {', '.join(surfaces)} "
+                         "of this dataset; at least two must be seen to be told apart")  # fmt: skip
 
 
 def _check(name: str, records: Sequence[Record], *, allow_unmasked: bool) -> None:

@@ -14,6 +14,13 @@ import numpy as np
 
 from data_pipeline import pictures
 
+PART = "#"  # between the id of a picture and what of it this is, or what was done to it
+
+
+def source(id: str) -> str:
+    """The id of the picture that a part or a copy was made from; a whole picture's own."""
+    return id.partition(PART)[0]
+
 
 class Record(NamedTuple):
     """A picture a layout has found, not yet decoded.

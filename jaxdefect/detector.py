@@ -18,11 +18,13 @@ State = Any  # A pytree: parameters, batch statistics, optimiser states, memory,
 class Batch(NamedTuple):
     """What a step learns from. Labels are there only where the feed was asked for them."""
 
-    image: jax.Array  # [B, H, W, C] float32 in [0, 1]
+    image: jax.Array | None  # [B, H, W, C] float32 in [0, 1]; None where features stand in its place
     mask: jax.Array | None = None  # [B, H, W] float32, 1 on defects
-    label: jax.Array | None = None  # [B] int32, 1 is defective
+    label: jax.Array | None = None  # [B] int32, 1 is defective (or of an unseen surface)
     surface: jax.Array | None = None  # [B] int32, the surface class
     other: jax.Array | None = None  # [B, H, W, C], each a picture of the other half of the training set
+    outlined: jax.Array | None = None  # [B] float32, 0 where a defective picture has no mask: only its label is known
+    features: jax.Array | None = None  # [B, F] float32, what a frozen backbone makes of each picture
 
 
 class Scores(NamedTuple):
@@ -32,6 +34,8 @@ class Scores(NamedTuple):
     map: jax.Array | None = None  # [B, H, W], as large as the image
     reconstruction: jax.Array | None = None  # [B, H, W, C] in [0, 1]
     surface: jax.Array | None = None  # [B] int32
+    classes: jax.Array | None = None  # [B, K] how well each surface class fits; the higher the better
+    embedding: jax.Array | None = None  # [B, A] the attributes a picture seems to have
 
 
 def no_calibration(state: State, images: jax.Array) -> State:
@@ -46,7 +50,8 @@ class Detector(NamedTuple):
     init:      (key, batch) -> state.
     step:      (state, batch, key) -> (state, metrics); one update of every player. `metrics` holds scalars, `loss`
                among them. The key is the same on every device: noise per sample takes `parallel.sample_keys`.
-    score:     (state, images) -> Scores. Depends on nothing but the state and that image: not on its neighbours.
+    score:     (state, images) -> Scores. Depends on nothing but the state and that image: not on its neighbours. A
+               detector with a frozen backbone also takes [B, F], the features of images.
     calibrate: (state, images) -> state, folded over the normal training images once trained. Thresholds are then fitted
                on held-out images that neither has seen.
     """

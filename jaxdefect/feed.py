@@ -93,6 +93,24 @@ def resident(
     return Feed(lambda step: store, jax.vmap(cut, (None, 0)), split=False)
 
 
+def vectors(features: np.ndarray, *, surfaces: Sequence[int], labels: Sequence[int]) -> Feed:
+    """Keeps what a frozen backbone made of every picture on the devices: features float32 [N, F], drawn uniformly."""
+    if not len(features):
+        raise ValueError("no pictures to train on; the training split is empty")
+    store = {
+        "features": np.asarray(features, np.float32), "surface": np.asarray(surfaces, np.int32),
+        "label": np.asarray(labels, np.int32),
+    }  # fmt: skip
+    store = parallel.replicate(store)
+    return Feed(lambda step: store, _draw_vectors, split=False)
+
+
+# Outside of `vectors`, so that runs on other features share what is compiled.
+def _draw_vectors(store: dict[str, jax.Array], keys: jax.Array) -> Batch:
+    chosen = jax.vmap(jax.random.randint, (0, None, None, None))(keys, (), 0, len(store["features"]))
+    return Batch(None, **{name: values[chosen] for name, values in store.items()})
+
+
 def halved(count: int, *, seed: int) -> np.ndarray:
     """Which half, 0 or 1, each of `count` pictures is in: drawn at random, as even as can be. A single one is in both.
 

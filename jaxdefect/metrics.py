@@ -145,3 +145,41 @@ def evaluate(
     figures = {"image": image, "pixel": pixel_figures(total, rows), "by_kind": by_kind}
     drawn = {"image": curves(image_counts(scores, labels)), "pixel": curves(total)}
     return {"figures": figures, "curves": drawn, "pictures": rows}
+
+
+def routed(
+    scores: Sequence[float], surfaces: Sequence[int], classes: np.ndarray, threshold: float, *, unseen: Sequence[int]
+) -> np.ndarray:
+    """The surface [N] each picture is taken for, -1 where it raises the alarm.
+
+    A method without candidates among the unseen surfaces (their classes [N, K] are -inf) raises it above the threshold;
+    one that knows their attributes names them itself, and then no threshold is asked.
+    """
+    scores, surfaces = np.asarray(scores), np.asarray(surfaces)
+    knows = len(unseen) and np.isfinite(classes[:, list(unseen)]).any()
+    return surfaces if knows else np.where(scores > threshold, -1, surfaces)
+
+
+def surface_figures(true: np.ndarray, routed: np.ndarray, classes: np.ndarray, *, unseen: Sequence[int]) -> dict:
+    """figures.surfaces of result.json: seen, unseen, harmonic, zero_shot, each in [0, 1] or None where undefined.
+
+    seen: the mean over seen surfaces of the share of pictures taken for the right one; an alarm is an error. unseen:
+    the share of pictures of unseen surfaces that raise the alarm, or, where a method names unseen surfaces, the mean
+    over these of the share named rightly. harmonic: 2 S U / (S + U). zero_shot: rightly named when only unseen surfaces
+    may be named; for methods that can. Source: Xian et al., Zero-shot learning: a comprehensive evaluation, TPAMI 2019.
+    """
+    among = np.isin(true, list(unseen))
+    present = sorted(set(true[among].tolist()))
+    names = bool(present) and bool(np.isfinite(classes[:, present]).any())
+
+    def right(places: Sequence[int], named: np.ndarray) -> float | None:
+        shares = [np.mean(named[true == place] == place) for place in places]
+        return float(np.mean(shares)) if shares else None
+
+    seen = right(sorted(set(true[~among].tolist())), routed)
+    alarmed = float(np.mean(routed[among] < 0)) if present and not names else right(present, routed)
+    both = None
+    if seen is not None and alarmed is not None:
+        both = 2 * seen * alarmed / (seen + alarmed) if seen + alarmed else 0.0
+    zero_shot = right(present, np.array(present)[classes[:, present].argmax(1)]) if names else None
+    return {"seen": seen, "unseen": alarmed, "harmonic": both, "zero_shot": zero_shot}

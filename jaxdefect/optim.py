@@ -19,6 +19,11 @@ def adam(learning_rate: float, *, b1: float = 0.9, b2: float = 0.999) -> optax.G
     return optax.chain(average_over_devices(), optax.adam(learning_rate, b1=b1, b2=b2))
 
 
+def sgd(learning_rate: float) -> optax.GradientTransformation:
+    """Plain gradient descent over device-averaged gradients. The learning rate may be a tracer."""
+    return optax.chain(average_over_devices(), optax.sgd(learning_rate))
+
+
 def update(
     optimizer: optax.GradientTransformation, loss: Callable[..., tuple[jax.Array, Any]], params: Any, opt_state: Any
 ) -> tuple[Any, Any, Any]:

@@ -6,7 +6,7 @@ after another with it; on an accelerator side by side, `many_runs`, as many as f
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, ItemsView, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -65,7 +65,8 @@ def _with_numbers(make: Callable[..., Detector], static: dict[str, Any], *, cali
 
 
 def _hashable(value: Any) -> Any:
-    return tuple(_hashable(item) for item in value) if isinstance(value, (list, tuple)) else value
+    value = value.items() if isinstance(value, dict) else value
+    return tuple(_hashable(item) for item in value) if isinstance(value, (list, tuple, ItemsView)) else value
 
 
 def many_runs(

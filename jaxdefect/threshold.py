@@ -79,6 +79,28 @@ def fit(
     return Threshold(value, f"false-alarm rate {false_alarm_rate}", fitted_on, warning)
 
 
+def fit_f1(scores: Sequence[float], labels: Sequence[int]) -> Threshold:
+    """The threshold of the best F1 on held-out good (label 0) and defective (1) pictures.
+
+    It lies midway between the scores it parts; of equals the one with most room about it is taken. For methods that
+    learn from defects; never of test pictures. Raises ValueError without pictures of both kinds, and for NaN.
+    """
+    scores, defective = _image_scores(scores), np.asarray(labels) == 1
+    if not defective.any() or defective.all():
+        raise ValueError(f"threshold rule 'f1' needs held-out pictures of both kinds, got {int(defective.sum())} "
+                         f"defective of {len(scores)}; use another rule, or a larger data.calibration")  # fmt: skip
+    levels = np.unique(scores)
+    flagged = lambda of: len(of) - np.searchsorted(np.sort(of), levels)  # at each level and above it
+    hits, alarms = flagged(scores[defective]), flagged(scores[~defective])
+    f1 = 2 * hits / (hits + alarms + defective.sum())
+    room = np.diff(levels, prepend=levels[0])
+    best = max(range(len(levels)), key=lambda i: (f1[i], room[i]))
+    value = np.mean(levels[max(best - 1, 0) : best + 1]) if best else np.nextafter(levels[0], -np.inf)
+    warning = None if hits[best] > 1 else "the best F1 on held-out pictures is that of a single defective one"
+    return Threshold(float(value), "best F1", f"{int(defective.sum())} defective and {int((~defective).sum())} good "
+                     "calibration images", warning)  # fmt: skip
+
+
 @jax.jit
 def otsu(maps: Array) -> Array:
     """The level that splits a map into two classes of greatest variance between them: maps [..., H, W] -> [...].

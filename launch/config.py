@@ -14,6 +14,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 import jaxdefect
+from configs import attributes
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -24,6 +25,9 @@ def parser(description: str) -> argparse.ArgumentParser:
     made.add_argument("--dataset", help="a file of data_pipeline/layouts (default: synthetic)")
     made.add_argument("--data", help="the folder of the pictures (default: $JAXDEFECT_DATA/<dataset>)")
     made.add_argument(
+        "--attributes", type=Path, help="a table of what surfaces look like (a CSV, see configs/attributes)"
+    )
+    made.add_argument(
         "overrides", nargs="*", metavar="field=value", help="any field of the config, e.g. train.steps=300"
     )
     return made
@@ -32,10 +36,14 @@ def parser(description: str) -> argparse.ArgumentParser:
 def from_arguments(arguments: argparse.Namespace) -> ConfigDict:
     """The config a command line asks for."""
     config = get(arguments.detector, arguments.preset)
-    if arguments.dataset:
-        config.data.name = arguments.dataset
+    if arguments.dataset and arguments.dataset != config.data.name:
+        config.data.name, config.data.options = arguments.dataset, ConfigDict()  # Options are those of one layout.
     if arguments.data:
         config.data.root = str(Path(arguments.data).expanduser().resolve())
+    if getattr(arguments, "attributes", None):
+        if "attribute_names" not in config:
+            raise ValueError(f"--attributes {arguments.attributes}: {config.detector} has no attributes of surfaces")
+        attributes.describe(config, arguments.attributes)
     override(config, arguments.overrides)
     return config
 
@@ -113,7 +121,7 @@ def coerce(field: str, text: str, present: Any) -> Any:
     """The text as the type of the present value. Raises ValueError where it is of another."""
     value = text if isinstance(present, str) else literal(text)
     if isinstance(present, tuple) and not isinstance(value, (tuple, list)):
-        value = tuple(literal(part) for part in text.split(","))
+        value = tuple(literal(part) for part in text.split(",") if part)
     return check_type(field, value, present)
 
 

@@ -98,11 +98,10 @@ def size_of(path: Path, config: ConfigDict) -> tuple[int, int] | None:
 def detect_one(run, path: Path, out: Path, name: Path, *, pixel: float | None, image: float, tiles) -> dict:
     """Detects in one picture, writes its mask and overlay, returns its row. Raises ValueError for a bad picture."""
     original = pictures.read_image(path)
-    height, width = pictures.target_size(*original.shape[:2], **experiment.conversion(run.config))
-    grey_or_colour = pictures.to_channels(original, run.config.data.channels)
-    seen = pictures.resize_image(grey_or_colour, height=height, width=width)
     area = run.config.threshold.min_area
-    found = detect_picture(run, seen, original.shape[:2], tiles=tiles, level=pixel, min_area=area)
+    found = detect_picture(
+        run, experiment.as_seen(run.config, original), original.shape[:2], tiles=tiles, level=pixel, min_area=area
+    )
     row = {"score": found.score, "threshold": image, "defective": int(found.score > image)}
     if found.mask is None:
         return row

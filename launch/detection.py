@@ -1,5 +1,6 @@
-"""One picture through a trained run, back at its original resolution."""
+"""Pictures through a trained run, back at their original resolution."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
@@ -7,9 +8,11 @@ import numpy as np
 import scipy.ndimage
 from PIL import Image
 
+from data_pipeline import Split
 from jaxdefect import scoring
-from launch import experiment
-from launch.experiment import Run
+from jaxdefect.detector import Scores
+from launch import experiment, features
+from launch.experiment import Data, Run
 
 
 class Detected(NamedTuple):
@@ -19,6 +22,9 @@ class Detected(NamedTuple):
     map: np.ndarray | None  # float32 [H, W]
     mask: np.ndarray | None  # bool [H, W]
     reconstruction: np.ndarray | None  # float32 [h, w, C], at the size the detector saw
+    surface: int | None = None
+    classes: np.ndarray | None = None  # float32 [K]
+    embedding: np.ndarray | None = None  # float32 [A]
 
 
 def detect_picture(run: Run, image: np.ndarray, size: tuple[int, int], *, tiles, level, min_area: int) -> Detected:
@@ -35,7 +41,27 @@ def detect_picture(run: Run, image: np.ndarray, size: tuple[int, int], *, tiles,
     if scored is not None and not same:
         scored = enlarged(scored, size)
         mask = without_small(scored > levels[0], min_area)
-    return Detected(float(scores.image[0]), scored, mask, crop(scores.reconstruction))
+    return Detected(float(scores.image[0]), scored, mask, crop(scores.reconstruction), *_surface(scores, 0))
+
+
+def _surface(scores: Scores, place: int) -> tuple[int | None, np.ndarray | None, np.ndarray | None]:
+    one = lambda values: None if values is None else values[place]
+    return None if scores.surface is None else int(scores.surface[place]), one(scores.classes), one(scores.embedding)
+
+
+def each(run: Run, data: Data, split: Split) -> Iterator[Detected]:
+    """Every picture of a split, scored at the size the detector sees; masks are not made.
+
+    Where a frozen backbone's features are at hand, they are what is scored, all at once.
+    """
+    if features.cached(run.config):
+        scores = jax.device_get(jax.jit(run.detector.score)(run.state, features.of(run.config, data, split)))
+        for place in range(len(split)):
+            yield Detected(float(scores.image[place]), None, None, None, *_surface(scores, place))
+        return
+    tiles = experiment.tiles_of(run.config, experiment.sizes_of(split))
+    for sample in split:
+        yield detect_picture(run, sample.image, sample.image.shape[:2], tiles=tiles, level=np.inf, min_area=0)
 
 
 def enlarged(scored: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -4,10 +4,9 @@ import csv
 import io
 import shutil
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -17,33 +16,16 @@ from jaxdefect import metrics, population, postprocess
 from launch import detection, experiment, files, logs, thresholds
 from launch.detection import Detected, detect_picture
 from launch.experiment import Data, Run
+from launch.scored import score_test
+from launch.surfaces import told_apart
 
 COLUMNS = (
     "id", "surface", "kind", "label", "score", "threshold", "predicted", "defect_pixels", "predicted_pixels",
-    "precision", "recall", "f1",
+    "precision", "recall", "f1", "routed",
 )  # fmt: skip
-
-
 COLLAPSED = 0.05  # of the spread of real pictures
 FEW = 4  # arrays whose shapes are worth telling
 NOT_OUTLINED = "no pixel figures: some defective pictures have no mask, or the detector gives no map"
-
-
-class PackedMasks(Sequence):
-    """Masks at one bit a pixel, so that those of 10^9 pixels fit in memory."""
-
-    def __init__(self):
-        self._packed: list[tuple[np.ndarray, int]] = []
-
-    def append(self, mask: np.ndarray) -> None:
-        self._packed.append((np.packbits(mask, axis=1), mask.shape[1]))
-
-    def __len__(self) -> int:
-        return len(self._packed)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        packed, width = self._packed[index]
-        return np.unpackbits(packed, axis=1, count=width)
 
 
 def evaluate(run: Run, data: Data, workdir: Path, *, show: Sequence[str] | None = None) -> dict[str, Any]:
@@ -54,20 +36,25 @@ def evaluate(run: Run, data: Data, workdir: Path, *, show: Sequence[str] | None 
     fitted = thresholds.fit(run, data)
     pixel, image = fitted.pixel, fitted.image
     with tempfile.TemporaryDirectory(dir=workdir, prefix=".maps.") as folder:
-        scored = score_split(run, data, Path(folder), level=pixel.value)
+        scored = score_test(run, data, Path(folder), level=pixel.value)
         labels = [record.label for record in scored.records]
         drawn = scored.outlined and scored.maps is not None
         found = metrics.evaluate(
             scored.scores, labels, [r.kind for r in scored.records], image.value,
             **({"maps": scored.maps, "masks": scored.masks, "predicted": scored.predicted} if drawn else {}),
         )  # fmt: skip
+        surfaces = told_apart(run, scored, image.value)
+        if surfaces:
+            found["figures"]["surfaces"] = surfaces.pop("figures")
         found["figures"]["image"] |= thresholds.at_gammas(fitted, run.config.threshold.gammas, scored.scores, labels)
         rows = found["pictures"] or [{} for _ in scored.records]
         predictions = [
             {"id": r.id, "surface": r.surface, "kind": r.kind, "label": r.label, "score": s, "threshold": image.value,
-             "predicted": int(s > image.value), **{name: row.get(name) for name in COLUMNS[7:]}}
+             "predicted": int(s > image.value), **{name: row.get(name) for name in COLUMNS[7:-1]}}
             for r, s, row in zip(scored.records, scored.scores, rows, strict=True)
         ]  # fmt: skip
+        for row, routed in zip(predictions, surfaces.pop("routed", ()), strict=False):
+            row["routed"] = routed
         if run.config.report.keep_maps:
             shutil.rmtree(workdir / "maps", ignore_errors=True)
             shutil.copytree(folder, workdir / "maps")
@@ -76,12 +63,13 @@ def evaluate(run: Run, data: Data, workdir: Path, *, show: Sequence[str] | None 
     if chosen is None:
         chosen = shown(predictions, run.config.report.pictures)
     write_pictures(run, data, workdir / "pictures", chosen, level=pixel.value)
-    warnings = (pixel.warning, image.warning, collapse(workdir), None if drawn else NOT_OUTLINED)
+    without = None if drawn or scored.surfaces is not None else NOT_OUTLINED
+    warnings = (pixel.warning, image.warning, collapse(workdir), without)
     result = {
         "name": workdir.name, "detector": run.config.detector, "preset": run.config.preset, "seed": run.config.seed,
         "dataset": describe(run, data), "figures": found["figures"], "curves": found["curves"],
         "thresholds": {"pixel": pixel._asdict(), "image": image._asdict()},
-        "fitted": fitted.as_json(), "state": carried(run.state),
+        "fitted": fitted.as_json(), "state": carried(run.state), **({"surfaces": surfaces} if surfaces else {}),
         "timings": {
             **run.timings, "score_ms_per_image": scored.milliseconds, "pictures_per_s": 1e3 / scored.milliseconds,
             **({"score_mb": detection.memory(run, data.seen.test[0].image)} if run.config.report.memory else {}),
@@ -113,46 +101,6 @@ def collapse(workdir: Path) -> str | None:
         return None
     return (f"the generator has collapsed: what it draws varies {100 * spread[-1]:.1f} % as much as real pictures do, "
             "and its scores mean little; train with another seed, or a lower learning rate")  # fmt: skip
-
-
-class Scored(NamedTuple):
-    """The test pictures, scored. maps are None for a detector without, masks for pictures nobody has outlined."""
-
-    records: Sequence
-    scores: list[float]
-    maps: list[np.ndarray] | None  # float32 [H, W], read from disk as needed
-    predicted: PackedMasks
-    masks: PackedMasks
-    outlined: bool  # whether every defect is known pixel by pixel
-    milliseconds: float
-
-
-def score_split(run: Run, data: Data, folder: Path, *, level: float | None) -> Scored:
-    """Scores every test picture; the maps go to `folder`."""
-    test = data.seen.test
-    tiles = experiment.tiles_of(run.config, experiment.sizes_of(test))
-    scores, seconds, outlined = [], [], True
-    predicted, masks = PackedMasks(), PackedMasks()
-    with logs.progress_bar() as bar:
-        task = bar.add_task("scoring ", total=len(test), note="")
-        for index in range(len(test)):
-            truth = data.originals[index].mask
-            size = data.originals.records[index].height, data.originals.records[index].width
-            begun = time.monotonic()
-            found = detect_picture(
-                run, test[index].image, size, tiles=tiles, level=level, min_area=run.config.threshold.min_area
-            )
-            seconds.append(time.monotonic() - begun)
-            scores.append(found.score)
-            if found.map is not None:
-                outlined &= truth is not None
-                masks.append(np.zeros(size, np.uint8) if truth is None else truth)
-                predicted.append(found.mask)
-                np.save(folder / f"{index:05d}.npy", found.map, allow_pickle=False)
-            bar.advance(task)
-    paths = sorted(folder.glob("*.npy"))
-    maps = [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths] if paths else None
-    return Scored(test.records, scores, maps, predicted, masks, outlined, 1e3 * float(np.median(seconds)))
 
 
 def describe(run: Run, data: Data) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 
 import data_pipeline
 import jaxdefect
+from data_pipeline import pictures
 from jaxdefect import feed, parallel, population, scoring, tiling, train
 from jaxdefect.checkpoint import Checkpoints
 from launch import config as configs
@@ -42,8 +43,12 @@ class Data(NamedTuple):
 def open_data(config: ConfigDict) -> Data:
     """Prepares or reads the dataset of a config."""
     data = config.data
+    mix = data_pipeline.Mix(tuple(data.unseen), data.per_kind, data.pooled) if data.mixed else None
+    if data.unseen and not mix:
+        raise ValueError(f"data.unseen = {tuple(data.unseen)} needs data.mixed=True, where surfaces are told apart")
     fixed = {
         "root": data.root or None, "seed": data.seed, "calibration": data.calibration, "test_good": data.test_good,
+        "train_defective": data.train_defective, "surface": data.surface, "mix": mix,
         "channels": data.channels, **data.options,
     }  # fmt: skip
     how = conversion(config)
@@ -59,47 +64,20 @@ def conversion(config: ConfigDict) -> dict[str, Any]:
     if data.size < 0 or data.size and data.scale != 1:
         raise ValueError(f"data.size = {data.size} with data.scale = {data.scale}; give a number of pixels and leave "
                          "the scale at 1, or 0 to keep the pictures' own size")  # fmt: skip
-    return {"scale": data.scale, "size": (data.size, data.size) if data.size else None}
+    if data.width and not data.size:
+        raise ValueError(f"data.width = {data.width} without data.size; give data.size, the number of rows, too")
+    return {"scale": data.scale, "size": (data.size, data.width or data.size) if data.size else None}
+
+
+def as_seen(config: ConfigDict, original: np.ndarray) -> np.ndarray:
+    """A picture uint8 [H, W, C] in the channels and at the size the detector of a config sees."""
+    height, width = pictures.target_size(*original.shape[:2], **conversion(config))
+    return pictures.resize_image(pictures.to_channels(original, config.data.channels), height=height, width=width)
 
 
 def make_detector(config: ConfigDict) -> tuple[jaxdefect.Detector, dict[str, np.ndarray]]:
     """The detector of a config, shared by all configs that differ from it in numbers only, and its numbers."""
     return population.family(jaxdefect.load(config.detector), config.settings.to_dict())
-
-
-def make_feed(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
-    """The training pictures as a resident split or a stream."""
-    knobs = config.train
-    halves = feed.halved(len(split), seed=config.data.seed) if knobs.pairs else None
-    picture = lambda index: split[index % len(split)]  # A single picture is both halves.
-    if not streams(config, split):
-        samples = [picture(i) for i in range(len(split) if halves is None else len(halves))]
-        ids = [sample.id for sample in samples]
-        return feed.resident([s.image for s in samples], patch=knobs.patch, ids=ids, halves=halves)
-
-    def patches(step: int, pictures: data_pipeline.Split = split, seed: int = config.seed) -> Iterator[dict]:
-        return data_pipeline.patches(
-            pictures, patch=knobs.patch, batch=knobs.batch, seed=seed, start_step=step,
-            process_index=jax.process_index(), process_count=jax.process_count(),
-        )  # fmt: skip
-
-    def pairs(step: int) -> Iterator[dict]:
-        half = lambda which: split.part(np.flatnonzero(halves == which) % len(split))
-        second = patches(step, half(1), seed=config.seed + 2**31)  # Draws of its own, not those of the first half.
-        for one, other in zip(patches(step, half(0)), second, strict=False):
-            yield one | {"other": other["image"]}
-
-    return feed.stream(pairs if knobs.pairs else patches)
-
-
-def streams(config: ConfigDict, split: data_pipeline.Split) -> bool:
-    """Whether training pictures are streamed from the host instead of kept on the devices."""
-    knobs = config.train
-    sizes = np.array(sizes_of(split))
-    mebibytes = len(sizes) * int(np.prod(sizes.max(0))) * config.data.channels / 2**20
-    if knobs.feed not in ("auto", "resident", "stream"):
-        raise ValueError(f"train.feed = {knobs.feed!r} is not known; use auto, resident or stream")
-    return knobs.feed == "stream" or (knobs.feed == "auto" and mebibytes > knobs.resident_limit)
 
 
 def tiles_of(config: ConfigDict, sizes: Iterable[tuple[int, int]]) -> tiling.Tiles | None:
@@ -132,7 +110,8 @@ def train_run(config: ConfigDict, workdir: Path, data: Data, source: feed.Feed) 
     detector, numbers = make_detector(config)
     knobs = config.train
     checkpoints = Checkpoints(workdir / "checkpoints")
-    example = data.seen.train[0].image[: knobs.patch * 8, : knobs.patch * 8]
+    side = 8 * knobs.patch or None
+    example = data.seen.train[0].image[:side, :side] if knobs.labels != "surfaces" else None  # Nothing to be drawn.
     started = time.monotonic()
     with logs.progress_bar() as bar, contextlib.closing(checkpoints):
         log = logs.TrainingLog(workdir, steps=knobs.steps, bar=bar)
@@ -140,7 +119,7 @@ def train_run(config: ConfigDict, workdir: Path, data: Data, source: feed.Feed) 
         def on_log(step, metrics, state):
             if parallel.is_main():
                 log(step, metrics)
-                if step % knobs.save_every == 0 or step == knobs.steps:
+                if example is not None and (step % knobs.save_every == 0 or step == knobs.steps):
                     log.pictures(step, strip(detector, jax.device_get(state), example))
 
         program = train.one_run(
@@ -199,7 +178,10 @@ def load_run(workdir: Path) -> Run:
         raise FileNotFoundError(
             f"{workdir} has no trained detector yet; finish it with launch.train --workdir {workdir}"
         )
-    template = jax.eval_shape(detector.init, jax.random.key(0), example_batch(config), numbers)
+    fresh = config.copy_and_resolve_references()
+    if "weights" in fresh.settings:
+        fresh.settings.weights = ""  # The run carries them; their file may be gone.
+    template = jax.eval_shape(make_detector(fresh)[0].init, jax.random.key(0), example_batch(config), numbers)
     with contextlib.closing(Checkpoints(workdir / "calibrated", keep=1)) as final:
         found = final.restore(template)
     if found is None:
@@ -209,7 +191,7 @@ def load_run(workdir: Path) -> Run:
 
 def example_batch(config: ConfigDict) -> jaxdefect.Batch:
     """The shape of a training batch."""
-    side = config.train.patch
+    side = config.train.patch or 64  # A detector trained on whole pictures has weights for any size.
     images = jax.ShapeDtypeStruct((config.train.batch, side, side, config.data.channels), jnp.float32)
     return jaxdefect.Batch(images, other=images if config.train.pairs else None)
 
@@ -229,7 +211,8 @@ def open_workdir(config: ConfigDict, workdir: Path) -> Iterator[None]:
         yield
         return
     with files.locked(workdir):
-        configs.check_same(config, workdir / "config.json")
+        if (workdir / "checkpoints").is_dir():  # Else nothing is lost: an earlier start failed before it trained.
+            configs.check_same(config, workdir / "config.json")
         with files.replacing(workdir / "config.json") as file:
             file.write(configs.to_json(config))
         yield

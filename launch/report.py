@@ -16,12 +16,34 @@ from typing import Any
 
 from launch import files, start
 from launch.logs import console
-from launch.page.pictures import read_pictures
-from launch.page.render import as_json, known, number, render
-from launch.page.run import command, read_history, read_predictions, read_result, worst_first
+from launch.page.pictures import Picture, outlined, read_pictures
+from launch.page.render import as_json, as_pairs, known, render
+from launch.page.run import Prediction, command, read_history, read_predictions, read_result, worst_first
+from launch.page.surfaces import read_surfaces
 
-STYLES = ("base.css", "report.css")
-SCRIPTS = ("svg.js", "maps.js", "charts.js", "viewer.js", "report.js")
+STYLES = ("base.css", "figures.css", "pictures.css", "surfaces.css", "report.css")
+SCRIPTS = ("svg.js", "maps.js", "charts.js", "surfaces.js", "viewer.js", "cards.js", "report.js")
+# What label 0 and 1 are called, and what is named after them.
+DEFECTS = {
+    "good": "good", "defective": "defective", "normal": "normal pictures", "fitted_on": "normal, fitted on",
+    "trained": "defect-free pictures", "positives": "defective", "negatives": "good ones",
+    "threshold": "Image threshold", "roc": "Image ROC", "pr": "Image precision and recall",
+    "kind": "Kind", "all_kinds": "all kinds", "kinds": "Kinds of defect", "kinds_short": "Kinds",
+}  # fmt: skip
+# Of a run that tells surfaces apart, where label 1 is a picture of a surface that was never learnt.
+SURFACES = {
+    "good": "seen", "defective": "unseen", "normal": "pictures of seen surfaces", "fitted_on": "seen, fitted on",
+    "trained": "pictures of seen surfaces", "positives": "of unseen surfaces", "negatives": "of seen ones",
+    "threshold": "Threshold τ", "roc": "ROC of unseen against seen", "pr": "Precision and recall",
+    "kind": "Surface", "all_kinds": "all surfaces", "kinds": "Unseen surfaces", "kinds_short": "Unseen",
+    "counts.test_good": "counts.test_seen", "counts.test_defective": "counts.test_unseen",
+}  # fmt: skip
+COLUMNS = (
+    ("images", "Images"), ("image_recall", "Image recall"), ("image_auroc", "Image AUROC"),
+    ("pixel_auroc", "Pixel AUROC"), ("pixel_ap", "Pixel AP"), ("pixel_precision", "Pixel precision"),
+    ("pixel_recall", "Pixel recall"), ("pixel_f1", "Pixel F1"), ("pro", "PRO"),
+)  # fmt: skip
+SURFACE_COLUMNS = (("images", "Pictures"), ("image_recall", "Alarmed"), ("image_auroc", "AUROC against seen"))
 
 
 def write_report(run_dir: str | Path, *, out: str | Path | None = None) -> Path:
@@ -31,8 +53,7 @@ def write_report(run_dir: str | Path, *, out: str | Path | None = None) -> Path:
     """
     run = Path(run_dir)
     out = Path(out) if out else run / "report.html"
-    filters = {"pairs": as_pairs, "with_unit": with_unit, "carried": carried}
-    html = render("report.html", page(run), styles=STYLES, scripts=SCRIPTS, filters=filters)
+    html = render("report.html", page(run), styles=STYLES, scripts=SCRIPTS, filters={"carried": carried})
     with files.replacing(out) as file:
         file.write(html)
     return out
@@ -56,38 +77,56 @@ def page(run: Path) -> dict[str, Any]:
         except ValueError:
             notes.append("config.json is not valid JSON: no settings are shown.")
     thresholds = {level: (result["thresholds"] or {}).get(level) or {} for level in ("image", "pixel")}
-    figures = {"image": {}, "pixel": {}, "by_kind": {}}
+    figures = {"image": {}, "pixel": {}, "by_kind": {}, "surfaces": {}}
     figures |= {level: values or {} for level, values in (result["figures"] or {}).items()}
+    told, damaged = told_apart(result, figures)
+    predictions = [seen_and_unseen(row) for row in predictions] if told["apart"] else predictions
     pictures, scales, lost = read_pictures(run / "pictures", pixel_threshold=thresholds["pixel"].get("value"))
-    rows = {prediction.id: row for row, prediction in enumerate(predictions)}
-    rank = {row: place for place, row in enumerate(worst_first(predictions))}
-    shown = sorted(
-        ((rows.get(picture.id), picture) for picture in pictures), key=lambda pair: rank.get(pair[0], len(rank))
-    )
     curves = {level: (result.get("curves") or {}).get(level) or {} for level in ("image", "pixel")}
     fitted, gammas = result.get("fitted") or {}, by_gamma(figures["image"])
     return {
-        "result": result, "figures": figures, "thresholds": thresholds, "notes": notes + lost,
-        "predictions": predictions, "pictures": shown, "scales": scales, "history": history,
+        "result": result, "figures": figures, "thresholds": thresholds, "notes": notes + damaged + lost,
+        "predictions": predictions, "pictures": arranged(pictures, predictions), "scales": scales, "history": history,
         "config": config, "command": command(run / "config.json"), "fitted": fitted, "gammas": gammas,
+        **told, "outlines": outlined(pictures),
+        "kinds": [(kind, row or {}, None) for kind, row in figures["by_kind"].items()],
         "data": as_json({
             "rows": [(row.id, row.kind, row.label, row.score, row.predicted, row.threshold) for row in predictions],
             "threshold": thresholds["image"].get("value"), "pixel_threshold": thresholds["pixel"].get("value"),
             "figures": {level: figures[level] for level in ("image", "pixel")},
             "curves": curves, "history": history, "scales": scales, "fitted": fitted.get("scores") or [],
+            "fitted_on": told["words"]["fitted_on"],
+            "attributes": told["attributes"]["data"] if told["attributes"] else None,
             "levels": [(row["gamma"], row["threshold"]) for row in gammas if known(row.get("threshold"))],
         }),
     }  # fmt: skip
 
 
-def as_pairs(settings: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """Nested settings as [("optimizer.name", "adam"), ...]; what is not set is a dash."""
-    if isinstance(settings, dict) and settings:
-        named = [(f"{prefix}.{name}" if prefix else name, value) for name, value in settings.items()]
-        return [pair for name, value in named for pair in as_pairs(value, name)]
-    if settings in (None, "", {}):
-        return [(prefix, "–")] if prefix else []
-    return [(prefix, settings if isinstance(settings, str) else json.dumps(settings))]
+def arranged(pictures: list[Picture], predictions: list[Prediction]) -> list[tuple[int | None, Picture]]:
+    """(row of its prediction, picture), the worst first and those without a prediction last."""
+    rows = {prediction.id: row for row, prediction in enumerate(predictions)}
+    rank = {row: place for place, row in enumerate(worst_first(predictions))}
+    return sorted(
+        ((rows.get(picture.id), picture) for picture in pictures), key=lambda pair: rank.get(pair[0], len(rank))
+    )
+
+
+def told_apart(result: dict[str, Any], figures: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """How surfaces were told apart, and the words of the page, which depend on whether they were; and notes."""
+    apart, named = bool(result.get("surfaces")), known(figures["surfaces"].get("zero_shot"))
+    routing, attributes, notes = read_surfaces(result, named=named)
+    words = SURFACES if apart else DEFECTS
+    return {
+        "apart": apart, "told": figures["surfaces"], "named": named, "words": words,
+        "unseen": result["surfaces"].get("unseen") if apart else None, "routing": routing, "attributes": attributes,
+        "dataset": [(words.get(name, name), value) for name, value in as_pairs(result["dataset"])],
+        "columns": SURFACE_COLUMNS if apart else COLUMNS,
+    }, notes  # fmt: skip
+
+
+def seen_and_unseen(row: Prediction) -> Prediction:
+    """With the surface as its kind where that is an unseen one: the scores of seen surfaces are drawn as one."""
+    return row._replace(kind="unlabelled" if row.label is None else row.surface if row.label else "seen surfaces")
 
 
 def by_gamma(figures: dict[str, Any]) -> list[dict[str, Any]]:
@@ -126,16 +165,6 @@ def scaled(value: Any) -> str:
         if rounded >= factor:
             return f"{rounded / factor:.3g} {prefix}"
     return f"{rounded:g} "
-
-
-def with_unit(timings: dict) -> list[tuple[str, str]]:
-    """{"train_s": 41.2, "steps_per_s": 9.5} as [("train", "41.2 s"), ("steps per s", "9.5")]."""
-    pairs = []
-    for name, value in timings.items():
-        unit = next((end for end in ("_ms_per_image", "_s_per_image", "_ms", "_s") if name.endswith(end)), "")
-        unit = "" if name.endswith("_per_s") else unit
-        pairs.append((name.removesuffix(unit).replace("_", " "), f"{number(value)}{unit.replace('_', ' ')}"))
-    return pairs
 
 
 def main(argv: list[str] | None = None) -> Path:

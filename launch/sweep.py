@@ -188,7 +188,7 @@ def rehearse(sweep: spec.Spec, folder: Path) -> None:
 def seconds_per_step(config: Any, opened: sharing.Opened) -> float:
     """Of one run's training on this machine, once compiled."""
     detector, numbers = experiment.make_detector(config)
-    source = opened.feed(config, opened.data(config).seen.train)
+    source = opened.feed(config, opened.data(config))
     program = train.one_run(detector, source, key=jax.random.key(0), batch=config.train.batch, numbers=numbers)
     count = TIMED_STEPS if program.scans else 1
     state, metrics = program.advance(program.place(program.init()), 0, count)

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data_pipeline import Split
-from jaxdefect import threshold
+from jaxdefect import ranking, threshold
 from jaxdefect.threshold import Threshold
-from launch import experiment
-from launch.detection import detect_picture
+from launch import detection
+from launch.detection import Detected
 from launch.experiment import Data, Run
 
+WITH_DEFECTS = "f1"  # the rule that `threshold.fit` does not know: it needs defective pictures, too
 NAMES = {"calibration": "calibration", "train": "training"}
 
 
@@ -38,26 +39,47 @@ def pictures_to_fit_on(config, data: Data) -> Split:
 
 
 def fit(run: Run, data: Data) -> Fitted:
-    """The pixel and image thresholds of a run, from normal pictures only."""
+    """The pixel and image thresholds of a run, from normal pictures only; those of rule f1 from held-out defects, too.
+
+    Methods that learn from defects and fit on their training pictures take the defective ones of these.
+    """
     knobs = run.config.threshold
-    split = pictures_to_fit_on(run.config, data)
-    tiles = experiment.tiles_of(run.config, experiment.sizes_of(split))
-    found = [
-        detect_picture(run, sample.image, sample.image.shape[:2], tiles=tiles, level=np.inf, min_area=0)
-        for sample in split
-    ]
+    found = list(detection.each(run, data, pictures_to_fit_on(run.config, data)))
     numbers = {"sigma": knobs.sigma, "quantile": knobs.quantile, "false_alarm_rate": knobs.false_alarm_rate}
     scores = [d.score for d in found]
-    image = threshold.fit(knobs.image, scores, **numbers)
+    drawn = found[0].map is not None
+    bad, masks = [], []
+    if knobs.image == WITH_DEFECTS or (drawn and knobs.pixel == WITH_DEFECTS):
+        split = data.seen.defective if knobs.fitted_on == "train" else data.seen.calibration_defective
+        bad, masks = list(detection.each(run, data, split)), [sample.mask for sample in split]
+    if knobs.image == WITH_DEFECTS:
+        image = threshold.fit_f1(scores + [d.score for d in bad], [0] * len(scores) + [1] * len(bad))
+    else:
+        image = threshold.fit(knobs.image, scores, **numbers)
     if image.value is None:
         raise ValueError(
             "threshold.image = 'otsu' splits one picture's pixels; use pauta, quantile or false_alarm_rate"
         )
     pixel = image._replace(value=None, rule="none: the detector gives no map", warning=None)
-    if found[0].map is not None:
+    if drawn and knobs.pixel == WITH_DEFECTS:
+        pixel = of_pixels(found, bad, masks)
+    elif drawn:
         pixel = threshold.fit(knobs.pixel, [d.map for d in found], **numbers)
     named = lambda fitted: fitted._replace(fitted_on=fitted.fitted_on.replace("calibration", NAMES[knobs.fitted_on]))
     return Fitted(named(pixel), named(image), knobs.fitted_on, scores)
+
+
+def of_pixels(good: Sequence[Detected], bad: Sequence[Detected], masks: Sequence[np.ndarray | None]) -> Threshold:
+    """The threshold of the best F1 over the pixels of good pictures and of defective ones that are outlined."""
+    outlined = [(d.map, mask) for d, mask in zip(bad, masks, strict=True) if mask is not None]
+    maps = [d.map for d in good] + [scored for scored, _ in outlined]
+    truths = [np.zeros(d.map.shape, np.uint8) for d in good] + [mask for _, mask in outlined]
+    best = ranking.best_f1(ranking.pixel_counts(maps, truths))["threshold"]
+    if best is None:
+        raise ValueError("threshold.pixel = 'f1' needs held-out defective pictures with masks, and there are none; use "
+                         "another rule such as pauta, or hold out more with data.calibration")  # fmt: skip
+    fitted_on = f"{len(outlined)} outlined defective and {len(good)} good calibration images"
+    return Threshold(best, "best F1 of pixels", fitted_on)
 
 
 def at_gammas(fitted: Fitted, gammas: Sequence[float], scores: Sequence[float], labels: Sequence[int]) -> dict:

@@ -11,8 +11,10 @@ import sys
 import time
 from pathlib import Path
 
+from ml_collections import ConfigDict
+
 from launch import config as configs
-from launch import evaluation, experiment, report, start
+from launch import evaluation, experiment, feeds, report, start
 from launch.logs import console
 
 
@@ -25,16 +27,21 @@ def main(argv: list[str] | None = None) -> Path:
     workdir = Path(arguments.workdir) if arguments.workdir else experiment.default_workdir(config)
     begun = time.monotonic()
     start.devices()
+    page = train(config, workdir)
+    console.print(f"{time.monotonic() - begun:.0f} s in all. Report: {page}")
+    return page
+
+
+def train(config: ConfigDict, workdir: Path) -> Path:
+    """Trains, evaluates and reports one run in its folder. Returns the report page."""
     with experiment.open_workdir(config, workdir):
         data = experiment.open_data(config)
-        source = experiment.make_feed(config, data.seen.train)
-        run = experiment.train_run(config, workdir, data, source)
+        run = experiment.train_run(config, workdir, data, feeds.make_feed(config, data))
         if not start.is_main():
             return workdir
         result = evaluation.evaluate(run, data, workdir)
         page = report.write_report(workdir)
     summary(result)
-    console.print(f"{time.monotonic() - begun:.0f} s in all. Report: {page}")
     return page
 
 
@@ -47,6 +54,9 @@ def summary(result: dict) -> None:
         ("PRO", "pixel", "pro"),
         ("pixel F1", "pixel", "f1"),
     ]
+    if "surfaces" in figures:
+        named = [("seen", "surfaces", "seen"), ("unseen", "surfaces", "unseen"), ("harmonic", "surfaces", "harmonic"),
+                 ("AUROC of the alarm", "image", "auroc")]  # fmt: skip
     values = [(name, figures.get(level, {}).get(key)) for name, level, key in named]
     console.print("  ".join(f"{name} {value:.3f}" if value is not None else f"{name} -" for name, value in values))
     for warning in result["warnings"]:

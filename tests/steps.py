@@ -8,11 +8,15 @@ import sys
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import jaxdefect
 from jaxdefect import feed, optim, train
+from jaxdefect.detector import Batch
 from launch import config as configs
+
+SURFACES = 3  # classes among the pictures of a detector that tells surfaces apart
 
 
 def tiny(detector: str, **settings):
@@ -32,10 +36,38 @@ def textures(count: int = 6, size: int = 48, channels: int = 1, seed: int = 0) -
 
 
 def source(config) -> feed.Feed:
-    """The textures as training pictures of a config."""
+    """The textures as training pictures of a config, with what it learns from beside them."""
     pictures = textures(channels=config.data.channels)
-    halves = feed.halved(len(pictures), seed=0) if config.train.pairs else None
-    return feed.resident(pictures, patch=config.train.patch, halves=halves)
+    if config.train.labels == "none":
+        halves = feed.halved(len(pictures), seed=0) if config.train.pairs else None
+        return feed.resident(pictures, patch=config.train.patch, halves=halves)
+    marked = [marked_as(picture, place, config.train.labels) for place, picture in enumerate(pictures)]
+    return feed.resident(
+        [picture for picture, _ in marked], patch=config.train.patch, masks=[mask for _, mask in marked],
+        labels=[int(mask.any()) for _, mask in marked], surfaces=[place % SURFACES for place in range(len(marked))],
+    )  # fmt: skip
+
+
+def marked_as(picture: np.ndarray, place: int, labels: str) -> tuple[np.ndarray, np.ndarray]:
+    """(picture, mask): every second one has a bright square; or a third each is dark, as it is and bright."""
+    picture, mask = picture.copy(), np.zeros(picture.shape[:2], np.uint8)
+    if labels == "surfaces":
+        return np.clip(picture.astype(int) + 60 * (place % SURFACES - 1), 0, 255).astype(np.uint8), mask
+    if place % 2:
+        mask[12:36, 8:40] = 1
+        picture[mask > 0] = 250
+    return picture, mask
+
+
+def batch_of(config, images) -> Batch:
+    """Images [B, H, W, C] as a batch of a config, with labels where it learns from them."""
+    if config.train.labels == "none":
+        return Batch(images)
+    place = jnp.arange(len(images))
+    surfaces, masks = config.train.labels == "surfaces", jnp.zeros(images.shape[:3]).at[::2, 4:9, 4:9].set(1)
+    if surfaces:
+        return Batch(images, label=place * 0, surface=place % SURFACES)
+    return Batch(images, masks, label=1 - place % 2, outlined=jnp.ones(len(images)))
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from PIL import Image
 from launch import config as configs
 from launch import report, start
 from launch.page import pictures as report_pictures
+from launch.page import render
 from launch.page import run as report_run
 
 THRESHOLD = 0.5
@@ -386,7 +387,7 @@ def test_timings_are_shown_with_their_units():
         "score": "3.123 ms per image",
         "compile": "– s",
     }
-    assert dict(report.with_unit(timings)) == expected
+    assert dict(render.with_unit(timings)) == expected
 
 
 def test_a_killed_run_still_has_a_loss_curve(tmp_path):

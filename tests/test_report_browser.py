@@ -60,9 +60,9 @@ def document_of(path, profile, *, fragment=""):
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
-def play(run, steps, *, width=1200):
+def play(run, steps, *, width=1200, write=report.write_report):
     """What the steps (JavaScript that ends in `return value`) find in a copy of the page; fails on any error there."""
-    page = report.write_report(run).read_text(encoding="utf-8")
+    page = write(run).read_text(encoding="utf-8")
     page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', WATCH, page)
     (run / "copy.html").write_text(page.replace("</body>", PLAY.replace("STEPS", steps) + "</body>"), encoding="utf-8")
     (run / "frame.html").write_text(FRAME.replace("WIDTH", str(width)), encoding="utf-8")

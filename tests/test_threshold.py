@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import skimage.filters
+import sklearn.metrics
 
 from jaxdefect import threshold
 
@@ -152,3 +153,22 @@ def test_nothing_lies_above_the_threshold_of_a_constant_map(rule):
 def test_what_cannot_be_fitted_is_said(rule, scores, settings, message):
     with pytest.raises(ValueError, match=message):
         threshold.fit(rule, scores, **settings)
+
+
+def test_f1_of_held_out_pictures_is_the_best_of_all_thresholds_and_lies_between_scores():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        labels = rng.integers(0, 2, 12)
+        labels[:2] = 0, 1
+        scores = rng.integers(0, 8, 12) + labels * 2.0
+        fitted = threshold.fit_f1(scores, labels)
+        of_each = [sklearn.metrics.f1_score(labels, scores > level - 0.5) for level in scores]
+        assert sklearn.metrics.f1_score(labels, scores > fitted.value) == max(of_each)
+        assert fitted.value not in scores
+
+
+def test_f1_takes_the_threshold_with_most_room_about_it():
+    assert threshold.fit_f1([0.0, 0.1, 0.9, 1.0], [0, 0, 1, 1]).value == pytest.approx(0.5)
+    assert threshold.fit_f1([0.3, 0.3], [0, 1]).value < 0.3
+    with pytest.raises(ValueError, match="both kinds, got 0 defective of 2"):
+        threshold.fit_f1([0.1, 0.2], [0, 0])

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from launch import config as configs
-from launch import detect, evaluation, experiment, train
+from launch import detect, evaluation, experiment, feeds, train
 
 SMALL = [
     "--preset", "tiny", "data.options.size=64", "data.options.surfaces=(3,)", "data.options.train=6",
@@ -67,13 +67,13 @@ def test_a_streamed_pair_comes_from_the_two_halves(tmp_path):
     config = configs.get("maa", "tiny")
     configs.override(config, [*SMALL[2:7], "train.feed=stream"])
     data = experiment.open_data(config)
-    source = experiment.make_feed(config, data.seen.train)
+    source = feeds.make_feed(config, data)
     batch = source.cut({name: part[0] for name, part in source.inputs(3).items()}, None)
     whole = [sample.image / np.float32(255) for sample in data.seen.train]
     of = lambda image: next(i for i, picture in enumerate(whole) if np.allclose(picture, image, atol=1e-6))
     first, second = ({of(image) for image in np.asarray(part)} for part in (batch.image, batch.other))
     assert first and second and not first & second
-    resumed = experiment.make_feed(config, data.seen.train).inputs(3)
+    resumed = feeds.make_feed(config, data).inputs(3)
     np.testing.assert_array_equal(source.inputs(3)["other"], resumed["other"])
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from data_pipeline.folders import pictures_in, subfolders, wrong
 from data_pipeline.pictures import listed, read_image, read_mask
-from data_pipeline.record import Record
+from data_pipeline.record import PART, Record, read
 
 KINDS = {
     "002": "broken end", "006": "broken yarn", "010": "broken pick", "016": "weft curling", "019": "fuzzyball",
@@ -24,8 +24,12 @@ KINDS = {
 }  # fmt: skip
 
 
-def records(root: Path, *, fabric: str | None = None, trim_selvage: bool = True) -> Iterator[Record]:
-    """The records of one fabric ("00" to "06") or of all; trim_selvage cuts off the blank strip at the left."""
+def records(root: Path, *, fabric: str | None = None, trim_selvage: bool = True, tile: int = 0) -> Iterator[Record]:
+    """The records of one fabric ("00" to "06") or of all; trim_selvage cuts off the blank strip at the left.
+
+    tile: pixels of the length of a strip to cut a record from, 0 for the whole strip; of a defective strip only those
+    that show the defect. Tiles of a strip are never parted between training and test.
+    """
     masks: dict[str, list[Path]] = {}
     for mask in listed(root / "Mask_images"):
         masks.setdefault(mask.stem.rsplit("_mask", 1)[0], []).append(mask)
@@ -44,7 +48,25 @@ def records(root: Path, *, fabric: str | None = None, trim_selvage: bool = True)
             found = masks.get(path.stem, []) if label else []
             draw = partial(_draw, path, found, trim_selvage) if trim_selvage or len(found) > 1 else None
             kind = KINDS.get(code, code) if label else "good"
-            yield Record(path.stem, path, found[0] if found else None, label, kind, surface, "", draw, tuple(found[1:]))
+            whole = Record(
+                path.stem, path, found[0] if found else None, label, kind, surface, "", draw, tuple(found[1:])
+            )
+            yield from _tiles(whole, tile) if tile else [whole]
+
+
+def _tiles(record: Record, tile: int) -> Iterator[Record]:
+    if tile < 16:
+        raise ValueError(f"tile={tile} pixels; use 16 or more, such as 256, or 0 for whole strips")
+    strip = read(record, channels=None)
+    for left in range(0, strip.image.shape[1] - tile + 1, tile):
+        if not record.label or strip.mask is None or strip.mask[:, left : left + tile].any():
+            cut = partial(_cut, record, slice(left, left + tile))
+            yield record._replace(id=f"{record.id}{PART}{left:04d}", draw=cut)
+
+
+def _cut(record: Record, columns: slice) -> tuple[np.ndarray, np.ndarray | None]:
+    strip = read(record, channels=None)
+    return strip.image[:, columns], None if strip.mask is None else strip.mask[:, columns]
 
 
 def blank_columns(image: np.ndarray) -> int:

@@ -15,18 +15,15 @@ from data_pipeline.pictures import listed
 from data_pipeline.record import Record
 
 
-def records(root: Path, *, classes: Sequence[int] | None = None, mix: bool = False) -> Iterator[Record]:
-    """The records of some classes (numbers 1 to 10) or of all found; surface and kind name the class.
-
-    mix=True is DAGM_MIX as published: the two parts of every class are pooled and no split is prescribed.
-    """
+def records(root: Path, *, classes: Sequence[int] | None = None) -> Iterator[Record]:
+    """The records of some classes (numbers 1 to 10) or of all found; surface and kind name the class."""
     found = sorted(int(name[5:]) for name in subfolders(root) if name.startswith("Class") and name[5:].isdigit())
     missing = sorted(set(classes or ()) - set(found))
     if not found or missing:
         wrong(root, f"the folder Class{missing[0]}" if missing else "the folders Class1 to Class10")
     for number in classes or found:
         for part in ("Train", "Test"):
-            yield from _part(root / f"Class{number}" / part, f"Class{number}", "" if mix else part.lower())
+            yield from _part(root / f"Class{number}" / part, f"Class{number}", part.lower())
 
 
 def _part(folder: Path, surface: str, split: str) -> Iterator[Record]:

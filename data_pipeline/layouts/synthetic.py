@@ -27,6 +27,7 @@ def records(
     surfaces: Sequence[int] = (4,),
     size: int | tuple[int, int] = 256,
     train: int = 40,
+    train_defective: int = 0,
     test_good: int = 16,
     test_defective: int = 24,
     contrast: float = 1.0,
@@ -35,17 +36,18 @@ def records(
     """Lists the pictures of a synthetic set; pixels are drawn when `Record.draw` is called.
 
     surfaces are numbers from 1 to 10 (all ten, good and defective together, stand in for DAGM_MIX). size is one edge in
-    pixels or (height, width), 64 to 2048; defects scale with the shorter edge, the grain does not. train, test_good and
-    test_defective count pictures per surface. contrast scales the defects' difference from the surface: 1 is visible
-    but not glaring, 0 leaves nothing to find. labels "exact" masks the pixels a defect changed; "ellipse" gives weak
-    labels like those of DAGM2007, which cover several times more: pixel figures on them are bounded far below 1.
+    pixels or (height, width), 64 to 2048; defects scale with the shorter edge, the grain does not. train (good ones),
+    train_defective, test_good and test_defective count pictures per surface. contrast scales the defects' difference
+    from the surface: 1 is visible but not glaring, 0 leaves nothing to find. labels "exact" masks the pixels a defect
+    changed; "ellipse" gives weak labels like those of DAGM2007, which cover several times more: pixel figures on them
+    are bounded far below 1.
 
     Raises ValueError for an option outside its range.
     """
     del root  # Nothing is read.
     size = (size, size) if isinstance(size, int) else tuple(size)
-    _check(seed, surfaces, size, (train, test_good, test_defective), contrast, labels)
-    parts = (("train", 0, train), ("test", 0, test_good), ("test", 1, test_defective))
+    _check(seed, surfaces, size, (train, train_defective, test_good, test_defective), contrast, labels)
+    parts = (("train", 0, train), ("train", 1, train_defective), ("test", 0, test_good), ("test", 1, test_defective))
     return (
         _record(surface, split, label, number, partial(draw, seed=seed, size=size, contrast=contrast, labels=labels))
         for surface in surfaces
@@ -106,7 +108,9 @@ def _check(seed, surfaces, size, counts, contrast, labels) -> None:
     if len(size) != 2 or not all(SIZES[0] <= edge <= SIZES[1] for edge in size):
         raise ValueError(f"size {size} must be one edge or (height, width), each from {SIZES[0]} to {SIZES[1]} pixels")
     if not all(isinstance(count, int) and count >= 0 for count in counts):
-        raise ValueError(f"train, test_good, test_defective {counts} must be whole numbers of pictures, 0 or more")
+        raise ValueError(
+            f"train, train_defective, test_good, test_defective {counts} must be whole numbers of pictures, 0 or more"
+        )
     if not 0 <= contrast < float("inf"):
         raise ValueError(f"contrast {contrast} must be 0 or more; 1 is the usual one")
     if labels not in LABELS:

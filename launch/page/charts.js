@@ -1,4 +1,4 @@
-// Charts of a run as SVG, in the colours of the page (report.css): curves, and one histogram row for each kind of picture.
+// Charts as SVG, in the colours of figures.css: curves, and one histogram row for each kind of picture.
 // A chart is drawn to the width of its holder and drawn again when that changes.
 
 // points: [[x, y]] in order of x; y may be null (a gap). logarithmic: of y. line: "diagonal" or none.
@@ -115,8 +115,8 @@ function histogram(holder, groups, domain, levels = []) {
     const lines = deviations(levels, domain, px, width), top = lines.length ? (Math.max(...lines.map((line) => line.row)) + 1) * FLAG + 4 : 0;
     const height = top + groups.length * ROW + bottom, bins = Math.max(12, Math.min(60, Math.round(width / 16)));
     const svg = node("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label":
-      `Histogram of the image scores: ${sized.map((group) => `${group.name} ${group.size}`).join(", ")}` });
-    if (levels.length) node("desc", {}, svg, `Vertical lines at the mean μ and standard deviations σ of the normal scores: ${[...lines].sort((a, b) => a.x - b.x).map((line) => line.told).join(", ")}`);
+      `Histogram of the scores: ${sized.map((group) => `${group.name} ${group.size}`).join(", ")}` });
+    if (levels.length) node("desc", {}, svg, `Vertical lines at the mean μ and standard deviations σ of the scores fitted on: ${[...lines].sort((a, b) => a.x - b.x).map((line) => line.told).join(", ")}`);
     const clips = ["below", "above"].map((side) => node("rect", { x: 0, y: 0, width: 0, height }, node("clipPath", { id: `clip-${side}` }, svg)));
     sized.forEach((group, row) => {
       const base = top + (row + 1) * ROW, counts = new Array(bins).fill(0);

@@ -50,6 +50,23 @@ class Picture(NamedTuple):
         ratio = self.width / self.height
         return "wide" if ratio > 2.2 else "tall" if ratio < 0.8 else "even"
 
+    @property
+    def outlined(self) -> bool:
+        """Whether there is a mask to outline over the input."""
+        return bool(outlined([self]))
+
+    @property
+    def columns(self) -> int:
+        """Of the grid: the first view, the outlines where there are any, spans two columns and two rows."""
+        rest = len(self.views) - (not self.outlined)
+        return 2 + max(2, (rest + 1) // 2)
+
+
+def outlined(pictures: list[Picture]) -> list[str]:
+    """Which outlines are drawn in any of the pictures: truth, predicted."""
+    views = {view[0] for picture in pictures for view in picture.views}
+    return [name for name in ("truth", "predicted") if name in views]
+
 
 def extent(values: np.ndarray) -> tuple[float, float] | None:
     """Smallest value and 99.9 % quantile (single hot pixels must not darken the rest); None if nothing is finite."""

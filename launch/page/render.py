@@ -34,7 +34,8 @@ def render(
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"figure": figure, "number": number, **(filters or {})}
+    environment.filters |= {"figure": figure, "number": number, "pairs": as_pairs, "with_unit": with_unit}
+    environment.filters |= filters or {}
     style, script = (
         "\n".join((HERE / name).read_text(encoding="utf-8") for name in names) for names in (styles, scripts)
     )
@@ -56,6 +57,26 @@ def figure(value: Any, digits: int = 3) -> str:
 def number(value: Any) -> str:
     """A score or threshold with four significant digits; an undefined one as a dash."""
     return f"{value:.4g}" if known(value) else "–"
+
+
+def as_pairs(settings: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """Nested settings as [("optimizer.name", "adam"), ...]; what is not set is a dash."""
+    if isinstance(settings, dict) and settings:
+        named = [(f"{prefix}.{name}" if prefix else name, value) for name, value in settings.items()]
+        return [pair for name, value in named for pair in as_pairs(value, name)]
+    if settings in (None, "", {}):
+        return [(prefix, "–")] if prefix else []
+    return [(prefix, settings if isinstance(settings, str) else json.dumps(settings))]
+
+
+def with_unit(timings: dict) -> list[tuple[str, str]]:
+    """{"train_s": 41.2, "steps_per_s": 9.5} as [("train", "41.2 s"), ("steps per s", "9.5")]."""
+    pairs = []
+    for name, value in timings.items():
+        unit = next((end for end in ("_ms_per_image", "_s_per_image", "_ms", "_s") if name.endswith(end)), "")
+        unit = "" if name.endswith("_per_s") else unit
+        pairs.append((name.removesuffix(unit).replace("_", " "), f"{number(value)}{unit.replace('_', ' ')}"))
+    return pairs
 
 
 def as_json(value: Any) -> Markup:

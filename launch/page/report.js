@@ -1,11 +1,11 @@
-// The threshold and all that follows it: counts, measures, outcomes of the pictures, filters. Starts the page.
+// The threshold and all that follows it: counts, measures, outcomes of the pictures. Starts the page.
 
 const run = JSON.parse(byId("run-data").textContent);
 const COLUMNS = ["id", "kind", "label", "score", "predicted", "threshold"];
 const rows = run.rows.map((values) => Object.fromEntries(COLUMNS.map((name, index) => [name, values[index]])));
 const labelled = rows.filter((row) => row.label !== null);
 const domain = scoreDomain();
-const state = { threshold: run.threshold, exploring: false, outcome: "all", kind: "" };
+const state = { threshold: run.threshold, exploring: false };
 
 // A little wider than the scores and the fitted threshold, so that the slider can call everything good or defective.
 // Of the scores that were fitted on it covers all but a thousandth at either end: one far outlier squeezes nothing.
@@ -114,43 +114,10 @@ function startThreshold() {
     scores: rows.filter((row) => row.kind === kind).map((row) => row.score),
   }));
   groups.sort((a, b) => Number(a.defective) - Number(b.defective) || a.name.localeCompare(b.name));
-  if (run.fitted.length) groups.push({ name: "normal, fitted on", defective: null, scores: run.fitted, outlined: true });
+  if (run.fitted.length) groups.push({ name: run.fitted_on, defective: null, scores: run.fitted, outlined: true });
   moveLine = histogram(byId("histogram"), groups, domain, run.levels);
   showThreshold();
   readAddress();
-}
-
-function filter() {
-  if (!byId("outcomes")) return;
-  const cards = [...document.querySelectorAll(".picture")].filter((card) => !state.kind || card.dataset.kind === state.kind);
-  for (const button of byId("outcomes").children) {
-    const chosen = button.dataset.outcome, count = cards.filter((card) => chosen === "all" || card.dataset.outcome === chosen).length;
-    button.querySelector("i").textContent = count;
-    button.setAttribute("aria-pressed", String(chosen === state.outcome));
-  }
-  for (const card of document.querySelectorAll(".picture"))
-    card.hidden = !cards.includes(card) || (state.outcome !== "all" && card.dataset.outcome !== state.outcome);
-  byId("nothing-shown").hidden = shownCards().length > 0;
-}
-
-function startFilters() {
-  if (!byId("outcomes")) return;
-  const kinds = [...new Set([...document.querySelectorAll(".picture")].map((card) => card.dataset.kind))].filter(Boolean).sort();
-  byId("kind").append(...kinds.map((kind) => new Option(kind, kind)));
-  byId("kind").addEventListener("change", (event) => { state.kind = event.target.value; filter(); });
-  byId("outcomes").addEventListener("click", (event) => {
-    const button = event.target.closest("button");
-    if (button) { state.outcome = button.dataset.outcome; filter(); }
-  });
-  for (const name of ["truth", "predicted"])
-    byId(`show-${name}`).addEventListener("change", (event) => document.body.classList.toggle(`no-${name}`, !event.target.checked));
-}
-
-function startRamps() {
-  const [low, high] = run.scales.map ?? [], tick = run.pixel_threshold;
-  if (!Number.isFinite(tick)) return;
-  for (const ramp of document.querySelectorAll(".ramp.map"))
-    ramp.style.setProperty("--tick", `${Math.max(0, Math.min(100, (tick - low) / (high - low) * 100))}%`);
 }
 
 function startCurves() {
@@ -192,6 +159,7 @@ function startHistory() {
 
 startCurves();
 startHistory();
+startAttributes(run.attributes);
 startViewer();
 startFilters();
 startRamps();

@@ -25,6 +25,7 @@ class Prediction(NamedTuple):
     precision: float | None
     recall: float | None
     f1: float | None
+    routed: str = ""  # The surface it was taken for, or "alarm", in a run that tells surfaces apart.
 
     @property
     def outcome(self) -> str:
@@ -72,7 +73,9 @@ def prediction(row: dict[str, str]) -> Prediction:
         raise ValueError(f"score is {row['score']!r}, not a number")
     for name in ("label", "predicted"):
         numbers[name] = None if numbers[name] is None else int(numbers[name])
-    return Prediction(id=row["id"], surface=row["surface"] or "", kind=row["kind"] or "", **numbers)
+    return Prediction(
+        id=row["id"], surface=row["surface"] or "", kind=row["kind"] or "", routed=row.get("routed") or "", **numbers
+    )
 
 
 def read_history(path: Path, *, points: int = CURVE_POINTS) -> tuple[dict[str, list], int]:

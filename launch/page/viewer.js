@@ -1,4 +1,4 @@
-// Anomaly maps in colour, outlines, and the enlarged view. Uses run of report.js.
+// Anomaly maps in colour, outlines, and the enlarged view. Uses run of the page.
 
 const levels = new WeakMap(); // card -> the quantised anomaly map, Uint8Array [height * width]
 
@@ -13,6 +13,7 @@ async function colourMap(card) {
 
 async function outlines(card) {
   const svg = card.querySelector(".outlines"), width = Number(card.dataset.width), height = Number(card.dataset.height);
+  if (!svg) return; // There is nothing to outline.
   for (const name of ["truth", "predicted"]) {
     const image = card.querySelector(`[data-view=${name}] img`);
     if (image) await drawOutline(svg, name, image.src, width, height);
@@ -21,7 +22,7 @@ async function outlines(card) {
 
 // The input stands in the page once and is shown twice: as it is and under its outlines.
 async function drawPictures() {
-  for (const card of document.querySelectorAll(".picture"))
+  for (const card of document.querySelectorAll(".picture:has(.overlay)"))
     card.querySelector(".overlay img").src = card.querySelector("[data-view=input] img").src;
   for (const card of document.querySelectorAll(".picture")) {
     await colourMap(card);
@@ -65,7 +66,7 @@ function fit() { view.scale = fitted(); view.zoomed = false; placePlane(); }
 function pan(dx, dy) { view.x += dx; view.y += dy; placePlane(); }
 
 function showView(name) {
-  view.name = viewNames().includes(name) ? name : "overlay";
+  view.name = viewNames().includes(name) ? name : viewNames()[0];
   const source = view.card.querySelector(`[data-view=${view.name}] .plane`), [width, height] = natural();
   plane.style.width = `${width}px`; plane.style.height = `${height}px`;
   plane.replaceChildren(...[...source.children].map((child) => {

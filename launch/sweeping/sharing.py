@@ -11,11 +11,10 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from data_pipeline import Split
 from jaxdefect import feed, parallel, population, train
 from jaxdefect.checkpoint import Checkpoints
 from launch import config as configs
-from launch import experiment, logs
+from launch import experiment, features, feeds, logs
 from launch.sweeping import plan
 from launch.sweeping.plan import Plan, Planned
 
@@ -31,10 +30,10 @@ class Opened:
     def data(self, config: ConfigDict) -> experiment.Data:
         return self._once("data", configs.to_json(config.data), lambda: experiment.open_data(config))
 
-    def feed(self, config: ConfigDict, split: Split) -> feed.Feed:
-        seed = config.seed if experiment.streams(config, split) else None  # A stream is that of one seed.
-        which = json.dumps([config.data.to_dict(), config.train.to_dict(), seed])
-        return self._once("feed", which, lambda: experiment.make_feed(config, split))
+    def feed(self, config: ConfigDict, data: experiment.Data) -> feed.Feed:
+        seed = config.seed if feeds.streams(config, data) else None  # A stream is that of one seed.
+        which = json.dumps([config.data.to_dict(), config.train.to_dict(), config.detector, seed, features.key(config)])
+        return self._once("feed", which, lambda: feeds.make_feed(config, data))
 
     def _once(self, kind: str, which: str, build: Callable[[], Any]) -> Any:
         if self._kept.get(kind, ("", None))[0] != which:
@@ -106,14 +105,14 @@ def runs_at_once(sweep: Plan, config: ConfigDict, opened: Opened) -> int:
     Runs that stop early, or keep the best of their states, or read a stream, go one by one.
     """
     asked = sweep.about.get("side_by_side") or 0
-    split = opened.data(config).seen.train
+    data = opened.data(config)
     knobs = config.train
-    if knobs.patience or knobs.restore != "last" or experiment.streams(config, split):
+    if knobs.patience or knobs.restore != "last" or feeds.streams(config, data):
         return 1
     if asked or jax.default_backend() == "cpu":
         return max(asked, 1)
     detector, numbers = experiment.make_detector(config)
-    return population.runs_at_once(detector, opened.feed(config, split), numbers=numbers, batch=knobs.batch)
+    return population.runs_at_once(detector, opened.feed(config, data), numbers=numbers, batch=knobs.batch)
 
 
 def train_together(sweep: Plan, runs: Sequence[Planned], opened: Opened) -> None:
@@ -122,10 +121,10 @@ def train_together(sweep: Plan, runs: Sequence[Planned], opened: Opened) -> None
     if not runs:
         return
     config = runs[0].config
-    knobs, split = config.train, opened.data(config).seen.train
+    knobs, data = config.train, opened.data(config)
     made = [experiment.make_detector(run.config) for run in runs]
     program = population.many_runs(
-        made[0][0], opened.feed(config, split), keys=[jax.random.key(run.seed) for run in runs],
+        made[0][0], opened.feed(config, data), keys=[jax.random.key(run.seed) for run in runs],
         numbers=[numbers for _, numbers in made], batch=knobs.batch,
     )  # fmt: skip
     digest = hashlib.sha256(" ".join(run.name for run in runs).encode()).hexdigest()[:12]

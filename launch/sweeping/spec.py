@@ -35,7 +35,7 @@ from launch import config as configs
 
 REQUIRED = ("TITLE", "SOURCE", "DETECTOR", "PRESET", "SEEDS", "FIGURES")
 OPTIONAL = {"BASE": {}, "QUICK": {}, "PICTURES": {}, "AXES": (), "RUNS": {}, "BY_KIND": False, "PAPER": (), "WHY": ""}
-SECTIONS = ("image", "pixel", "timings")  # of result.json, that figures are taken from
+SECTIONS = ("image", "pixel", "surfaces", "timings")  # of result.json, that figures are taken from
 
 
 class Axis(NamedTuple):

@@ -92,7 +92,7 @@ def do(sweep: Plan, run: Planned, opened: sharing.Opened) -> None:
 
     def work():
         data = opened.data(run.config)
-        trained = experiment.train_run(run.config, run.folder, data, opened.feed(run.config, data.seen.train))
+        trained = experiment.train_run(run.config, run.folder, data, opened.feed(run.config, data))
         evaluation.evaluate(trained, data, run.folder, show=pictures_shown(data.seen.test))
 
     if run.status == "unfinished":

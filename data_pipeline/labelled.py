@@ -1,0 +1,124 @@
+"""The training stream of supervised methods: as many defective as good pictures, with masks and labels.
+
+Step k's batch depends on the seed and k alone, as in `stream`, which cuts patches of good pictures only.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from data_pipeline.load import Split
+from data_pipeline.record import Sample
+
+
+def labelled(
+    good: Split,
+    defective: Split,
+    *,
+    batch: int,
+    seed: int,
+    patch: int = 0,
+    masks: int = -1,
+    flips: bool = False,
+    start_step: int = 0,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> Iterator[dict[str, np.ndarray]]:
+    """Endless batches from step start_step on, of b = batch / process_count samples:
+
+    "image" uint8 [b, H, W, C], "mask" uint8 [b, H, W], "label" int32 [b] (1 is defective), and "outlined" float32 [b],
+    0 where only the label of a defective picture is used, whose mask is then empty.
+
+    An epoch is all defective pictures and as many good ones, shuffled; see `order`. patch: pixels a side of a window,
+    of a defective picture one with a part of the defect; 0 for whole pictures. masks: defective pictures whose outlines
+    are used, drawn at random, fewer being among those of more; -1 for all. flips: mirrored and upside down, too.
+
+    Raises ValueError for empty splits, whole pictures of several sizes, windows larger than a picture, a defective
+    picture whose mask is empty, and windows of defective pictures without outlines.
+    """
+    _check(good, defective, batch=batch, patch=patch, masks=masks, process_count=process_count)
+    count = len(defective)
+    known = np.isin(
+        np.arange(count), np.random.default_rng((seed, 1)).permutation(count)[: count if masks < 0 else masks]
+    )
+    known &= [entry.outlined for entry in defective.records]
+    own = slice(process_index * batch // process_count, (process_index + 1) * batch // process_count)
+    drawn = itertools.islice(order(count, len(good), seed=seed), start_step * batch, None)
+    for step in itertools.count(start_step):
+        chosen = list(itertools.islice(drawn, batch))[own]
+        rngs = [np.random.default_rng((seed, 2, step, own.start + place)) for place in range(len(chosen))]
+        pictures = [(defective[i], known[i]) if i < count else (good[i - count], True) for i in chosen]
+        samples = [_arrays(*one, rng, patch=patch, flips=flips) for one, rng in zip(pictures, rngs, strict=True)]
+        yield {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
+
+
+def order(positives: int, negatives: int, *, seed: int) -> Iterator[int]:
+    """Endless indices, epoch by epoch: 0 to positives - 1, each once, and as many of the `negatives` that follow.
+
+    After the first epoch negatives are drawn without replacement with a probability that falls with how often each was
+    used: (1 - f / f_max - median + 1) ** (4 ln n). Where there are fewer than positives they are repeated.
+    Source: Bozic, Tabernik, Skocaj, Mixed supervision for surface-defect detection, 2021, Section 3 and its code.
+    """
+    rng = np.random.default_rng((seed, 0))
+    used = np.zeros(negatives)
+    while True:
+        rest = 1 - used / max(used.max(), 1)
+        weights = (rest - np.median(rest) + 1) ** (4 * math.log(negatives))
+        whole, more = divmod(positives, negatives)
+        some = rng.choice(negatives, more, replace=False, p=weights / weights.sum())
+        chosen = np.concatenate([np.tile(np.arange(negatives), whole), some])
+        used[some] += 1
+        yield from rng.permutation(np.concatenate([np.arange(positives), positives + chosen])).tolist()
+
+
+def _arrays(sample: Sample, outlined: bool, rng: np.random.Generator, *, patch: int, flips: bool) -> dict:
+    image = sample.image
+    mask = sample.mask if outlined else np.zeros(image.shape[:2], np.uint8)
+    if sample.label and outlined and not mask.any():
+        raise ValueError(f"{sample.id} is filed as defective, but its mask marks no pixel; outline the defect, "
+                         "file the picture as good, or take a larger data.size or data.scale")  # fmt: skip
+    if patch:
+        rows, columns = _window(mask, rng, patch)
+        image, mask = image[rows, columns], mask[rows, columns]
+    if flips:
+        down, across = rng.choice((1, -1), 2)
+        image, mask = image[::down, ::across], mask[::down, ::across]
+    return {"image": image, "mask": mask, "label": np.int32(sample.label), "outlined": np.float32(outlined)}
+
+
+def _window(mask: np.ndarray, rng: np.random.Generator, patch: int) -> tuple[slice, slice]:
+    """A window at random; where the mask marks pixels, one that holds a random one of them."""
+    highest = np.array(mask.shape) - patch
+    low, high = np.zeros(2, int), highest
+    marked = np.flatnonzero(mask)
+    if len(marked):
+        pixel = np.array(np.unravel_index(rng.choice(marked), mask.shape))
+        low, high = np.maximum(pixel - patch + 1, 0), np.minimum(pixel, highest)
+    top, left = rng.integers(low, high + 1)
+    return slice(top, top + patch), slice(left, left + patch)
+
+
+def _check(good: Split, defective: Split, *, batch: int, patch: int, masks: int, process_count: int) -> None:
+    if not len(defective):
+        raise ValueError("no defective pictures to learn from: the set has none in its training part; give "
+                         "data.train_defective, the share of all that is trained on, such as 0.5")  # fmt: skip
+    if not len(good):
+        raise ValueError("no good pictures to learn from; the training split is empty")
+    if batch < 1 or batch % process_count:
+        raise ValueError(f"batch {batch} does not divide over {process_count} processes; use a multiple of it")
+    if masks < -1 or patch < 0:
+        raise ValueError(f"train.masks = {masks}, train.patch = {patch}; use -1 or more, and 0 or more")
+    entries = good.records + defective.records
+    sizes = sorted({(entry.height, entry.width) for entry in entries})
+    if not patch and len(sizes) > 1:
+        raise ValueError(f"train.patch = 0 trains on whole pictures, of one size, but there are {len(sizes)} from "
+                         f"{sizes[0]} to {sizes[-1]} (rows, columns); set data.size, or a train.patch")  # fmt: skip
+    small = next((entry for entry in entries if min(entry.height, entry.width) < patch), None)
+    if small:
+        raise ValueError(f"{small.id} is {small.height} x {small.width} pixels, smaller than train.patch = {patch}; "
+                         "use a smaller patch, or enlarge the pictures with data.scale or data.size")  # fmt: skip
+    if patch and (0 <= masks < len(defective) or not all(entry.outlined for entry in defective.records)):
+        raise ValueError(f"train.patch = {patch} cuts windows about defects, so that all defective pictures need their "
+                         "masks; use whole pictures (train.patch=0) where only labels are known")  # fmt: skip

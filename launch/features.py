@@ -1,0 +1,90 @@
+"""What a frozen backbone makes of the pictures of a dataset: computed once, kept on disk for all runs that need it."""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from data_pipeline import Split
+from data_pipeline.load import default_cache
+from jaxdefect import extractor, scoring, weights
+from jaxdefect.train import quick_to_compile
+from launch import files, logs
+from launch.experiment import Data
+
+AT_ONCE = 16  # pictures through the backbone in one call
+
+
+def cached(config: ConfigDict) -> bool:
+    """Whether a config's detector looks at pictures through a backbone that training leaves as it is."""
+    return config.settings.get("backbone_steps") == 0
+
+
+def key(config: ConfigDict) -> str | None:
+    """What features depend on beside the pictures: the backbone, its weights, the size it sees. None without one."""
+    if not cached(config):
+        return None
+    knobs = config.settings
+    source = weights.digest(knobs.weights) if knobs.weights else "random"
+    return json.dumps([knobs.backbone, knobs.backbone_width, knobs.backbone_size, source])
+
+
+def of(config: ConfigDict, data: Data, split: Split) -> np.ndarray:
+    """The features [N, F] of a split's pictures, float32, in its order.
+
+    They lie in the cache under a key of weights and pictures. What is missing there is computed and added; the file
+    appears whole or not at all, and a damaged one is made anew.
+    """
+    digest = hashlib.sha256(json.dumps([data.seen.fingerprint, key(config)]).encode()).hexdigest()[:16]
+    path = default_cache() / "features" / f"{data.seen.name}-{digest}.npz"
+    known = _read(path)
+    missing = [place for place, record in enumerate(split.records) if record.id not in known]
+    if missing:
+        known |= _computed(config, split.part(missing))
+        known = _read(path) | known  # Another process may have added to it meanwhile.
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, ids=np.array(list(known)), features=np.stack(list(known.values())))
+        with files.replacing(path, "wb") as file:
+            file.write(buffer.getvalue())
+    return np.stack([known[record.id] for record in split.records])
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(zip(archive["ids"].tolist(), archive["features"], strict=True))
+    except FileNotFoundError:
+        return {}
+    except Exception:  # Whatever zipfile and numpy make of a damaged file: it is only a copy.
+        return {}
+
+
+def _computed(config: ConfigDict, split: Split) -> dict[str, np.ndarray]:
+    knobs = config.settings
+    look_through = extractor.extractor(
+        backbone=knobs.backbone, width=knobs.backbone_width, size=knobs.backbone_size, file=knobs.weights, steps=0,
+        rate=0.0, classes=0,
+    )  # fmt: skip
+    backbone = jax.jit(look_through.init, compiler_options=quick_to_compile())(jax.random.key(0))
+    look = jax.jit(lambda backbone, images: look_through.features(backbone, scoring.as_float(images)))
+    found = {}
+    with logs.progress_bar() as bar:
+        task = bar.add_task("features ", total=len(split), note=knobs.backbone)
+        for batch in _alike(split):
+            filled = [split[i].image for i in batch] + [split[batch[0]].image] * (AT_ONCE - len(batch))
+            values = np.asarray(look(backbone, np.stack(filled)))
+            found |= {split.records[i].id: value for i, value in zip(batch, values, strict=False)}
+            bar.advance(task, len(batch))
+    return found
+
+
+def _alike(split: Split) -> list[list[int]]:
+    """Places of a split in batches of pictures of one size, so that few programs are compiled."""
+    sizes: dict[tuple[int, int], list[int]] = {}
+    for place, record in enumerate(split.records):
+        sizes.setdefault((record.height, record.width), []).append(place)
+    return [places[i : i + AT_ONCE] for places in sizes.values() for i in range(0, len(places), AT_ONCE)]

@@ -1,0 +1,98 @@
+"""The test pictures of a dataset, scored."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from launch import detection, experiment, features, logs
+from launch.detection import Detected
+from launch.experiment import Data, Run
+
+TIMED = 8  # pictures that are timed where scores come from features kept on disk
+
+
+class PackedMasks(Sequence):
+    """Masks at one bit a pixel, so that those of 10^9 pixels fit in memory."""
+
+    def __init__(self):
+        self._packed: list[tuple[np.ndarray, int]] = []
+
+    def append(self, mask: np.ndarray) -> None:
+        self._packed.append((np.packbits(mask, axis=1), mask.shape[1]))
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        packed, width = self._packed[index]
+        return np.unpackbits(packed, axis=1, count=width)
+
+
+class Scored(NamedTuple):
+    """The test pictures, scored. maps are None for a detector without, masks for pictures nobody has outlined."""
+
+    records: Sequence
+    scores: list[float]
+    maps: list[np.ndarray] | None  # float32 [H, W], read from disk as needed
+    predicted: PackedMasks
+    masks: PackedMasks
+    outlined: bool  # whether every defect is known pixel by pixel
+    milliseconds: float
+    surfaces: list[int] | None = None
+    classes: np.ndarray | None = None  # float32 [N, K]
+    embeddings: np.ndarray | None = None  # float32 [N, A]
+
+
+def score_test(run: Run, data: Data, folder: Path, *, level: float | None) -> Scored:
+    """Scores every test picture; the maps go to `folder`."""
+    if features.cached(run.config):
+        return score_features(run, data)
+    test = data.seen.test
+    tiles = experiment.tiles_of(run.config, experiment.sizes_of(test))
+    every, seconds, outlined = [], [], True
+    predicted, masks = PackedMasks(), PackedMasks()
+    with logs.progress_bar() as bar:
+        task = bar.add_task("scoring ", total=len(test), note="")
+        for index in range(len(test)):
+            size = data.originals.records[index].height, data.originals.records[index].width
+            begun = time.monotonic()
+            found = detection.detect_picture(
+                run, test[index].image, size, tiles=tiles, level=level, min_area=run.config.threshold.min_area
+            )
+            seconds.append(time.monotonic() - begun)
+            every.append(found._replace(map=None, mask=None, reconstruction=None))
+            if found.map is not None:
+                truth = data.originals[index].mask
+                outlined &= truth is not None
+                masks.append(np.zeros(size, np.uint8) if truth is None else truth)
+                predicted.append(found.mask)
+                np.save(folder / f"{index:05d}.npy", found.map, allow_pickle=False)
+            bar.advance(task)
+    paths = sorted(folder.glob("*.npy"))
+    maps = [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths] if paths else None
+    scores = [found.score for found in every]
+    return Scored(
+        test.records, scores, maps, predicted, masks, outlined, 1e3 * float(np.median(seconds)), *_surfaces(every)
+    )
+
+
+def score_features(run: Run, data: Data) -> Scored:
+    """The same from features kept on disk; a few pictures go the whole way, to be timed."""
+    test = data.seen.test
+    every, seconds = list(detection.each(run, data, test)), []
+    for sample in (test[place] for place in range(min(TIMED, len(test)))):
+        begun = time.monotonic()
+        detection.detect_picture(run, sample.image, sample.image.shape[:2], tiles=None, level=None, min_area=0)
+        seconds.append(time.monotonic() - begun)
+    scores, median = [found.score for found in every], 1e3 * float(np.median(seconds))
+    return Scored(test.records, scores, None, PackedMasks(), PackedMasks(), False, median, *_surfaces(every))
+
+
+def _surfaces(every: Sequence[Detected]) -> tuple[list[int] | None, np.ndarray | None, np.ndarray | None]:
+    if every[0].surface is None:
+        return None, None, None
+    stacked = lambda field: None if getattr(every[0], field) is None else np.stack([getattr(d, field) for d in every])
+    return [found.surface for found in every], stacked("classes"), stacked("embedding")
