@@ -24,7 +24,7 @@ AXES = (
 )
 SEEDS = (0, 1, 2)
 FIGURES = ("surfaces.harmonic", "surfaces.seen", "surfaces.unseen", "surfaces.zero_shot", "image.auroc")
-QUICK = {
+QUICK = {  # steps of a hundredth of a second, on features; each of the phases needs some
     "train.steps": 240, "train.log_every": 20, "train.save_every": 120, "settings.ce_steps": 80,
     "settings.average_steps": 20, "settings.gan_steps": 100, "data.options.train": 16,
     "data.options.train_defective": 16, "data.options.test_good": 8, "data.options.test_defective": 8,
