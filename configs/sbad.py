@@ -26,6 +26,7 @@ def get_config(preset: str = "small") -> ConfigDict:
     config.settings.ce_steps = 6000  # of the CE-VAE
     config.settings.average_steps = 120  # over which its codes are averaged
     config.settings.gan_steps = 18000  # of the VAEGAN; in mode B to the end
+    config.settings.steps = config.train.get_ref("steps")  # of all phases: the same as train.steps
     config.settings.critic_steps = 5  # updates of critic and Encoder-2 in each of them
     config.settings.ce_rate = 1e-3
     config.settings.learning_rate = 1e-4  # of Encoder-1, decoder and critic

@@ -3,9 +3,6 @@
 `launch.bench --frechet` runs it.
 """
 
-import statistics
-import time
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -16,6 +13,7 @@ import scipy.linalg
 import jaxdefect
 from jaxdefect import frechet, train
 from launch import config as configs
+from launch.timing import as_table, in_turn
 
 CASES = {  # [positions, channels] of MAA's features
     "256 x 256": (961, 512), "128 x 128": (225, 512), "64 x 64, preset small": (49, 256),
@@ -58,7 +56,7 @@ def compare(count: int, width: int, *, turns: int) -> dict[str, dict[str, float]
     calls = {name: lambda form=form: np.asarray(form(*batch)) for name, form in compiled.items()}
     calls["scipy.linalg.sqrtm, float64"] = lambda: np.array([_by_scipy(*pair) for pair in zip(a, b, strict=True)])
     found = {name: call() for name, call in calls.items()}
-    seconds = _in_turn(calls, turns)
+    seconds = in_turn(calls, turns)
     return {
         name: {"error": float(np.max(np.abs(found[name] - exact) / exact)), "ms": 1e3 * seconds[name] / IMAGES}
         for name in calls
@@ -77,19 +75,9 @@ def share(batch: int, *, turns: int, preset: str) -> dict[str, float]:
     calls = {name: lambda score=score: jax.block_until_ready(score(state, images)) for name, score in scores.items()}
     for call in calls.values():
         call()
-    seconds = _in_turn(calls, turns)
+    seconds = in_turn(calls, turns)
     per_image = {f"{name}_ms": 1e3 * value / batch for name, value in seconds.items()}
     return per_image | {"fps": batch / seconds["fmd"], "share": 1 - seconds["l1"] / seconds["fmd"]}
-
-
-def _in_turn(calls: dict[str, Callable[[], Any]], turns: int) -> dict[str, float]:
-    rows = {name: [] for name in calls}
-    for _ in range(turns):
-        for name, call in calls.items():
-            begun = time.perf_counter()
-            call()
-            rows[name].append(time.perf_counter() - begun)
-    return {name: statistics.median(row) for name, row in rows.items()}
 
 
 def _platform() -> str:
@@ -145,7 +133,6 @@ def as_section(result: dict[str, Any], *, machine: str, command: str) -> str:
     for batch, row in result["scoring"].items():
         times = [f"{row['fmd_ms']:.1f} ms", f"{row['l1_ms']:.1f} ms"]
         scoring.append([str(batch), *times, f"{100 * row['share']:.0f} %", f"{row['fps']:.2f}"])
-    table = lambda lines: "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"""## The Frechet Markov distance
 
 Greatest relative error against singular values in float64, and time per image in batches of {IMAGES} (sqrtm one by
@@ -153,11 +140,11 @@ one), medians. The features are made up, with a spectrum that falls off as a net
 
     {command}
 
-{table(rows)}
+{as_table(rows)}
 
 Scoring with MAA, preset {result["preset"]}, from float picture to scores:
 
-{table(scoring)}
+{as_table(scoring)}
 
 {machine}
 """

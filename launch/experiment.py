@@ -190,9 +190,16 @@ def load_run(workdir: Path) -> Run:
 
 
 def example_batch(config: ConfigDict) -> jaxdefect.Batch:
-    """The shape of a training batch."""
+    """The shape of a training batch, with the labels it has."""
     side = config.train.patch or 64  # A detector trained on whole pictures has weights for any size.
-    images = jax.ShapeDtypeStruct((config.train.batch, side, side, config.data.channels), jnp.float32)
+    count, labels = config.train.batch, config.train.labels
+    images = jax.ShapeDtypeStruct((count, side, side, config.data.channels), jnp.float32)
+    whole, outlined = (jax.ShapeDtypeStruct((count,), dtype) for dtype in (jnp.int32, jnp.float32))
+    if labels == "masks":
+        masks = jax.ShapeDtypeStruct((count, side, side), jnp.float32)
+        return jaxdefect.Batch(images, mask=masks, label=whole, outlined=outlined)
+    if labels == "surfaces":
+        return jaxdefect.Batch(images, surface=whole, label=whole)
     return jaxdefect.Batch(images, other=images if config.train.pairs else None)
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from launch import bench, bench_frechet, bench_sweep
+from launch import bench, bench_frechet, bench_sweep, bench_two_stage
 
 ROOT = Path(__file__).parents[1]
 
@@ -41,3 +41,12 @@ def test_the_distance_is_timed_beside_the_matrix_root(tmp_path, monkeypatch):
     assert forms["eigenvalues of S1^1/2 S2 S1^1/2"]["error"] > forms["ours, singular values"]["error"]
     text = page.read_text()
     assert "| 64 x 64, preset small [20, 30] |" in text and "Scoring with MAA, preset tiny" in text
+
+
+def test_the_two_stages_are_timed_apart_and_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench_two_stage, "LAYERS", {"small": ((1, 16, 16, 4), 8)})
+    result = bench_two_stage.bench_two_stage(turns=1, systems={"tiny": ("tiny", 64)})
+    (row,) = result["systems"].values()
+    assert 0 < row["surface_ms"] < row["whole_ms"] and row["defect_ms"] > 0 and row["fps"] > 0
+    text = bench_two_stage.as_section(result, machine="here", command="that")
+    assert "| small: [1, 16, 16, 4], 15 x 15 to 8 |" in text and "| tiny, 512 x 512 |" in text

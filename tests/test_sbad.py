@@ -21,7 +21,7 @@ TABLE = {f"Class{k}": tuple(float(x) for x in RNG.uniform(0, 1, LENGTH)) for k i
 OTHER = TABLE | {f"Class{k}": tuple(float(x) for x in RNG.uniform(0, 1, LENGTH)) for k in (8, 9)}
 CENTRES = RNG.uniform(0, 4, (CLASSES, FEATURES))
 SETTINGS = configs.get("sbad", "tiny").settings.to_dict() | {
-    "attributes": TABLE, "backbone_steps": 0, "ce_steps": CE, "average_steps": AVERAGE, "gan_steps": GAN,
+    "steps": 1000, "attributes": TABLE, "backbone_steps": 0, "ce_steps": CE, "average_steps": AVERAGE, "gan_steps": GAN,
     "hidden": 32, "ce_hidden": 32, "critic_steps": 2, "learning_rate": 1e-2, "attribute_rate": 1e-2, "ce_rate": 1e-2,
 }  # fmt: skip
 
@@ -223,6 +223,7 @@ def test_pictures_that_are_no_numbers_show_in_the_loss_of_every_phase():
     "changed, remedy",
     [
         ({"mode": "C"}, "use A, B, oracle"),
+        ({"mode": "A", "steps": 160}, "take 160 steps.*none for it; use a larger train.steps"),
         ({"embedding": "given"}, "use learned, real"),
         ({"mode": "oracle", "embedding": "real"}, "use 'learned'"),
         ({"ce_steps": 0}, "ce_steps = 0; give a whole number from 1 on"),

@@ -19,8 +19,8 @@ def test_every_sweep_of_the_house_can_be_run(name):
         for row in found.paper:  # A published value names axes of the sweep, or says why it has no run.
             known = all(label in labels.get(axis, (label,)) for axis, label in row["at"].items())
             assert known or found.why
-    quick = 4 * QUICK["train.steps"] if found.runs[0].config.train.labels == "surfaces" else QUICK["train.steps"]
-    assert all(run.config.train.steps <= quick for run in found.runs)
+    on_features = found.runs[0].config.train.labels == "surfaces"  # Steps of a hundredth of a second.
+    assert on_features or all(run.config.train.steps <= QUICK["train.steps"] for run in found.runs)
 
 
 def test_axes_are_combined_and_fields_of_one_axis_go_together():

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from launch.page import beside
-from launch.page.sweep import answer, heat, shown, signed, table, write_sweep_page
+from launch.page.sweep import answer, heat, overall, shown, signed, table, write_sweep_page
 from tests.sweep_pages import (
     ALPHA,
     EVIL,
@@ -229,3 +229,20 @@ def test_kinds_of_defect_are_measured_apart_in_the_same_runs(tmp_path):
     settings, pictures, _ = beside.beside(results, tmp_path)
     assert [setting["label"] for setting in settings] == ["alpha 0", "alpha 0.15", "alpha 0.5", "alpha 1"]
     assert [sorted(picture["shots"]) for picture in pictures] == [[0, 1, 2], [0, 1, 2]]
+
+
+def test_over_all_sets_of_pictures_the_mean_the_spread_and_the_worst_set_are_told():
+    axes = [{"name": "method", "values": ["a", "b"]}, {"name": "unseen", "values": ["1", "2", "3"]}]
+    values = {"a": (0.2, 0.4, 0.9), "b": (0.5, None, 0.7)}
+    cells = [
+        {"at": {"method": method, "unseen": str(place)}, "mean": {"f": value}}
+        for method, row in values.items()
+        for place, value in enumerate(row, 1)
+    ]
+    first, second = overall(cells, [{"key": "f", "better": "high"}], axes)
+    assert first["label"] == "method a"
+    assert first["figures"][0] == pytest.approx(
+        {"mean": 0.5, "std": 0.13**0.5, "worst": 0.2, "where": "unseen 1"}, abs=1e-9
+    )
+    assert second["figures"][0]["mean"] == pytest.approx(0.6) and second["figures"][0]["worst"] == 0.5
+    assert overall(cells, [{"key": "f", "better": "low"}], axes)[0]["figures"][0]["worst"] == 0.9

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from data_pipeline.layouts import synthetic
+from launch import config as configs
 from launch import detection, experiment, train, two_stage
-from launch.sweeping import spec
+from launch.sweeping import sharing, spec
 
 SMALL = (
     "surfaces.data.options.surfaces=(1,3,6)", "surfaces.data.unseen=Class6,", "surfaces.data.options.train=6",
@@ -139,3 +140,12 @@ def test_features_on_disk_score_as_the_pictures_do_and_serve_all_runs(tmp_path, 
 def test_the_sweeps_of_the_two_stages_expand(name):
     found = spec.read(name, quick=name != "unseen_pairs")
     assert len(found.runs) == {"sbad_tables": 30, "unseen_pairs": 270, "segdec_table6": 3, "segdec_masks": 15}[name]
+
+
+@pytest.mark.parametrize("detector", ["segdec", "sbad"])
+def test_runs_with_labels_are_compared_by_what_their_steps_compute(detector):
+    one, other = (configs.get(detector, "tiny") for _ in range(2))
+    other.threshold.sigma = 2.0
+    assert sharing.same_training(one, other)
+    other.settings.update({"dilate": 5} if detector == "segdec" else {"embedding": "real"})
+    assert not sharing.same_training(one, other)

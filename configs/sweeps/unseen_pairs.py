@@ -9,7 +9,7 @@ of the pictures are computed once for all runs. Mode B: nothing of the unseen su
 
 import itertools
 
-from configs.sweeps.sbad_tables import QUICK as SMALLER
+from configs.sweeps.sbad_tables import QUICK as QUICK
 
 TITLE = "Every pair of surfaces unseen once"
 SOURCE = "our protocol for the two-stage system (Cheng and Yeh 2023)"
@@ -24,4 +24,3 @@ AXES = (
 )
 SEEDS = (0, 1, 2)
 FIGURES = ("surfaces.harmonic", "surfaces.seen", "surfaces.unseen", "image.auroc")
-QUICK = {field: value for field, value in SMALLER.items() if field.startswith("data.")} | {"train.steps": 240}

@@ -13,6 +13,7 @@ from their own pictures, those with label 1, which take no part in anything else
 Source: the two-stage system of DAGM_MIX, Sections 3.1.2 and 3.2; losses of TF-VAEGAN (Narayan et al., ECCV 2020).
 """
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -68,6 +69,7 @@ def make(
     ce_steps: int,
     average_steps: int,
     gan_steps: int,
+    steps: int,
     critic_steps: int,
     backbone_rate: float,
     ce_rate: float,
@@ -87,11 +89,11 @@ def make(
     baseline TF-VAEGAN in place of SBAD: L1 error of attributes, which have unit length when read, what is read is fed
     back into the decoder (`feedback`, a1), and the classifier sees what is read, too. hidden: units of the networks'
     one hidden layer (4096); ce_hidden: of the CE-VAE's (1024). backbone...: see `extractor`; weights: path of its file,
-    "" for random ones (a state has the same shape with both, so restoring one needs no file). gan_steps: in mode B this
-    phase lasts to the end. critic_steps: updates of the critic in each of its steps, of which each sees the whole batch
-    and redraws it with noise of its own (5). Rates: of Adam; attribute_rate: Encoder-2's. attribute_weight: of its
-    error beside the VAE's loss (w_r). adversarial: weight of the critic (10); penalty: the first weight of its gradient
-    penalty, which adapts (10).
+    "" for random ones (a state has the same shape with both, so restoring one needs no file). steps: of the whole
+    training. gan_steps: in mode B this phase lasts to the end. critic_steps: updates of the critic in each of its
+    steps, of which each sees the whole batch and redraws it with noise of its own (5). Rates: of Adam; attribute_rate:
+    Encoder-2's. attribute_weight: of its error beside the VAE's loss (w_r). adversarial: weight of the critic (10);
+    penalty: the first weight of its gradient penalty, which adapts (10).
     """
     table = jnp.asarray(zero_shot.table(attributes))
     (classes, length), learned = table.shape, embedding == "learned"
@@ -176,7 +178,11 @@ def make(
     lasting = [(backbone_step, backbone_steps), (ce_step, ce_steps * learned), (average_step, average_steps)]
     lasting = [phase for phase in (*lasting, (gan_step, gan_steps * (mode != "B"))) if phase[1]]
     phases = [phase for phase, _ in lasting] + [gan_step if mode == "B" else classifier_step]
-    ends = [sum(steps for _, steps in lasting[: number + 1]) for number in range(len(lasting))]
+    ends = list(itertools.accumulate(count for _, count in lasting))
+    if ends[-1] >= steps:
+        last = "VAEGAN" if mode == "B" else "classifier"
+        raise ValueError(f"the phases before that of the {last} take {ends[-1]} steps, so that settings.steps = "
+                         f"{steps} leaves none for it; use a larger train.steps")  # fmt: skip
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         zero_shot.check_labels(batch)

@@ -16,7 +16,7 @@ from PIL import Image
 from launch.page.pictures import data_uri, extent, mask_uri, read_arrays, read_index, shared_scale
 from launch.page.render import known
 
-LOOKED_AT = ("pictures", "kind")  # Axes that say what was looked at, and not how a run was set.
+LOOKED_AT = ("pictures", "kind", "unseen")  # Axes that say what was looked at, and not how a run was set.
 AREA, LONGEST = 256 * 256, 1024  # pixels of a picture as shown; strips may be longer than squares
 SHOTS = 360  # at about 20 kB each, which a page of 10 MB can hold
 QUALITY = {"image": 85, "map": 70}

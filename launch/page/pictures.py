@@ -8,6 +8,7 @@ all pictures; colours are given in the browser. Residuals share a scale of their
 import base64
 import io
 import json
+import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,8 @@ WEBP_LIMIT = 16383  # pixels a side
 WEBP_METHOD = 2
 # A residual is mostly noise, which at quality 90 costs more bytes than the picture it comes from.
 QUALITY = {"input": 90, "reconstruction": 90, "residual": 50}
+# numpy parses each array's header as Python; two threads at it can end in "AST constructor recursion depth mismatch".
+READING = threading.Lock()
 LOSSLESS_EFFORT = 75  # 0 to 100: a fifth smaller than 0 at twice the time; 100 takes another ten times as long.
 
 
@@ -117,7 +120,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
     Raises ValueError where the image is missing or the arrays differ in height and width.
     """
-    with np.load(path, allow_pickle=False) as archive:
+    with READING, np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     if "image" not in arrays:
         raise ValueError("it has no array 'image'")

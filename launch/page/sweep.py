@@ -8,6 +8,7 @@ None or missing, and shown as a dash.
 
 import itertools
 import math
+import statistics
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -49,6 +50,7 @@ def page(results: dict[str, Any], folder: Path) -> dict[str, Any]:
         "notes": [*results["notes"], *lost],
         "counts": {status: states.count(status) for status in ("finished", "failed", "unfinished")},
         "answers": [answer(results, figures[0], names, group) for group in sets] if figures else [],
+        "overall": overall(results["cells"], figures, varied) if len(sets) > 2 else [],
         "tables": [table(figure, cells, sets) for figure in figures],
         "heats": [heat(figure, cells, varied, sets) for figure in figures] if len(varied) > 1 else [],
         "unfilled": [{**entry, "label": label(entry["at"], list(entry["at"]))} for entry in results["unfilled"]],
@@ -71,6 +73,35 @@ def picture_sets(axes: list[dict]) -> list[dict[str, str]]:
     axes = [axis for axis in axes if axis["name"] in LOOKED_AT and len(axis["values"]) > 1]
     choices = itertools.product(*(axis["values"] for axis in axes))
     return [dict(zip((axis["name"] for axis in axes), choice, strict=True)) for choice in choices]
+
+
+def overall(cells: list[dict], figures: list[dict], axes: list[dict]) -> list[dict[str, Any]]:
+    """Each way to set a run over all sets of pictures it has figures of: their mean, spread and the worst set.
+
+    figures: {mean, std (n - 1, over sets), worst, where} of each figure, None where it is undefined.
+    """
+    axes = [axis for axis in axes if axis["name"] not in LOOKED_AT]
+    choices = [
+        dict(zip((a["name"] for a in axes), c, strict=True)) for c in itertools.product(*(a["values"] for a in axes))
+    ]
+    rows = []
+    for at in choices:
+        own, row = [cell for cell in cells if at.items() <= cell["at"].items()], []
+        for figure in figures:
+            values = [(mean, cell) for cell in own if (mean := of(cell, "mean", figure["key"])) is not None]
+            if not values:
+                row.append(None)
+                continue
+            choose = max if figure["better"] == "low" else min
+            worst, where = choose(values, key=lambda pair: pair[0])
+            named = {name: value for name, value in where["at"].items() if name not in at}
+            means = [mean for mean, _ in values]
+            std = statistics.stdev(means) if len(means) > 1 else None
+            row.append(
+                {"mean": statistics.fmean(means), "std": std, "worst": worst, "where": label(named, list(named))}
+            )
+        rows.append({"label": label(at, list(at)), "sets": len(own), "figures": row})
+    return rows
 
 
 def trainings(results: dict) -> tuple[list[dict], list[str]]:
