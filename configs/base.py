@@ -20,7 +20,9 @@ def get_config() -> ConfigDict:
     config.data.width = 0  # pixels, where pictures of data.size rows are not to be square
     config.data.calibration = 0.2  # of the training pictures, held out for thresholds
     config.data.test_good = 0.2  # of the normal pictures, where the dataset has no test part of its own
-    config.data.train_defective = 0.0  # of the defective ones, there, for methods that learn from defects
+    config.data.train_defective = (
+        0.0  # of the defective ones, for methods that learn from defects, where none are meant for it
+    )
     config.data.surface = ""  # keeps the pictures of one surface alone, where the dataset has several
     config.data.mixed = False  # surfaces are what is told apart: good and defective pictures of each alike (DAGM_MIX)
     config.data.unseen = ()  # surfaces kept from training that are to raise an alarm, with data.mixed

@@ -88,7 +88,7 @@ def small(config: ConfigDict) -> None:
     """
     config.data.options.update(surfaces=(4,), size=256, train=40, train_defective=40)
     config.train.update(steps=1920, log_every=60, save_every=480)  # 30 epochs of 2 x 32 pictures
-    config.settings.update(widths=(8, 16, 16, 64), dilate=7, w_pos=10.0, p=1.0, learning_rate=0.3)
+    config.settings.update(widths=(8, 16, 16, 64), dilate=7, w_pos=10.0, p=1.0, learning_rate=0.1)
 
 
 def tiny(config: ConfigDict) -> None:

@@ -84,11 +84,11 @@ def load(
     train are the normal training pictures, of which the fraction `calibration` (at least one picture) is held out. test
     is the set's own test part; where it has none, all defective pictures and the fraction test_good of the normal ones
     (at least one of three). defective are the defective pictures of the set's own training part, or the fraction
-    train_defective of all where it has none; of them too the fraction `calibration` is held out (at least one of two).
-    Who goes where depends on seed and the ids of the pictures alone. allow_unmasked keeps defective pictures that
-    nobody has outlined; their Sample.mask is None. mix makes the surfaces what is told apart: label 1 is an unseen
-    surface then, and defective and calibration_defective hold the pictures of unseen surfaces in the set's own training
-    part.
+    train_defective of those for the test where it has none; of them too the fraction `calibration` is held out (at
+    least one of two). Who goes where depends on seed and the ids of the pictures alone. allow_unmasked keeps defective
+    pictures that nobody has outlined; their Sample.mask is None. mix makes the surfaces what is told apart: label 1 is
+    an unseen surface then, and defective and calibration_defective hold the pictures of unseen surfaces in the set's
+    own training part.
 
     seed, test_good and train_defective also go to a layout that has options of these names (synthetic: number of
     pictures).
@@ -203,11 +203,14 @@ def divide(
     test = [i for i in ordered if records[i].split == "test"]
     defective = [i for i in ordered if records[i].label and records[i].split != "test"]
     if not official:
-        defective, untouched = split(defective, round(train_defective * len(defective)))
-        test = test + untouched
+        test, defective = defective, []
         if len(pool) >= 3:
             held, pool = split(pool, max(1, round(test_good * len(pool))))
             test = test + held
+    if train_defective and not defective:
+        found = [i for i in test if records[i].label]
+        defective, _ = split(found, round(train_defective * len(found)))
+        test = sorted(set(test) - set(defective))
     held, left = split(pool, max(1, round(calibration * len(pool))))
     if not left:
         raise ValueError(

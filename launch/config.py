@@ -36,8 +36,8 @@ def parser(description: str) -> argparse.ArgumentParser:
 def from_arguments(arguments: argparse.Namespace) -> ConfigDict:
     """The config a command line asks for."""
     config = get(arguments.detector, arguments.preset)
-    if arguments.dataset and arguments.dataset != config.data.name:
-        config.data.name, config.data.options = arguments.dataset, ConfigDict()  # Options are those of one layout.
+    if arguments.dataset:
+        set_field(config, "data.name", arguments.dataset)
     if arguments.data:
         config.data.root = str(Path(arguments.data).expanduser().resolve())
     if getattr(arguments, "attributes", None):
@@ -72,7 +72,7 @@ def override(config: ConfigDict, pairs: Sequence[str], *, only: Sequence[str] = 
     only: if given, the sections that may be changed. Fields under data.options are the layout's and may be new.
     """
     fields = dict(flat(config))
-    for pair in pairs:
+    for pair in sorted(pairs, key=lambda pair: not pair.startswith("data.name=")):
         field, equals, text = pair.partition("=")
         if not equals:
             raise ValueError(f"{pair!r} is no field=value, e.g. train.steps=300")
@@ -91,7 +91,7 @@ def override(config: ConfigDict, pairs: Sequence[str], *, only: Sequence[str] = 
 def assign(config: ConfigDict, fields: dict[str, Any]) -> None:
     """Sets values (not texts) by field, in place. Raises ValueError as `override` does."""
     known = dict(flat(config))
-    for field, value in fields.items():
+    for field, value in sorted(fields.items(), key=lambda pair: pair[0] != "data.name"):
         if field.startswith("data.options."):
             config.data.options[field.removeprefix("data.options.")] = value
         elif field in known:
@@ -101,7 +101,9 @@ def assign(config: ConfigDict, fields: dict[str, Any]) -> None:
 
 
 def set_field(config: ConfigDict, field: str, value: Any) -> None:
-    """config.a.b = value for the field "a.b"."""
+    """config.a.b = value for the field "a.b". Another dataset leaves no options: they are those of one layout."""
+    if field == "data.name" and value != config.data.name:
+        config.data.options = ConfigDict()
     *path, last = field.split(".")
     for name in path:
         config = config[name]

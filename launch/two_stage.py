@@ -95,7 +95,7 @@ def configured(arguments: argparse.Namespace, detector: str, preset: str | None,
         if "attribute_names" not in config:
             raise ValueError(f"--detector {detector} tells no surfaces apart; use sbad, tf_vaegan or nearest_mean")
         if arguments.dataset:
-            config.data.name, config.data.options = arguments.dataset, ConfigDict()
+            configs.set_field(config, "data.name", arguments.dataset)
         if arguments.data:
             config.data.root = str(Path(arguments.data).expanduser().resolve())
         if arguments.attributes:

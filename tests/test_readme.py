@@ -33,6 +33,14 @@ QUICK = {
     ],
     "launch.train": SMALL,
     "launch.bench": ["--preset", "tiny", "--side", "64", "--turns", "1", "--steps", "1"],
+    "launch.two_stage": [
+        "--preset=tiny",
+        "--defect-preset=tiny",
+        "surfaces.data.options.surfaces=(1,3,6)",
+        "surfaces.data.unseen=Class6",
+        "surfaces.train.steps=10",
+        "defects.train.steps=5",
+    ],
     "pytest": ["--collect-only", "-q"],
 }
 
@@ -42,7 +50,7 @@ def place(tmp_path_factory):
     """A working folder with FOLDER (MVTec layout) and PICTURES."""
     place = tmp_path_factory.mktemp("readme")
     rng = np.random.default_rng(0)
-    counts = {"train/good": 4, "test/good": 2, "test/spot": 2}
+    counts = {"train/good": 4, "test/good": 2, "test/spot": 8}
     for part, count in counts.items():
         for number in range(count):
             picture = rng.integers(100, 156, (64, 64), np.uint8)

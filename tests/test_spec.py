@@ -3,6 +3,7 @@
 import pytest
 
 from configs.sweeps import QUICK
+from launch import config as configs
 from launch import sweep
 from launch.sweeping import spec
 from tests.sweeps import write
@@ -124,3 +125,12 @@ def test_the_preset_of_all_runs_may_be_set():
     sweep = spec.read("maa_table2", overrides=("preset=tiny", "train.steps=7"))
     assert {run.config.preset for run in sweep.runs} == {"tiny"}
     assert {run.config.train.steps for run in sweep.runs} == {7}
+
+
+def test_options_of_a_presets_dataset_fall_away_with_another():
+    config = configs.get("segdec", "small")
+    assert "size" in config.data.options
+    configs.override(config, ["data.options.kinds=('crack',)", "data.name=magnetic_tile"])
+    assert config.data.options.to_dict() == {"kinds": ("crack",)}
+    found = spec.read("segdec_masks", datasets=["magnetic_tile"], roots=["FOLDER"])
+    assert all(run.config.data.options.to_dict() == {} for run in found.runs)

@@ -149,3 +149,14 @@ def test_runs_with_labels_are_compared_by_what_their_steps_compute(detector):
     assert sharing.same_training(one, other)
     other.settings.update({"dilate": 5} if detector == "segdec" else {"embedding": "real"})
     assert not sharing.same_training(one, other)
+
+
+def test_pictures_of_unseen_surfaces_are_shown_to_the_oracle_alone():
+    opened, shown = sharing.Opened(), {}
+    for mode in ("A", "oracle"):
+        config = configs.get("sbad", "tiny")
+        configs.override(config, [f"settings.mode={mode}", "settings.backbone_steps=0", "data.per_kind=4"])
+        source = opened.feed(config, opened.data(config))
+        shown[mode] = set(np.asarray(source.inputs(0)["surface"])[np.asarray(source.inputs(0)["label"]) == 1].tolist())
+    known = list(configs.get("sbad", "tiny").settings.attributes)
+    assert shown == {"A": set(), "oracle": {known.index("Class8"), known.index("Class10")}}

@@ -32,7 +32,8 @@ class Opened:
 
     def feed(self, config: ConfigDict, data: experiment.Data) -> feed.Feed:
         seed = config.seed if feeds.streams(config, data) else None  # A stream is that of one seed.
-        which = json.dumps([config.data.to_dict(), config.train.to_dict(), config.detector, seed, features.key(config)])
+        shown = [config.settings.get("mode"), features.key(config)]  # What of the pictures is shown to the detector.
+        which = json.dumps([config.data.to_dict(), config.train.to_dict(), config.detector, seed, *shown])
         return self._once("feed", which, lambda: feeds.make_feed(config, data))
 
     def _once(self, kind: str, which: str, build: Callable[[], Any]) -> Any:
