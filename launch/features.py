@@ -1,9 +1,11 @@
 """What a frozen backbone makes of the pictures of a dataset: computed once, kept on disk for all runs that need it."""
 
+import functools
 import hashlib
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,6 +18,7 @@ from jaxdefect.train import quick_to_compile
 from launch import files, logs
 from launch.experiment import Data
 
+VERSION = 1  # Raise it when a backbone would make other features of the same picture and weights.
 AT_ONCE = 16  # pictures through the backbone in one call
 
 
@@ -29,8 +32,21 @@ def key(config: ConfigDict) -> str | None:
     if not cached(config):
         return None
     knobs = config.settings
-    source = weights.digest(knobs.weights) if knobs.weights else "random"
-    return json.dumps([knobs.backbone, knobs.backbone_width, knobs.backbone_size, source])
+    about = (knobs.backbone, knobs.backbone_width, knobs.backbone_size)
+    source = weights.digest(knobs.weights) if knobs.weights else _drawn(*about)
+    return json.dumps([VERSION, *about, source])
+
+
+@functools.cache
+def _drawn(backbone: str, width: int, size: int) -> str:
+    """A digest of random weights: what is drawn may change with a release of any library."""
+    leaves = jax.tree.leaves(_frozen(backbone, width, size, "")[1])
+    return hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in leaves)).hexdigest()
+
+
+def _frozen(backbone: str, width: int, size: int, file: str) -> tuple[extractor.Extractor, Any]:
+    look = extractor.extractor(backbone=backbone, width=width, size=size, file=file, steps=0, rate=0.0, classes=0)
+    return look, jax.jit(look.init, compiler_options=quick_to_compile())(jax.random.key(0))
 
 
 def of(config: ConfigDict, data: Data, split: Split) -> np.ndarray:
@@ -65,12 +81,8 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 def _computed(config: ConfigDict, split: Split) -> dict[str, np.ndarray]:
     knobs = config.settings
-    look_through = extractor.extractor(
-        backbone=knobs.backbone, width=knobs.backbone_width, size=knobs.backbone_size, file=knobs.weights, steps=0,
-        rate=0.0, classes=0,
-    )  # fmt: skip
-    backbone = jax.jit(look_through.init, compiler_options=quick_to_compile())(jax.random.key(0))
-    look = jax.jit(lambda backbone, images: look_through.features(backbone, scoring.as_float(images)))
+    extract, backbone = _frozen(knobs.backbone, knobs.backbone_width, knobs.backbone_size, knobs.weights)
+    look = jax.jit(lambda backbone, images: extract.features(backbone, scoring.as_float(images)))
     found = {}
     with logs.progress_bar() as bar:
         task = bar.add_task("features ", total=len(split), note=knobs.backbone)
