@@ -7,7 +7,8 @@ import io
 import json
 import shutil
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,10 +18,12 @@ from data_pipeline import Sample
 from launch import detect, experiment, feeds, files, logs
 from launch.detection import Detected, detect_picture
 from launch.experiment import Run
+from launch.page.system import judged
 from launch.surfaces import words
 
 SURFACES, DEFECTS = "surfaces", "defects"  # folders of a system
-SHOWN = 24  # pictures kept for the page
+FEW = 4  # pictures of each outcome kept for the page, more of mistakes
+SHOWN = dict.fromkeys(("missed unseen", "wrongly routed", "missed defect", "false alarm", "alarm on seen"), 12)
 
 
 class Stage(NamedTuple):
@@ -98,21 +101,23 @@ def inspect(system: System, items: Iterable[tuple[str, Any]], count: int, out: P
     its own, and the others go on.
     """
     shutil.rmtree(out / "pictures", ignore_errors=True)
-    judged, index = [], []
+    found, index, kept = [], [], Counter()
     with logs.progress_bar() as bar:
         task = bar.add_task("inspecting", total=count, note="")
         for id, item in items:
             one = _judged(system, id, item, out)
-            judged.append(one)
-            if worth_showing(one, sum(entry["event"] == _mistake(one) for entry in index)) and not _unreadable(item):
+            found.append(one)
+            outcome = outcome_of(one.event, system.surfaces.config.data.unseen)
+            if kept[outcome] < SHOWN.get(outcome, FEW) and not _unreadable(item):
                 name = f"{len(index):03d}.npz"
                 _write_picture(out / "pictures" / name, item, one)
-                index.append({"file": name, "id": id, "event": _mistake(one)})
+                index.append({"file": name, "id": id})
+                kept[outcome] += 1
             bar.advance(task)
     with files.replacing(out / "events.jsonl") as file:
-        file.writelines(json.dumps(one.event, allow_nan=False) + "\n" for one in judged)
+        file.writelines(json.dumps(one.event, allow_nan=False) + "\n" for one in found)
     experiment.write_json(out / "pictures" / "index.json", index)
-    return judged
+    return found
 
 
 def _unreadable(item: Any) -> bool:
@@ -134,21 +139,12 @@ def _judged(system: System, id: str, item: Any, out: Path) -> Judged:
     return one
 
 
-def _mistake(one: Judged) -> str:
-    """What kind of outcome this is, mistakes by name."""
-    event, kind = one.event, one.event["event"]
-    if "true_surface" not in event or kind == "error":
-        return kind
-    if kind != "unseen" and event["surface"] != event["true_surface"]:
-        return "wrongly routed"
-    if kind == "passed" and event["defective"]:
-        return "missed"
-    return "false alarm" if kind == "defect" and not event["defective"] else kind
-
-
-def worth_showing(one: Judged, already: int) -> bool:
-    """Whether a picture is kept for the page: so many of each kind of outcome, the more of mistakes."""
-    return already < (SHOWN // 2 if _mistake(one) in ("wrongly routed", "missed", "false alarm") else SHOWN // 6)
+def outcome_of(event: dict[str, Any], unseen: Sequence[str]) -> str:
+    """What became of a picture, as the page calls it: mistakes by name where the truth is known."""
+    return judged(
+        event["event"], event["surface"], true=event.get("true_surface"), unseen=list(unseen),
+        defective=event.get("defective"),
+    )  # fmt: skip
 
 
 def _write_picture(path: Path, item: Any, one: Judged) -> None:
