@@ -1,5 +1,6 @@
 """Every test runs away from the user's caches; compiled programs are shared by the tests of one session."""
 
+import contextlib
 import importlib
 import os
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+MANY = 20000  # pieces of mapped memory
 SESSION = Path(tempfile.mkdtemp(prefix="jaxdefect-tests-"))
 os.environ["JAXDEFECT_CACHE"] = str(SESSION / "cache")
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(SESSION / "compiled")
@@ -38,3 +40,12 @@ def bounded_memory():
     """Drops compiled programs after each file: each maps memory, of which a process may have 65530 pieces."""
     yield
     sys.modules["jax"].clear_caches()
+
+
+@pytest.fixture(autouse=True)
+def bounded_memory_within_a_file():
+    """The same after a test that leaves many pieces: files that compile every detector would come near the limit."""
+    yield
+    with contextlib.suppress(FileNotFoundError):  # Linux alone has this file, and this limit.
+        if Path("/proc/self/maps").read_bytes().count(b"\n") > MANY:
+            sys.modules["jax"].clear_caches()
