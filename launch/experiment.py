@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import inspect
 import json
 import time
 from collections.abc import Iterable, Iterator
@@ -77,7 +78,16 @@ def as_seen(config: ConfigDict, original: np.ndarray) -> np.ndarray:
 
 def make_detector(config: ConfigDict) -> tuple[jaxdefect.Detector, dict[str, np.ndarray]]:
     """The detector of a config, shared by all configs that differ from it in numbers only, and its numbers."""
-    return population.family(jaxdefect.load(config.detector), config.settings.to_dict())
+    make, settings = jaxdefect.load(config.detector), config.settings.to_dict()
+    takes = [about for about in inspect.signature(make).parameters.values() if about.kind is about.KEYWORD_ONLY]
+    if takes:
+        missing = {about.name for about in takes if about.default is about.empty} - set(settings)
+        wrong = sorted(missing | set(settings) - {about.name for about in takes})
+        if wrong:
+            what = "missing" if wrong[0] in missing else "unknown"
+            raise ValueError(f"settings.{wrong[0]} is {what} for {config.detector}; a run of another version: "
+                             "train it again in a new folder")  # fmt: skip
+    return population.family(make, settings)
 
 
 def tiles_of(config: ConfigDict, sizes: Iterable[tuple[int, int]]) -> tiling.Tiles | None:

@@ -104,6 +104,13 @@ def test_what_is_missing_or_misspelt_is_named(system, tmp_path):
         two_stage.main([str(half), "--inspect", str(line), "--out", str(tmp_path / "out")])
 
 
+def test_a_run_of_another_version_says_so():
+    config = configs.get("sbad", "tiny")
+    del config.settings.steps
+    with pytest.raises(ValueError, match="settings.steps is missing for sbad; a run of another version"):
+        experiment.make_detector(config)
+
+
 def test_a_table_without_a_row_for_a_surface_is_refused(tmp_path):
     table = tmp_path / "table.csv"
     table.write_text("class,dark,round\nClass1,1,0\nClass2,0,1\n")
