@@ -37,15 +37,17 @@ def get_config() -> ConfigDict:
     config.train.feed = (
         "auto"  # resident (pictures stay on the device), stream (tf.data), auto: resident up to the limit
     )
-    config.train.labels = "none"  # what a detector learns from beside good pictures: none, masks, surfaces
+    config.train.labels = "none"  # what a detector learns from beside good pictures: none, masks, kinds, surfaces
     config.train.masks = -1  # defective training pictures whose masks are used, of the others the label alone; -1 all
-    config.train.flips = False  # pictures with masks are also shown mirrored and turned upside down
+    config.train.flips = False  # pictures are also shown mirrored and turned upside down
+    config.train.zoom = 0.0  # good pictures are also shown larger and smaller by up to this share of their size
     config.train.pairs = False  # also draw a picture of the other half of the training set (MAA)
     config.train.resident_limit = 2048  # MiB
     config.train.log_every = 50  # steps
     config.train.save_every = 250  # steps, a multiple of log_every
-    config.train.patience = 0  # stop after so many loggings without a lower training loss; 0 never
-    config.train.restore = "last"  # the state that is evaluated: last, or best (lowest logged training loss)
+    config.train.validate = False  # each logging also tells the loss on held-out pictures, which then is what counts:
+    config.train.patience = 0  # stop after so many loggings without a lower loss; 0 never
+    config.train.restore = "last"  # the state that is evaluated: last, or best (lowest logged loss)
 
     config.score = ConfigDict()
     config.score.mode = "auto"  # whole, tiled; auto: whole unless there are more than 8 sizes of pictures
@@ -78,6 +80,15 @@ def whole_pictures(detector: str, preset: str) -> ConfigDict:
     config = get_config()
     config.detector, config.preset = detector, preset
     config.threshold.fitted_on = "train"
+    config.settings = ConfigDict()
+    return config
+
+
+def untrained(detector: str, preset: str) -> ConfigDict:
+    """Where detectors start that learn nothing by steps: normal pictures are looked at once, if at all."""
+    config = get_config()
+    config.detector, config.preset = detector, preset
+    config.train.update(steps=0, batch=8)
     config.settings = ConfigDict()
     return config
 

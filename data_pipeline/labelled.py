@@ -5,7 +5,7 @@ Step k's batch depends on the seed and k alone, as in `stream`, which cuts patch
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -22,6 +22,7 @@ def labelled(
     patch: int = 0,
     masks: int = -1,
     flips: bool = False,
+    kinds: Sequence[str] = (),
     start_step: int = 0,
     process_index: int = 0,
     process_count: int = 1,
@@ -33,25 +34,31 @@ def labelled(
 
     An epoch is all defective pictures and as many good ones, shuffled; see `order`. patch: pixels a side of a window,
     of a defective picture one with a part of the defect; 0 for whole pictures. masks: defective pictures whose outlines
-    are used, drawn at random, fewer being among those of more; -1 for all. flips: mirrored and upside down, too.
+    are used, drawn at random, fewer being among those of more; -1 for all. flips: mirrored and upside down, too. kinds:
+    of defect; with these also "kind" int32 [b], 0 for good and the place of a kind, counted from 1, and an epoch has as
+    many pictures of each, and good ones, as the most frequent of them all has.
 
     Raises ValueError for empty splits, whole pictures of several sizes, windows larger than a picture, a defective
     picture whose mask is empty, and windows of defective pictures without outlines.
     """
     _check(good, defective, batch=batch, patch=patch, masks=masks, process_count=process_count)
+    _check_kinds(kinds, defective)
     count = len(defective)
     known = np.isin(
         np.arange(count), np.random.default_rng((seed, 1)).permutation(count)[: count if masks < 0 else masks]
     )
     known &= [entry.outlined for entry in defective.records]
     own = slice(process_index * batch // process_count, (process_index + 1) * batch // process_count)
-    drawn = itertools.islice(order(count, len(good), seed=seed), start_step * batch, None)
+    which = [1 + kinds.index(entry.kind) for entry in defective.records] if kinds else []
+    every = even_order([*which, *[0] * len(good)], seed=seed) if kinds else order(count, len(good), seed=seed)
+    drawn = itertools.islice(every, start_step * batch, None)
     for step in itertools.count(start_step):
         chosen = list(itertools.islice(drawn, batch))[own]
         rngs = [np.random.default_rng((seed, 2, step, own.start + place)) for place in range(len(chosen))]
         pictures = [(defective[i], known[i]) if i < count else (good[i - count], True) for i in chosen]
         samples = [_arrays(*one, rng, patch=patch, flips=flips) for one, rng in zip(pictures, rngs, strict=True)]
-        yield {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
+        named = {"kind": np.array([which[i] if i < count else 0 for i in chosen], np.int32)} if kinds else {}
+        yield named | {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
 
 
 def order(positives: int, negatives: int, *, seed: int) -> Iterator[int]:
@@ -71,6 +78,18 @@ def order(positives: int, negatives: int, *, seed: int) -> Iterator[int]:
         chosen = np.concatenate([np.tile(np.arange(negatives), whole), some])
         used[some] += 1
         yield from rng.permutation(np.concatenate([np.arange(positives), positives + chosen])).tolist()
+
+
+def even_order(classes: Sequence[int], *, seed: int) -> Iterator[int]:
+    """Endless indices, epoch by epoch: as many of each class as the largest has, each picture of one as often, or once
+    more."""
+    rng = np.random.default_rng((seed, 0))
+    members = [np.flatnonzero(np.equal(classes, one)) for one in np.unique(classes)]
+    most = max(map(len, members))
+    while True:
+        filled = [np.concatenate([np.tile(own, most // len(own)), rng.permutation(own)[: most % len(own)]])
+                  for own in members]  # fmt: skip
+        yield from rng.permutation(np.concatenate(filled)).tolist()
 
 
 def _arrays(sample: Sample, outlined: bool, rng: np.random.Generator, *, patch: int, flips: bool) -> dict:
@@ -122,3 +141,12 @@ def _check(good: Split, defective: Split, *, batch: int, patch: int, masks: int,
     if patch and (0 <= masks < len(defective) or not all(entry.outlined for entry in defective.records)):
         raise ValueError(f"train.patch = {patch} cuts windows about defects, so that all defective pictures need their "
                          "masks; use whole pictures (train.patch=0) where only labels are known")  # fmt: skip
+
+
+def _check_kinds(kinds: Sequence[str], defective: Split) -> None:
+    there = {entry.kind for entry in defective.records}
+    missing = sorted(set(kinds) - there) or sorted(there - set(kinds)) * bool(kinds)
+    if missing:
+        problem = "no defective training picture is of that kind" if missing[0] in kinds else "it is not among them"
+        raise ValueError(f"kind {missing[0]!r}: {problem}; set settings.kinds to those there are: "
+                         f"{', '.join(sorted(there))}")  # fmt: skip

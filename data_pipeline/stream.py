@@ -5,8 +5,10 @@ steps before it, and so that several processes can each make their part of the s
 """
 
 import contextlib
+import functools
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -27,19 +29,22 @@ def patches(
     process_index: int = 0,
     process_count: int = 1,
     patches_per_image: int = 16,
-    masks: bool = False,
+    flips: bool = False,
+    zoom: float = 0.0,
 ) -> Iterator[dict[str, np.ndarray]]:
     """Endless batches {"image": uint8 [b, patch, patch, C]} from step start_step on, with b = batch / process_count.
 
-    A batch is made of groups of patches_per_image patches of one picture, pictures and corners drawn uniformly. With
-    masks=True also "mask" uint8 [b, patch, patch], "label" int32 [b] (1 where the patch holds defect pixels) and
-    "index" int32 [b] (the picture's place in the split). The batches of the processes, concatenated in the order of
-    process_index, are the batch of a single process.
+    A batch is made of groups of patches_per_image patches of one picture, pictures and corners drawn uniformly. flips:
+    half of the patches are mirrored, and half turned upside down. zoom: each is shown larger or smaller by up to this
+    share of its size, bilinear; what lies beyond its border is mirrored. The batches of the processes, concatenated in
+    the order of process_index, are the batch of a single process.
 
     The pictures are read into memory when the stream starts. Raises ValueError where batch does not divide over the
-    processes, a picture is smaller than the patch, or masks are wanted of pictures that nobody has outlined.
+    processes, a picture is smaller than the patch, or zoom is no such share.
     """
-    _check(split, patch, batch, process_index, process_count, masks)
+    _check(split, patch, batch, process_index, process_count)
+    if not 0 <= zoom < 1:
+        raise ValueError(f"train.zoom = {zoom}; give the largest change of size as a share, from 0 to less than 1")
     if patches_per_image < 1 or start_step < 0:
         raise ValueError(f"patches_per_image={patches_per_image}, start_step={start_step}; at least 1 and at least 0")
     own = batch // process_count
@@ -47,12 +52,15 @@ def patches(
     # Whole groups are cut even where a process owns only a part of one, so that the draws stay those of one process.
     groups = range(first // patches_per_image, -(-(first + own) // patches_per_image))
     skipped = first - groups.start * patches_per_image
-    return _stream(split, patch, masks, seed, start_step, groups, patches_per_image, slice(skipped, skipped + own))
+    change = functools.partial(_changed, flips=flips, zoom=zoom)
+    own = slice(skipped, skipped + own)
+    return _stream(split, patch, seed, start_step, groups, patches_per_image, own, change)
 
 
 def _stream(
-    split: Split, patch: int, masks: bool, seed: int, start_step: int, groups: range, patches_per_image: int, own: slice
-) -> Iterator[dict[str, np.ndarray]]:
+    split: Split, patch: int, seed: int, start_step: int, groups: range, patches_per_image: int,
+    own: slice, change: Callable,
+) -> Iterator[dict[str, np.ndarray]]:  # fmt: skip
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     import tensorflow as tf  # 7 s and 700 MB: only where a stream really runs.
@@ -61,14 +69,14 @@ def _stream(
         tf.config.set_visible_devices([], "GPU")  # Else TensorFlow takes the memory JAX needs.
     # Only TensorFlow's own operations from here on: a Python function in the stream would compete with the training
     # loop for the interpreter, and its threads would keep the interpreter from exiting.
-    pictures, raw = _in_memory(split, masks)
+    pictures, raw = _in_memory(split)
     shapes = tf.constant([picture_shape for _, picture_shape in pictures], tf.int32)
     stored = tf.constant([content for content, _ in pictures])
     channels = pictures[0][1][2]
     del pictures
     steps = tf.range(patch)
 
-    def group(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def group(position: tf.Tensor) -> tf.Tensor:
         step, number = position // len(groups), position % len(groups) + groups.start
         key = tf.random.experimental.stateless_fold_in(tf.constant([seed, 0], tf.int64), step)
         key = tf.random.experimental.stateless_fold_in(key, number)
@@ -80,39 +88,52 @@ def _stream(
         x = tf.random.stateless_uniform((patches_per_image, 1, 1), x_key, 0, shape[1] - patch + 1, tf.int32)
         grid = (patches_per_image, patch, patch)
         where = tf.stack([tf.broadcast_to(y + steps[:, None], grid), tf.broadcast_to(x + steps, grid)], -1)
-        return tf.gather_nd(picture, where), tf.fill([patches_per_image], index)
+        return change(tf.gather_nd(picture, where), key)
 
-    def batch(cut: tf.Tensor, index: tf.Tensor) -> dict[str, tf.Tensor]:
-        cut = tf.reshape(cut, (-1, patch, patch, channels))[own]
-        if not masks:
-            return {"image": cut}
-        image, mask = cut[..., :-1], cut[..., -1]
-        label = tf.cast(tf.reduce_any(mask > 0, (1, 2)), tf.int32)
-        return {"image": image, "mask": mask, "label": label, "index": tf.reshape(index, (-1,))[own]}
+    def batch(cut: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"image": tf.reshape(cut, (-1, patch, patch, channels))[own]}
 
     positions = tf.data.Dataset.range(start_step * len(groups), tf.int64.max)
     stream = positions.map(group, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return stream.batch(len(groups), drop_remainder=True).map(batch).prefetch(2).as_numpy_iterator()
 
 
-def _in_memory(split: Split, masks: bool) -> tuple[list[tuple[bytes, tuple[int, int, int]]], bool]:
-    """All pictures of a split as bytes with their shapes, and whether these are plain pixels (or PNG).
+def _changed(cut, key, *, flips: bool, zoom: float):
+    """Patches, a tensor uint8 [N, P, P, C], mirrored and zoomed at random."""
+    import tensorflow as tf
 
-    With masks=True the mask is the last channel.
-    """
-    channels = split[0].image.shape[-1] + masks
+    count, patch = cut.shape[:2]
+    draw = lambda number, low, high: tf.random.stateless_uniform(
+        (count,), tf.random.experimental.stateless_fold_in(key, number), low, high
+    )
+    if flips:
+        for number, axis in ((1, 1), (2, 2)):
+            cut = tf.where(draw(number, 0.0, 1.0)[:, None, None, None] < 0.5, tf.reverse(cut, (axis,)), cut)
+    if zoom:
+        margin = math.ceil(zoom * patch / 2)
+        around = tf.pad(cut, ((0, 0), (margin, margin), (margin, margin), (0, 0)), "SYMMETRIC")
+        last = patch + 2 * margin - 1
+        reach = draw(3, 1 - zoom, 1 + zoom) * (patch - 1) / 2 / last  # of half a window, in units of the padded side
+        boxes = tf.stack([0.5 - reach, 0.5 - reach, 0.5 + reach, 0.5 + reach], 1)
+        zoomed = tf.image.crop_and_resize(tf.cast(around, tf.float32), boxes, tf.range(count), (patch, patch))
+        cut = tf.cast(tf.round(zoomed), tf.uint8)
+    return cut
+
+
+def _in_memory(split: Split) -> tuple[list[tuple[bytes, tuple[int, int, int]]], bool]:
+    """All pictures of a split as bytes with their shapes, and whether these are plain pixels (or PNG)."""
+    channels = split[0].image.shape[-1]
     raw = sum(entry.height * entry.width * channels for entry in split.records) <= RAW_BYTES
 
     def content(index: int) -> tuple[bytes, tuple[int, int, int]]:
-        sample = split[index]
-        pixels = np.concatenate([sample.image, sample.mask[..., None]], -1) if masks else sample.image
+        pixels = split[index].image
         return (pixels.tobytes() if raw else png(pixels)), pixels.shape
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(content, range(len(split)))), raw
 
 
-def _check(split: Split, patch: int, batch: int, process_index: int, process_count: int, masks: bool) -> None:
+def _check(split: Split, patch: int, batch: int, process_index: int, process_count: int) -> None:
     if not 0 <= process_index < process_count:
         raise ValueError(f"process_index={process_index} of process_count={process_count}; count processes from 0")
     if batch < 1 or batch % process_count:
@@ -129,5 +150,3 @@ def _check(split: Split, patch: int, batch: int, process_index: int, process_cou
                 f"picture {entry.id} is {entry.height} x {entry.width} pixels (height x width), smaller than the patch "
                 f"of {patch} x {patch}; use a smaller patch, or enlarge the pictures with scale= or size="
             )
-        if masks and not entry.outlined:
-            raise ValueError(f"picture {entry.id} is defective but has no mask; add one, or stream with masks=False")

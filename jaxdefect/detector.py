@@ -1,4 +1,4 @@
-"""What a detector is: three pure functions over an opaque state, and where detectors are found.
+"""What a detector is: a few pure functions over an opaque state, and where detectors are found.
 
 Images are [B, H, W, C] float32 in [0, 1]; a higher score is worse. Everything a method does while it trains (several
 players, phases, a memory) stays inside `step`, so the loop that calls it never learns what "adversarial" means.
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 State = Any  # A pytree: parameters, batch statistics, optimiser states, memory, what calibration gathered.
 
@@ -25,6 +26,7 @@ class Batch(NamedTuple):
     other: jax.Array | None = None  # [B, H, W, C], each a picture of the other half of the training set
     outlined: jax.Array | None = None  # [B] float32, 0 where a defective picture has no mask: only its label is known
     features: jax.Array | None = None  # [B, F] float32, what a frozen backbone makes of each picture
+    kind: jax.Array | None = None  # [B] int32, 0 is good, the others are kinds of defect in the order of the config
 
 
 class Scores(NamedTuple):
@@ -36,6 +38,14 @@ class Scores(NamedTuple):
     surface: jax.Array | None = None  # [B] int32
     classes: jax.Array | None = None  # [B, K] how well each surface class fits; the higher the better
     embedding: jax.Array | None = None  # [B, A] the attributes a picture seems to have
+    kinds: jax.Array | None = None  # [B, 1 + K] how likely a picture is good, or has each kind of defect; rows sum to 1
+    boxes: jax.Array | None = None  # [B, N, 5] top, left, bottom, right in pixels, and a score; 0 where there is none
+
+
+def no_training(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+    """The step of a detector that learns nothing by steps: its config says train.steps = 0."""
+    del batch, key
+    return state, {"loss": jnp.zeros(())}
 
 
 def no_calibration(state: State, images: jax.Array) -> State:
@@ -44,22 +54,29 @@ def no_calibration(state: State, images: jax.Array) -> State:
     return state
 
 
+def nothing_to_close(state: State) -> State:
+    """For a detector that scores with what calibration gathered as it is."""
+    return state
+
+
 class Detector(NamedTuple):
-    """The seam between methods and everything else. All four functions are pure and jit-able.
+    """The seam between methods and everything else. All its functions are pure and jit-able.
 
     init:      (key, batch) -> state.
     step:      (state, batch, key) -> (state, metrics); one update of every player. `metrics` holds scalars, `loss`
                among them. The key is the same on every device: noise per sample takes `parallel.sample_keys`.
     score:     (state, images) -> Scores. Depends on nothing but the state and that image: not on its neighbours. A
                detector with a frozen backbone also takes [B, F], the features of images.
-    calibrate: (state, images) -> state, folded over the normal training images once trained. Thresholds are then fitted
-               on held-out images that neither has seen.
+    calibrate: (state, images) -> state, folded over the normal training images once trained: each once, in their order.
+               Thresholds are then fitted on held-out images that neither has seen.
+    close:     state -> state, once, when all have been folded in: what is costly and the same for every picture scored.
     """
 
     init: Callable[[jax.Array, Batch], State]
     step: Callable[[State, Batch, jax.Array], tuple[State, dict[str, jax.Array]]]
     score: Callable[[State, jax.Array], Scores]
     calibrate: Callable[[State, jax.Array], State] = no_calibration
+    close: Callable[[State], State] = nothing_to_close
 
 
 def check_size(batch: Batch, size: int) -> None:

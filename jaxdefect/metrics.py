@@ -32,6 +32,44 @@ def decision_figures(hits: int, defective: int, predicted: int) -> dict:
     }
 
 
+def decision_report(defective: np.ndarray, flagged: np.ndarray) -> dict[str, dict]:
+    """precision, recall, f1 and support (pictures) of `good` and `defective`, and of both: their `macro` average and
+    the one `weighted` by support. Averages are None where one of the two is.
+
+    defective, flagged: bool [N]. Source: the form of Garzo, Miklos and Herbai's Figure 7, which is scikit-learn's.
+    """
+    rows = {}
+    for name, true, called in (("good", ~defective, ~flagged), ("defective", defective, flagged)):
+        figures = decision_figures(int(np.sum(true & called)), int(true.sum()), int(called.sum()))
+        rows[name] = figures | {"support": int(true.sum())}
+    both = [rows["good"], rows["defective"]]
+    support = [row["support"] for row in both]
+    for name, weights in (("macro", (1, 1)), ("weighted", support)):
+        rows[name] = {key: _average([row[key] for row in both], weights) for key in ("precision", "recall", "f1")}
+        rows[name]["support"] = sum(support)
+    return rows
+
+
+def _average(values: Sequence[float | None], weights: Sequence[float]) -> float | None:
+    return None if None in values or not sum(weights) else float(np.average(values, weights=weights))
+
+
+def kind_figures(true: Sequence[int], kinds: np.ndarray) -> dict:
+    """figures.kinds of result.json: how well good pictures and kinds of defect are told apart by the likeliest of them.
+
+    true: the place of each picture's class, 0 for good; kinds [N, 1 + K]. accuracy: the share named rightly.
+    mean_recall: its mean over the classes there are; named: among defective pictures, the share whose kind is right.
+    """
+    true, named = np.asarray(true), np.argmax(kinds, 1)
+    right = named == true
+    recalls = [float(np.mean(right[true == place])) for place in np.unique(true)]
+    return {
+        "accuracy": float(np.mean(right)) if len(right) else None,
+        "mean_recall": float(np.mean(recalls)) if recalls else None,
+        "named": float(np.mean(right[true > 0])) if (true > 0).any() else None,
+    }
+
+
 def picture_figures(
     maps: Sequence[Array], masks: Sequence[Array], threshold: float | None, *, predicted: Sequence[Array] | None = None
 ) -> list[dict]:
@@ -65,6 +103,7 @@ def image_figures(scores: Sequence[float], labels: Sequence[int], threshold: flo
         "accuracy": float(np.mean(flagged == defective)) if len(flagged) else None,
         "misses": int(defective.sum()) - hits,
         "false_alarms": int(flagged.sum()) - hits,
+        "report": decision_report(defective, flagged),
         "oracle": best_f1(counts),
     }
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from jaxdefect import parallel
@@ -14,8 +15,15 @@ def average_over_devices() -> optax.GradientTransformation:
     return optax.stateless(lambda gradients, params: parallel.mean(gradients))
 
 
-def adam(learning_rate: float, *, b1: float = 0.9, b2: float = 0.999) -> optax.GradientTransformation:
-    """Adam over device-averaged gradients. The learning rate may be a tracer."""
+def step_decay(rate: float | jax.Array, factor: float | jax.Array, every: int) -> optax.Schedule:
+    """A learning rate that is multiplied by `factor` after each `every` updates (StepLR). Floats may be tracers."""
+    return lambda count: rate * jnp.asarray(factor, jnp.float32) ** (count // every)
+
+
+def adam(
+    learning_rate: float | jax.Array | optax.Schedule, *, b1: float = 0.9, b2: float = 0.999
+) -> optax.GradientTransformation:
+    """Adam over device-averaged gradients. The learning rate may be a tracer, or a schedule of one."""
     return optax.chain(average_over_devices(), optax.adam(learning_rate, b1=b1, b2=b2))
 
 

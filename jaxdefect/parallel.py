@@ -76,12 +76,12 @@ def split(tree: Any) -> Any:
 
 
 def compile_step(
-    advance: Callable[..., tuple[Any, dict[str, jax.Array]]], *, split_inputs: bool
+    advance: Callable[..., tuple[Any, dict[str, jax.Array]]], *, split_inputs: bool, overwrite: bool = True
 ) -> Callable[..., tuple[Any, dict[str, jax.Array]]]:
     """Compiles one run's `advance(state, inputs, step, key) -> (state, metrics)` for all devices.
 
-    The state goes in and comes out whole and is overwritten in place; `inputs` are split over the devices (their
-    leading axis) or given whole to each; metrics are averaged.
+    The state goes in and comes out whole and is overwritten in place (unless overwrite is False); `inputs` are split
+    over the devices (their leading axis) or given whole to each; metrics are averaged.
     """
 
     def on_each_device(rank, state, inputs, step, key):
@@ -94,7 +94,7 @@ def compile_step(
         axis_name=AXIS,
         in_axes=(0, None, 0 if split_inputs else None, None, None),
         out_axes=None,
-        donate_argnums=(1,),
+        donate_argnums=(1,) if overwrite else (),
     )
     return functools.partial(mapped, split(np.arange(jax.local_device_count())))
 

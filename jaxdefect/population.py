@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxdefect import parallel, train
 from jaxdefect.convolution import convolutions
-from jaxdefect.detector import Batch, Detector, Scores, State, no_calibration
+from jaxdefect.detector import Batch, Detector, Scores, State, no_calibration, no_training, nothing_to_close
 from jaxdefect.feed import Feed
 
 MEMORY_SHARE = 0.8  # of what an accelerator has, for the states and activations of a population
@@ -41,11 +41,11 @@ def family(make: Callable[..., Detector], settings: dict[str, Any]) -> tuple[Det
     static = {name: _hashable(value) for name, value in settings.items() if name not in numbers}
     which = (make, tuple(sorted(static.items())))
     if which not in _families:
-        _families[which] = _with_numbers(make, static, calibrates=example.calibrate is not no_calibration)
+        _families[which] = _with_numbers(make, static, example)
     return _families[which], numbers
 
 
-def _with_numbers(make: Callable[..., Detector], static: dict[str, Any], *, calibrates: bool) -> Detector:
+def _with_numbers(make: Callable[..., Detector], static: dict[str, Any], example: Detector) -> Detector:
     detector = lambda numbers: make(**static, **numbers)
 
     def init(key: jax.Array, batch: Batch, numbers: dict[str, jax.Array]) -> Member:
@@ -61,7 +61,16 @@ def _with_numbers(make: Callable[..., Detector], static: dict[str, Any], *, cali
     def calibrate(member: Member, images: jax.Array) -> Member:
         return member._replace(state=detector(member.numbers).calibrate(member.state, images))
 
-    return Detector(init, step, score, calibrate if calibrates else no_calibration)
+    def close(member: Member) -> Member:
+        return member._replace(state=detector(member.numbers).close(member.state))
+
+    return Detector(
+        init,
+        no_training if example.step is no_training else step,
+        score,
+        no_calibration if example.calibrate is no_calibration else calibrate,
+        nothing_to_close if example.close is nothing_to_close else close,
+    )
 
 
 def _hashable(value: Any) -> Any:

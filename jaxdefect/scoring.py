@@ -82,3 +82,9 @@ def calibrate(detector: Detector, state: State, images: jax.Array, *, tiles: Til
     if tiles:
         images = cut(images, tiles).reshape(-1, tiles.size, tiles.size, images.shape[-1])
     return detector.calibrate(state, images)
+
+
+@functools.partial(jax.jit, static_argnames="detector")
+def close(detector: Detector, state: State) -> State:
+    """What a detector makes of all it was calibrated on."""
+    return detector.close(state)

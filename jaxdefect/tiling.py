@@ -1,6 +1,7 @@
 """Pictures cut into overlapping tiles and stitched together again. Arrays are [B, H, W, ...]."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -79,3 +80,19 @@ def stitch(pieces: jax.Array, tiles: Tiles, *, height: int, width: int) -> jax.A
     pieces = jnp.moveaxis(pieces, 3, 2)  # [B, rows, size, columns, size, ...]
     joined = join(join(pieces, columns, 3), rows, 1)
     return joined[:, :height, :width]
+
+
+def redrawn(redraw: Callable[[jax.Array], jax.Array], images: jax.Array, tiles: Tiles) -> jax.Array:
+    """Pictures [B, H, W, C] of any size from a network of one: redraw takes and gives [N, size, size, C].
+
+    Mirrored all around by half an overlap, so that no pixel lies at the edge of a tile, where it is redrawn worst;
+    pictures of the size of a tile are redrawn as they are.
+    """
+    (height, width), margin = images.shape[1:3], tiles.overlap // 2
+    if height == width == tiles.size:
+        return redraw(images)
+    around = jnp.pad(images, ((0, 0), (margin, margin), (margin, margin), (0, 0)), "symmetric")
+    pieces = cut(around, tiles)
+    rebuilt = redraw(pieces.reshape(-1, *pieces.shape[3:])).reshape(pieces.shape)
+    whole = stitch(rebuilt, tiles, height=height + 2 * margin, width=width + 2 * margin)
+    return whole[:, margin : margin + height, margin : margin + width]

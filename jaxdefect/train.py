@@ -15,6 +15,8 @@ from jaxdefect.checkpoint import Checkpoints
 from jaxdefect.detector import Detector, State
 from jaxdefect.feed import Feed
 
+VALIDATED = 4  # batches of held-out pictures
+
 
 class Fit(NamedTuple):
     state: State
@@ -32,7 +34,7 @@ class Program(NamedTuple):
 
     init: a fresh state. place: puts a state on the devices, where `advance` may overwrite it in place. advance: (state,
     step, count) -> (state, metrics), `count` steps from `step` on. fetch: undoes `place`. scans: whether several steps
-    may go in one call.
+    may go in one call. validate: state -> the metrics of held-out pictures, where there are any.
     """
 
     init: Callable[[], State]
@@ -40,10 +42,16 @@ class Program(NamedTuple):
     advance: Callable[[State, int, int], tuple[State, dict[str, jax.Array]]]
     fetch: Callable[[State], State]
     scans: bool
+    validate: Callable[[State], dict[str, jax.Array]] | None = None
 
 
-def one_run(detector: Detector, feed: Feed, *, key: jax.Array, batch: int, numbers: Any = None) -> Program:
+def one_run(
+    detector: Detector, feed: Feed, *, key: jax.Array, batch: int, numbers: Any = None, held_out: Feed | None = None
+) -> Program:
     """One run on all devices. batch: samples per step over all devices and processes; numbers: see `population.family`.
+
+    held_out: pictures that are not trained on. Their metrics are those a step would have reported that is then not
+    taken, averaged over VALIDATED batches, always the same.
 
     Runs of one detector and one feed share what is compiled, whatever their keys and numbers.
     """
@@ -53,8 +61,16 @@ def one_run(detector: Detector, feed: Feed, *, key: jax.Array, batch: int, numbe
         compiled = compile_advance(detector, feed.cut, feed.split, batch, count)
         return compiled(state, feed.inputs(step), step, key)
 
+    def validate(state):
+        judge = compile_judge(detector, held_out.cut, held_out.split, batch)
+        rows = jax.device_get([judge(state, held_out.inputs(i), i, key)[1] for i in range(VALIDATED)])
+        return jax.tree.map(lambda *values: np.mean(values), *rows)
+
     fresh = lambda: init(detector, feed, key=key, batch=batch, numbers=numbers)
-    return Program(fresh, parallel.replicate, advance, fetch=lambda state: state, scans=scans(feed))
+    return Program(
+        fresh, parallel.replicate, advance, fetch=lambda state: state, scans=scans(feed),
+        validate=validate if held_out else None,
+    )  # fmt: skip
 
 
 def scans(feed: Feed) -> bool:
@@ -98,9 +114,10 @@ def fit(
 
     Every `log_every` steps the metrics averaged since the last time go to `on_log(step, metrics, state)`; every
     `save_every` steps (a multiple of it) a checkpoint is written. patience: stop after so many loggings without a lower
-    loss; 0 never stops. The batch of step k depends on (key, k) only, so a resumed run equals an unbroken one bit for
-    bit. Metrics are floats, or lists with a float for each of many runs, of which the lowest loss counts. Raises
-    Diverged when the loss (of every run) is NaN or infinite.
+    loss; 0 never stops. Metrics of held-out pictures are named val_...; where there are any, val_loss is the one that
+    counts. The batch of step k depends on (key, k) only, so a resumed run equals an unbroken one bit for bit. Metrics
+    are floats, or lists with a float for each of many runs, of which the lowest loss counts. Raises Diverged when the
+    loss (of every run) is NaN or infinite.
     """
     if log_every < 1 or save_every % log_every:
         raise ValueError(f"train.save_every = {save_every} must be a multiple of train.log_every = {log_every}; "
@@ -120,8 +137,10 @@ def fit(
             continue
         averaged = {name: np.mean([m[name] for m in jax.device_get(recent)], 0).tolist() for name in metrics}
         recent.clear()
+        if program.validate:
+            averaged |= {f"val_{name}": float(value) for name, value in program.validate(state).items()}
         _check_finite(averaged, done, checkpoints)
-        loss = float(np.nanmin(averaged["loss"]))
+        loss = float(np.nanmin(averaged["val_loss" if program.validate else "loss"]))
         waited = 0 if loss < best else waited + 1
         best = min(best, loss)
         on_log(done, averaged, state)
@@ -138,6 +157,14 @@ def compile_advance(
     """One run's `count` steps as one compiled call over all devices: (state, inputs, step, key) -> (state, metrics)."""
     steps = several_steps(detector, cut, batch=batch // jax.device_count(), count=count)
     return parallel.compile_step(steps, split_inputs=split_inputs)
+
+
+@functools.lru_cache(maxsize=16)
+def compile_judge(detector: Detector, cut: Callable, split_inputs: bool, batch: int) -> Callable:
+    """What a step would report that is not taken, compiled: (state, inputs, step, key) -> (nothing, metrics)."""
+    step = several_steps(detector, cut, batch=batch // jax.device_count(), count=1)
+    judge = lambda *args: ((), step(*args)[1])
+    return parallel.compile_step(judge, split_inputs=split_inputs, overwrite=False)
 
 
 def several_steps(detector: Detector, cut: Callable, *, batch: int, count: int) -> Callable:

@@ -7,6 +7,7 @@
     python -m launch.bench --sweep --page docs/benchmarks.md     # a curve of many runs, in three ways
     python -m launch.bench --frechet --page docs/benchmarks.md   # the Frechet Markov distance, beside scipy
     python -m launch.bench --two-stage --page docs/benchmarks.md # surface, defect, both; the 15 x 15 layer
+    python -m launch.bench --pruned --page docs/benchmarks.md    # full detectors beside ones of half the channels
 
 Ours and theirs take turns, and the ratio quoted is the median over turns of theirs / ours: above 1, ours is faster.
 """
@@ -29,7 +30,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxdefect import feed, scoring, train
-from launch import bench_frechet, bench_sweep, bench_two_stage, experiment, start
+from launch import bench_frechet, bench_prune, bench_sweep, bench_two_stage, experiment, start
 from launch import config as configs
 
 BATCHES = (1, 8)
@@ -45,6 +46,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--steps", type=int, help="training steps per turn (default: 10; of --sweep on a GPU: 1000)")
     parser.add_argument("--sweep", action="store_true", help="a curve of many runs instead, in three ways")
     parser.add_argument("--two-stage", action="store_true", help="the two-stage system and its widest layer instead")
+    parser.add_argument("--pruned", action="store_true", help="full detectors beside pruned ones instead")
     parser.add_argument("--frechet", action="store_true", help="the Frechet Markov distance and MAA's scoring instead")
     parser.add_argument("--runs", type=int, help="of --sweep (default: 4; on a GPU: 50)")
     parser.add_argument("--side", type=int, default=1024, help="of the pictures detected in, pixels (default: 1024)")
@@ -60,6 +62,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     if arguments.two_stage:
         result = bench_two_stage.bench_two_stage(turns=arguments.turns)
         return told(arguments, result, bench_two_stage.as_section, command=words)
+    if arguments.pruned:
+        return told(arguments, bench_prune.bench_prune(turns=arguments.turns), bench_prune.as_section, command=words)
     if arguments.frechet:
         result = bench_frechet.bench_frechet(turns=arguments.turns, preset=arguments.preset or "paper")
         return told(arguments, result, bench_frechet.as_section, command=words)
@@ -77,8 +81,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     if theirs:
         result["versions"]["torch"] = theirs.version
         result["threads"] = theirs.threads
-    text = json.dumps(result, indent=2)
-    print(text)
+    print(json.dumps(result, indent=2))
     if arguments.out:
         experiment.write_json(arguments.out, result)
     if arguments.page:

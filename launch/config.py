@@ -14,7 +14,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 import jaxdefect
-from configs import attributes
+from configs import attributes, base
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -186,8 +186,16 @@ def read(path: Path) -> ConfigDict:
 
 
 def from_dict(fields: dict[str, Any]) -> ConfigDict:
-    """The config of what `to_json` wrote: lists become tuples again."""
-    return ConfigDict(_tuples(fields))
+    """The config of what `to_json` wrote: lists become tuples again.
+
+    A field that came after it was written stands at what it is in configs/base.py: as if it were not there.
+    """
+    config = base.get_config().to_dict()
+    written = _tuples(fields)
+    for section, values in written.items():
+        known = config.get(section)
+        config[section] = known | values if isinstance(known, dict) and isinstance(values, dict) else values
+    return ConfigDict(config)
 
 
 def _tuples(value: Any) -> Any:

@@ -25,6 +25,11 @@ class Detected(NamedTuple):
     surface: int | None = None
     classes: np.ndarray | None = None  # float32 [K]
     embedding: np.ndarray | None = None  # float32 [A]
+    kinds: np.ndarray | None = None  # float32 [1 + K]: good, and each kind of defect
+    boxes: np.ndarray | None = None  # float32 [N, 5]: top, left, bottom, right in pixels, and a score
+
+
+TOLD = ("surface", "classes", "embedding", "kinds", "boxes")  # what detectors may say of a picture beside its score
 
 
 def detect_picture(run: Run, image: np.ndarray, size: tuple[int, int], *, tiles, level, min_area: int) -> Detected:
@@ -41,12 +46,18 @@ def detect_picture(run: Run, image: np.ndarray, size: tuple[int, int], *, tiles,
     if scored is not None and not same:
         scored = enlarged(scored, size)
         mask = without_small(scored > levels[0], min_area)
-    return Detected(float(scores.image[0]), scored, mask, crop(scores.reconstruction), *_surface(scores, 0))
+    said = told(scores, 0)
+    if "boxes" in said:
+        down, across = size[0] / height, size[1] / width
+        found = said["boxes"][said["boxes"][:, 4] > 0]
+        said["boxes"] = (found * np.array([down, across, down, across, 1])).astype(np.float32)
+    return Detected(float(scores.image[0]), scored, mask, crop(scores.reconstruction), **said)
 
 
-def _surface(scores: Scores, place: int) -> tuple[int | None, np.ndarray | None, np.ndarray | None]:
-    one = lambda values: None if values is None else values[place]
-    return None if scores.surface is None else int(scores.surface[place]), one(scores.classes), one(scores.embedding)
+def told(scores: Scores, place: int) -> dict:
+    """What a detector says of one picture of a batch beside its score, its map and its reconstruction."""
+    said = {name: getattr(scores, name)[place] for name in TOLD if getattr(scores, name) is not None}
+    return said | ({"surface": int(said["surface"])} if "surface" in said else {})
 
 
 def each(run: Run, data: Data, split: Split) -> Iterator[Detected]:
@@ -57,7 +68,7 @@ def each(run: Run, data: Data, split: Split) -> Iterator[Detected]:
     if features.cached(run.config):
         scores = jax.device_get(jax.jit(run.detector.score)(run.state, features.of(run.config, data, split)))
         for place in range(len(split)):
-            yield Detected(float(scores.image[place]), None, None, None, *_surface(scores, place))
+            yield Detected(float(scores.image[place]), None, None, None, **told(scores, place))
         return
     tiles = experiment.tiles_of(run.config, experiment.sizes_of(split))
     for sample in split:

@@ -12,8 +12,8 @@ import jax
 import numpy as np
 
 from data_pipeline.record import Sample
-from jaxdefect import metrics, population, postprocess
-from launch import detection, experiment, files, logs, thresholds
+from jaxdefect import box_metrics, metrics, population, postprocess
+from launch import detection, experiment, files, logs, thresholds, told
 from launch.detection import Detected, detect_picture
 from launch.experiment import Data, Run
 from launch.scored import score_test
@@ -46,6 +46,12 @@ def evaluate(run: Run, data: Data, workdir: Path, *, show: Sequence[str] | None 
         surfaces = told_apart(run, scored, image.value)
         if surfaces:
             found["figures"]["surfaces"] = surfaces.pop("figures")
+        kinds = told.kinds(run, scored)
+        if kinds:
+            found["figures"]["kinds"] = kinds.pop("figures")
+        if scored.boxes is not None and scored.outlined:
+            truths = told.true_boxes(run, data, scored.masks)
+            found["figures"]["boxes"] = box_metrics.box_figures(scored.boxes, truths, threshold=image.value)
         found["figures"]["image"] |= thresholds.at_gammas(fitted, run.config.threshold.gammas, scored.scores, labels)
         rows = found["pictures"] or [{} for _ in scored.records]
         predictions = [
@@ -70,6 +76,7 @@ def evaluate(run: Run, data: Data, workdir: Path, *, show: Sequence[str] | None 
         "dataset": describe(run, data), "figures": found["figures"], "curves": found["curves"],
         "thresholds": {"pixel": pixel._asdict(), "image": image._asdict()},
         "fitted": fitted.as_json(), "state": carried(run.state), **({"surfaces": surfaces} if surfaces else {}),
+        **({"kinds": kinds} if kinds else {}),
         "timings": {
             **run.timings, "score_ms_per_image": scored.milliseconds, "pictures_per_s": 1e3 / scored.milliseconds,
             **({"score_mb": detection.memory(run, data.seen.test[0].image)} if run.config.report.memory else {}),
@@ -158,6 +165,8 @@ def picture_arrays(original: Sample, seen: np.ndarray, found: Detected) -> dict[
     """What the report shows of a picture; what the detector does not give is left out."""
     height, width = original.image.shape[:2]
     arrays = {"image": original.image}
+    if found.boxes is not None:
+        arrays["boxes"] = found.boxes
     if found.map is not None:
         arrays |= {"map": found.map, "mask": found.mask.astype(np.uint8)}
     if found.reconstruction is not None:

@@ -19,6 +19,7 @@ import jaxdefect
 from data_pipeline import pictures
 from jaxdefect import feed, parallel, population, scoring, tiling, train
 from jaxdefect.checkpoint import Checkpoints
+from jaxdefect.detector import no_calibration, no_training
 from launch import config as configs
 from launch import files, logs
 
@@ -79,10 +80,10 @@ def as_seen(config: ConfigDict, original: np.ndarray) -> np.ndarray:
 def make_detector(config: ConfigDict) -> tuple[jaxdefect.Detector, dict[str, np.ndarray]]:
     """The detector of a config, shared by all configs that differ from it in numbers only, and its numbers."""
     make, settings = jaxdefect.load(config.detector), config.settings.to_dict()
-    takes = [about for about in inspect.signature(make).parameters.values() if about.kind is about.KEYWORD_ONLY]
-    if takes:
-        missing = {about.name for about in takes if about.default is about.empty} - set(settings)
-        wrong = sorted(missing | set(settings) - {about.name for about in takes})
+    takes = list(inspect.signature(make).parameters.values())
+    if not (takes and takes[-1].kind is takes[-1].VAR_KEYWORD):  # Which passes settings on to another.
+        missing = {one.name for one in takes if one.default is one.empty} - set(settings)
+        wrong = sorted(missing | set(settings) - {one.name for one in takes})
         if wrong:
             what = "missing" if wrong[0] in missing else "unknown"
             raise ValueError(f"settings.{wrong[0]} is {what} for {config.detector}; a run of another version: "
@@ -115,16 +116,22 @@ def on_canvas(image: np.ndarray, tiles: tiling.Tiles | None) -> np.ndarray:
     return np.pad(image, ((0, tall - image.shape[0]), (0, wide - image.shape[1]), (0, 0)), "symmetric")[None]
 
 
-def train_run(config: ConfigDict, workdir: Path, data: Data, source: feed.Feed) -> Run:
-    """Trains (or resumes, or finds finished) the run of a folder and calibrates it. source: as `make_feed` gives."""
+def train_run(
+    config: ConfigDict, workdir: Path, data: Data, source: feed.Feed, held_out: feed.Feed | None = None
+) -> Run:
+    """Trains (or resumes, or finds finished) the run of a folder and calibrates it.
+
+    source, held_out: the feeds of what is trained on, and of what training is validated on, as `feeds` makes them.
+    """
     detector, numbers = make_detector(config)
     knobs = config.train
+    steps = 0 if detector.step is no_training else knobs.steps
     checkpoints = Checkpoints(workdir / "checkpoints")
     side = 8 * knobs.patch or None
     example = data.seen.train[0].image[:side, :side] if knobs.labels != "surfaces" else None  # Nothing to be drawn.
     started = time.monotonic()
     with logs.progress_bar() as bar, contextlib.closing(checkpoints):
-        log = logs.TrainingLog(workdir, steps=knobs.steps, bar=bar)
+        log = logs.TrainingLog(workdir, steps=steps, bar=bar)
 
         def on_log(step, metrics, state):
             if parallel.is_main():
@@ -133,11 +140,11 @@ def train_run(config: ConfigDict, workdir: Path, data: Data, source: feed.Feed) 
                     log.pictures(step, strip(detector, jax.device_get(state), example))
 
         program = train.one_run(
-            detector, source, key=jax.random.key(config.seed), batch=knobs.batch, numbers=numbers
+            detector, source, key=jax.random.key(config.seed), batch=knobs.batch, numbers=numbers, held_out=held_out
         )  # fmt: skip
         with contextlib.closing(log):
             fit = train.fit(
-                program, steps=knobs.steps, log_every=knobs.log_every, save_every=knobs.save_every,
+                program, steps=steps, log_every=knobs.log_every, save_every=knobs.save_every,
                 patience=knobs.patience, checkpoints=checkpoints, on_log=on_log,
             )  # fmt: skip
         state = jax.device_get(fit.state)
@@ -158,7 +165,7 @@ def train_run(config: ConfigDict, workdir: Path, data: Data, source: feed.Feed) 
 
 def calibrate(config: ConfigDict, detector: jaxdefect.Detector, state: Any, data: Data) -> Any:
     """Folds the normal training pictures into the state; those held out are for the thresholds."""
-    if detector.calibrate is jaxdefect.detector.no_calibration:
+    if detector.calibrate is no_calibration:
         return state
     tiles = tiles_of(config, sizes_of(data.seen.train))
     with logs.progress_bar() as bar:
@@ -166,7 +173,7 @@ def calibrate(config: ConfigDict, detector: jaxdefect.Detector, state: Any, data
         for sample in data.seen.train:
             state = scoring.calibrate(detector, state, on_canvas(sample.image, tiles), tiles=tiles)
             bar.advance(task)
-    return jax.device_get(state)
+    return jax.device_get(scoring.close(detector, state))
 
 
 def strip(detector: jaxdefect.Detector, state: Any, image: np.ndarray) -> np.ndarray:

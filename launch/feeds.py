@@ -12,7 +12,8 @@ from jaxdefect import feed
 from launch import features
 from launch.experiment import Data, sizes_of
 
-LABELS = ("none", "masks", "surfaces")
+PATCHES_OF_ONE = 16  # picture in a batch of the stream, so that few are decoded
+LABELS = ("none", "masks", "kinds", "surfaces")
 
 
 def make_feed(config: ConfigDict, data: Data) -> feed.Feed:
@@ -20,17 +21,21 @@ def make_feed(config: ConfigDict, data: Data) -> feed.Feed:
     knobs = config.train
     if knobs.labels not in LABELS:
         raise ValueError(f"train.labels = {knobs.labels!r} is not known; use {', '.join(LABELS)}")
-    if knobs.labels == "masks":
+    if knobs.zoom and knobs.labels != "none":
+        raise ValueError(f"train.zoom = {knobs.zoom} with train.labels = {knobs.labels!r}; only good pictures "
+                         "are shown at other sizes: use 0")  # fmt: skip
+    if knobs.labels in ("masks", "kinds"):
         return with_masks(config, data)
     return with_surfaces(config, data) if knobs.labels == "surfaces" else good_pictures(config, data.seen.train)
 
 
 def with_masks(config: ConfigDict, data: Data) -> feed.Feed:
-    """As many defective as good pictures, with masks where `train.masks` allows."""
+    """As many defective as good pictures, with masks where `train.masks` allows, or as many of each kind of defect."""
     knobs = config.train
+    kinds = tuple(config.settings.kinds) if knobs.labels == "kinds" else ()
     batches = functools.partial(
         data_pipeline.labelled, data.seen.train, data.seen.defective, batch=knobs.batch, seed=config.seed,
-        patch=knobs.patch, masks=knobs.masks, flips=knobs.flips,
+        patch=knobs.patch, masks=knobs.masks, flips=knobs.flips, kinds=kinds,
         process_index=jax.process_index(), process_count=jax.process_count(),
     )  # fmt: skip
     return feed.stream(lambda step: batches(start_step=step))
@@ -72,6 +77,7 @@ def good_pictures(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
     knobs = config.train
     halves = feed.halved(len(split), seed=config.data.seed) if knobs.pairs else None
     picture = lambda index: split[index % len(split)]  # A single picture is both halves.
+    whole = max(max(size) for size in sizes_of(split)) == knobs.patch
     if not too_large(config, split):
         samples = [picture(i) for i in range(len(split) if halves is None else len(halves))]
         ids = [sample.id for sample in samples]
@@ -79,7 +85,8 @@ def good_pictures(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
 
     def patches(step: int, pictures: data_pipeline.Split = split, seed: int = config.seed) -> Iterator[dict]:
         return data_pipeline.patches(
-            pictures, patch=knobs.patch, batch=knobs.batch, seed=seed, start_step=step,
+            pictures, patch=knobs.patch, batch=knobs.batch, seed=seed, start_step=step, flips=knobs.flips,
+            zoom=knobs.zoom, patches_per_image=1 if whole else PATCHES_OF_ONE,
             process_index=jax.process_index(), process_count=jax.process_count(),
         )  # fmt: skip
 
@@ -95,15 +102,32 @@ def good_pictures(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
 def streams(config: ConfigDict, data: Data) -> bool:
     """Whether the batches come from the host, one seed's, instead of pictures kept on the devices."""
     if config.train.labels != "none":
-        return config.train.labels == "masks"
+        return config.train.labels in ("masks", "kinds")
     return too_large(config, data.seen.train)
 
 
 def too_large(config: ConfigDict, split: data_pipeline.Split) -> bool:
-    """Whether good pictures are streamed from the host instead of kept on the devices."""
+    """Whether good pictures are streamed from the host instead of kept on the devices.
+
+    They are where they do not fit there, or are shown in other ways than as they are.
+    """
     knobs = config.train
     sizes = np.array(sizes_of(split))
     mebibytes = len(sizes) * int(np.prod(sizes.max(0))) * config.data.channels / 2**20
     if knobs.feed not in ("auto", "resident", "stream"):
         raise ValueError(f"train.feed = {knobs.feed!r} is not known; use auto, resident or stream")
-    return knobs.feed == "stream" or (knobs.feed == "auto" and mebibytes > knobs.resident_limit)
+    changed = knobs.flips or knobs.zoom > 0
+    if changed and knobs.feed == "resident":
+        raise ValueError(f"train.feed = 'resident' with train.flips = {knobs.flips} and train.zoom = {knobs.zoom}; "
+                         "pictures are mirrored and zoomed in the stream: use auto or stream")  # fmt: skip
+    return changed or knobs.feed == "stream" or (knobs.feed == "auto" and mebibytes > knobs.resident_limit)
+
+
+def held_out(config: ConfigDict, data: Data) -> feed.Feed | None:
+    """Good pictures kept from training, as they are, where a config validates on them."""
+    if not config.train.validate:
+        return None
+    if config.train.labels != "none" or config.train.pairs:
+        raise ValueError("train.validate = True needs good pictures alone: train.labels = 'none' and no train.pairs")
+    samples = list(data.seen.calibration)
+    return feed.resident([s.image for s in samples], patch=config.train.patch, ids=[s.id for s in samples])

@@ -19,7 +19,7 @@ from launch.logs import console
 from launch.page.pictures import Picture, outlined, read_pictures
 from launch.page.render import as_json, as_pairs, known, render
 from launch.page.run import Prediction, command, read_history, read_predictions, read_result, worst_first
-from launch.page.surfaces import read_surfaces
+from launch.page.surfaces import read_kinds, read_surfaces
 
 STYLES = ("base.css", "figures.css", "pictures.css", "surfaces.css", "report.css")
 SCRIPTS = ("svg.js", "maps.js", "charts.js", "surfaces.js", "viewer.js", "cards.js", "report.js")
@@ -77,7 +77,7 @@ def page(run: Path) -> dict[str, Any]:
         except ValueError:
             notes.append("config.json is not valid JSON: no settings are shown.")
     thresholds = {level: (result["thresholds"] or {}).get(level) or {} for level in ("image", "pixel")}
-    figures = {"image": {}, "pixel": {}, "by_kind": {}, "surfaces": {}}
+    figures = {"image": {}, "pixel": {}, "by_kind": {}, "surfaces": {}, "kinds": {}, "boxes": {}}
     figures |= {level: values or {} for level, values in (result["figures"] or {}).items()}
     told, damaged = told_apart(result, figures)
     predictions = [seen_and_unseen(row) for row in predictions] if told["apart"] else predictions
@@ -88,7 +88,8 @@ def page(run: Path) -> dict[str, Any]:
         "result": result, "figures": figures, "thresholds": thresholds, "notes": notes + damaged + lost,
         "predictions": predictions, "pictures": arranged(pictures, predictions), "scales": scales, "history": history,
         "config": config, "command": command(run / "config.json"), "fitted": fitted, "gammas": gammas,
-        **told, "outlines": outlined(pictures),
+        **told, "outlines": outlined(pictures), "told_kinds": read_kinds(result),
+        "decisions": decided(figures["image"].get("report") or {}, told["words"]),
         "kinds": [(kind, row or {}, None) for kind, row in figures["by_kind"].items()],
         "data": as_json({
             "rows": [(row.id, row.kind, row.label, row.score, row.predicted, row.threshold) for row in predictions],
@@ -122,6 +123,13 @@ def told_apart(result: dict[str, Any], figures: dict[str, Any]) -> tuple[dict[st
         "dataset": [(words.get(name, name), value) for name, value in as_pairs(result["dataset"])],
         "columns": SURFACE_COLUMNS if apart else COLUMNS,
     }, notes  # fmt: skip
+
+
+def decided(report: dict[str, dict], words: dict[str, str]) -> list[tuple[str, dict, None]]:
+    """The rows of the table of decisions: good, defective, and their averages."""
+    titles = {"good": words["good"].capitalize(), "defective": words["defective"].capitalize(),
+              "macro": "Average", "weighted": "Average, weighted by pictures"}  # fmt: skip
+    return [(title, report[name], None) for name, title in titles.items() if isinstance(report.get(name), dict)]
 
 
 def seen_and_unseen(row: Prediction) -> Prediction:

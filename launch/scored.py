@@ -44,6 +44,8 @@ class Scored(NamedTuple):
     surfaces: list[int] | None = None
     classes: np.ndarray | None = None  # float32 [N, K]
     embeddings: np.ndarray | None = None  # float32 [N, A]
+    kinds: np.ndarray | None = None  # float32 [N, 1 + K]
+    boxes: list[np.ndarray] | None = None  # float32 [M, 5] of each picture, in pixels of the original
 
 
 def score_test(run: Run, data: Data, folder: Path, *, level: float | None) -> Scored:
@@ -75,7 +77,7 @@ def score_test(run: Run, data: Data, folder: Path, *, level: float | None) -> Sc
     maps = [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths] if paths else None
     scores = [found.score for found in every]
     return Scored(
-        test.records, scores, maps, predicted, masks, outlined, 1e3 * float(np.median(seconds)), *_surfaces(every)
+        test.records, scores, maps, predicted, masks, outlined, 1e3 * float(np.median(seconds)), **_told(every)
     )
 
 
@@ -88,11 +90,12 @@ def score_features(run: Run, data: Data) -> Scored:
         detection.detect_picture(run, sample.image, sample.image.shape[:2], tiles=None, level=None, min_area=0)
         seconds.append(time.monotonic() - begun)
     scores, median = [found.score for found in every], 1e3 * float(np.median(seconds))
-    return Scored(test.records, scores, None, PackedMasks(), PackedMasks(), False, median, *_surfaces(every))
+    return Scored(test.records, scores, None, PackedMasks(), PackedMasks(), False, median, **_told(every))
 
 
-def _surfaces(every: Sequence[Detected]) -> tuple[list[int] | None, np.ndarray | None, np.ndarray | None]:
-    if every[0].surface is None:
-        return None, None, None
-    stacked = lambda field: None if getattr(every[0], field) is None else np.stack([getattr(d, field) for d in every])
-    return [found.surface for found in every], stacked("classes"), stacked("embedding")
+def _told(every: Sequence[Detected]) -> dict:
+    """What else was said of the pictures, where the detector says it."""
+    of = lambda field: None if getattr(every[0], field) is None else [getattr(found, field) for found in every]
+    stacked = lambda field: None if of(field) is None else np.stack(of(field))
+    arrays = {"classes": stacked("classes"), "embeddings": stacked("embedding"), "kinds": stacked("kinds")}
+    return {"surfaces": of("surface"), "boxes": of("boxes"), **arrays}

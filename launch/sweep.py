@@ -4,6 +4,7 @@
     python -m launch.sweep table4 --dataset nanotwice --data FOLDER
     python -m launch.sweep table3 --dataset nanotwice,aitex --data FOLDER,FOLDER --seeds 0,1,2,3,4
     python -m launch.sweep my_sweep.py --axis settings.box=3,5,9 train.steps=300
+    python -m launch.sweep comparison --dataset nanotwice --data FOLDER --weights squeezenet.h5
     python -m launch.sweep table4 --dry-run                     # what would be run, and how long it takes
 
 Stopped, killed or crashed, the same command goes on: finished runs stay, a cut one resumes from its checkpoint. A run
@@ -39,6 +40,7 @@ def main(argv: list[str] | None = None) -> Path | None:
     sweep = spec.read(
         arguments.sweep, quick=arguments.quick, datasets=split(arguments.dataset), roots=split(arguments.data),
         axes=arguments.axis or (), seeds=whole_numbers(arguments.seeds), overrides=arguments.overrides,
+        weights=str(Path(arguments.weights).expanduser().resolve()) if arguments.weights else "",
     )  # fmt: skip
     folder = Path(arguments.workdir) if arguments.workdir else default_folder(sweep, own_axes=bool(arguments.axis))
     check(sweep)
@@ -78,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
         "--axis", action="append", metavar="field=value,...", help="sweep this instead of the file's axes"
     )
     made.add_argument("--seeds", metavar="0,1,...", help="instead of the file's")
+    made.add_argument("--weights", metavar="FILE", help="of the backbone, for the detectors that have one")
     made.add_argument("--workdir", help="the folder of the sweep (default: sweeps/<name>-<dataset>, ...)")
     made.add_argument("--dry-run", action="store_true", help="list runs and groups, time a few steps, run nothing")
     made.add_argument("--retry", action="store_true", help="try failed runs again")

@@ -36,7 +36,8 @@ def train(config: ConfigDict, workdir: Path) -> Path:
     """Trains, evaluates and reports one run in its folder. Returns the report page."""
     with experiment.open_workdir(config, workdir):
         data = experiment.open_data(config)
-        run = experiment.train_run(config, workdir, data, feeds.make_feed(config, data))
+        source, held_out = feeds.make_feed(config, data), feeds.held_out(config, data)
+        run = experiment.train_run(config, workdir, data, source, held_out)
         if not start.is_main():
             return workdir
         result = evaluation.evaluate(run, data, workdir)

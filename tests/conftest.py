@@ -29,6 +29,15 @@ def real_pictures() -> Path:
     return Path(root)
 
 
+@pytest.fixture
+def real_weights() -> Path:
+    """Keras' weights of SqueezeNet 1.1, or a skip."""
+    root, name = os.environ.get("JAXDEFECT_WEIGHTS"), "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    if not root:
+        pytest.skip("no real weights: set JAXDEFECT_WEIGHTS to a folder that holds those of Keras' SqueezeNet 1.1")
+    return next(Path(root).rglob(name), None) or pytest.skip(f"no {name} in {root}")
+
+
 def pytest_sessionfinish() -> None:
     import shutil
 

@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from jaxdefect import backbones, nets, optim, parallel, train
-from jaxdefect.backbones.squeezenet import max_pool3
+from jaxdefect.convolution import max_pool3
 
 TORCHVISION = {  # parameters in all and those of the classifier
     "resnet18": (11_689_512, 513_000),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_pipeline import labelled, load
-from data_pipeline.labelled import order
+from data_pipeline.labelled import even_order, order
 
 DRAWN = {"surfaces": (4,), "size": 64, "train": 12, "train_defective": 6, "test_good": 2, "test_defective": 2}
 
@@ -39,6 +39,32 @@ def test_negatives_that_were_used_less_come_first():
 def test_few_negatives_are_repeated():
     epoch = take(order(7, 3, seed=0), 14)
     assert np.bincount(epoch, minlength=10)[7:].tolist() in ([3, 2, 2], [2, 3, 2], [2, 2, 3])
+
+
+def test_an_even_epoch_has_as_many_of_each_class():
+    classes = np.repeat([0, 1, 2], [7, 3, 2])
+    for _ in range(5):
+        epoch = take(even_order(classes, seed=0), 21)
+        uses = np.bincount(epoch, minlength=12)
+        assert np.bincount(classes, weights=uses).tolist() == [7, 7, 7]
+        assert all(np.ptp(uses[classes == one]) <= 1 for one in range(3))
+
+
+def test_kinds_of_defect_are_told_and_drawn_alike(tmp_path):
+    data = load("synthetic", cache=tmp_path, **DRAWN | {"surfaces": (4, 9), "train_defective": 3})
+    kinds = sorted({entry.kind for entry in data.defective.records})
+    assert len(kinds) == 2
+    made = lambda named: labelled(data.train, data.defective, batch=6, seed=0, kinds=named)
+    batches = take(made(kinds), 40)
+    told, labels = (np.concatenate([batch[name] for batch in batches]) for name in ("kind", "label"))
+    assert np.array_equal(told > 0, labels == 1)
+    assert np.bincount(told).min() > 60 and np.bincount(told).max() < 100  # of 240
+    with pytest.raises(
+        ValueError, match="kind 'dent': no defective training picture is of that kind; set settings.kinds"
+    ):
+        next(labelled(data.train, data.defective, batch=6, seed=0, kinds=[*kinds, "dent"]))
+    with pytest.raises(ValueError, match=f"kind {kinds[1]!r}: it is not among them; set settings.kinds"):
+        next(made(kinds[:1]))
 
 
 def test_step_k_is_the_same_however_it_is_reached_and_whoever_makes_it(data):

@@ -15,15 +15,14 @@ from data_pipeline.record import Sample
 SIZES = ((40, 50), (33, 64), (48, 48))
 
 
-def split(*, channels=1, unmasked=False):
+def split(*, channels=1):
     """Pictures whose every pixel is different from its neighbours', so that a patch lies in one place only."""
     samples = []
     for number, (height, width) in enumerate(SIZES):
         rng = np.random.default_rng(number)
         image = rng.integers(0, 256, (height, width, channels), dtype=np.uint8)
-        mask = (rng.random((height, width)) < 0.002).astype(np.uint8)
-        samples.append(Sample(image, None if unmasked else mask, 1, "spot", "", f"picture {number}"))
-    entries = [Entry(s.id, s.kind, "", 1, *s.image.shape[:2], not unmasked) for s in samples]
+        samples.append(Sample(image, None, 0, "good", "", f"picture {number}"))
+    entries = [Entry(s.id, s.kind, "", 0, *s.image.shape[:2], True) for s in samples]
     return Split(entries, samples.__getitem__)
 
 
@@ -41,14 +40,9 @@ def same(left, right):
 
 
 def test_batches_have_the_promised_shapes():
-    made = batches(1, pictures=split(channels=3), masks=True)[0]
-    assert {key: (value.shape, value.dtype) for key, value in made.items()} == {
-        "image": ((24, 8, 8, 3), np.uint8),
-        "mask": ((24, 8, 8), np.uint8),
-        "label": ((24,), np.int32),
-        "index": ((24,), np.int32),
-    }
-    assert batches(1)[0].keys() == {"image"}
+    (made,) = batches(1, pictures=split(channels=3))
+    assert made.keys() == {"image"}
+    assert made["image"].shape == (24, 8, 8, 3) and made["image"].dtype == np.uint8
 
 
 def test_the_same_seed_gives_the_same_batches_and_another_gives_others():
@@ -63,16 +57,17 @@ def test_steps_differ_from_one_another():
 
 
 def test_a_stream_resumes_at_any_step():
-    assert same(batches(2, start_step=5, masks=True), batches(7, masks=True)[5:])
+    assert same(batches(2, start_step=5), batches(7)[5:])
+    assert same(batches(2, start_step=5, flips=True, zoom=0.2), batches(7, flips=True, zoom=0.2)[5:])
     assert same(batches(1, start_step=10**9), batches(1, start_step=10**9))
 
 
 @pytest.mark.parametrize("patches_per_image", [1, 4, 5, 16, 100])
 @pytest.mark.parametrize("process_count", [2, 3])
 def test_the_parts_of_all_processes_are_the_batch_of_one(process_count, patches_per_image):
-    whole = batches(2, masks=True, patches_per_image=patches_per_image)
+    whole = batches(2, patches_per_image=patches_per_image)
     parts = [
-        batches(2, masks=True, process_index=i, process_count=process_count, patches_per_image=patches_per_image)
+        batches(2, process_index=i, process_count=process_count, patches_per_image=patches_per_image)
         for i in range(process_count)
     ]
     joined = [{key: np.concatenate([part[step][key] for part in parts]) for key in whole[0]} for step in range(2)]
@@ -80,17 +75,38 @@ def test_the_parts_of_all_processes_are_the_batch_of_one(process_count, patches_
 
 
 @pytest.mark.parametrize("limit", [0, 2**30], ids=["as PNG", "as pixels"])
-def test_every_patch_is_cut_from_its_picture_with_its_mask(monkeypatch, limit):
+def test_every_patch_is_cut_from_a_picture(monkeypatch, limit):
     monkeypatch.setattr(stream, "RAW_BYTES", limit)
     pictures = split()
-    for made in batches(4, pictures=pictures, masks=True):
-        for patch, mask, label, index in zip(*(made[key] for key in ("image", "mask", "label", "index")), strict=True):
-            sample = pictures[index]
-            windows = np.lib.stride_tricks.sliding_window_view(sample.image[..., 0], (8, 8))
-            (place,) = np.argwhere((windows == patch[..., 0]).all((2, 3)))
-            y, x = place
-            assert np.array_equal(mask, sample.mask[y : y + 8, x : x + 8])
-            assert label == mask.any()
+    for patch in np.concatenate([made["image"] for made in batches(4, pictures=pictures)]):
+        assert sum(patch.tobytes() in {w.tobytes() for w in windows(sample.image)} for sample in pictures) == 1
+
+
+def windows(image, side=8):
+    return np.lib.stride_tricks.sliding_window_view(image[..., 0], (side, side)).reshape(-1, side, side)
+
+
+def test_flipped_patches_are_patches_of_the_mirrored_pictures_half_of_them_each_way():
+    plain, turned = (np.concatenate([b["image"] for b in batches(20, flips=flips)])[..., 0] for flips in (False, True))
+    ways = [plain, plain[:, ::-1], plain[:, :, ::-1], plain[:, ::-1, ::-1]]
+    which = np.array([[np.array_equal(a, b) for a, b in zip(way, turned, strict=True)] for way in ways])
+    assert (which.sum(0) == 1).all()
+    assert np.abs(which.mean(1) - 0.25).max() < 0.08  # of 480
+
+
+def test_zoomed_patches_show_the_same_place_larger_and_smaller():
+    """A picture that is a slope: its steepness says how large it is shown, its middle that it is the same place."""
+    ramp = np.broadcast_to(np.arange(0, 192, 3, dtype=np.uint8)[None, :, None], (64, 64, 1))
+    slope = Split([Entry("", "good", "", 0, 64, 64, True)], lambda i: Sample(ramp, None, 0, "good", "", ""))
+    plain, zoomed = (
+        np.concatenate([b["image"] for b in batches(10, pictures=slope, patch=32, zoom=z)])[..., 0].astype(float)
+        for z in (0.0, 0.25)
+    )
+    assert np.abs(plain[:, 16, 15:17].mean(-1) - zoomed[:, 16, 15:17].mean(-1)).max() <= 1
+    steepness = (zoomed[:, 16, 24] - zoomed[:, 16, 8]) / (plain[:, 16, 24] - plain[:, 16, 8])
+    assert 0.74 < steepness.min() < 0.8 and 1.2 < steepness.max() < 1.26
+    with pytest.raises(ValueError, match=r"train.zoom = 1.5; .*from 0 to less than 1"):
+        batches(zoom=1.5)
 
 
 def test_patches_reach_every_picture_and_every_corner():
@@ -115,12 +131,6 @@ def test_a_batch_must_divide_over_the_processes():
         batches(process_count=5)
     with pytest.raises(ValueError, match="process_index=2 of process_count=2"):
         batches(process_index=2, process_count=2)
-
-
-def test_masks_are_not_streamed_where_there_are_none():
-    with pytest.raises(ValueError, match="picture 0 is defective but has no mask"):
-        batches(pictures=split(unmasked=True), masks=True)
-    assert len(batches(1, pictures=split(unmasked=True))) == 1
 
 
 def test_an_empty_split_is_refused():

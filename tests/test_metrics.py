@@ -256,7 +256,7 @@ def test_a_result_has_the_promised_fields_and_is_plain_json():
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     figures = result["figures"]
     decided = {"precision", "recall", "f1"}
-    assert set(figures["image"]) == {"auroc", "ap", "accuracy", "misses", "false_alarms", "oracle"} | decided
+    assert set(figures["image"]) == {"auroc", "ap", "accuracy", "misses", "false_alarms", "report", "oracle"} | decided
     means = {f"{key}_mean" for key in decided}
     assert set(figures["pixel"]) == {"auroc", "ap", "pro", "oracle"} | decided | means
     of_kind = {"images", "image_auroc", "image_recall", "pixel_auroc", "pixel_ap", "pro"}

@@ -301,7 +301,12 @@ def test_pictures_outside_of_the_run_are_refused(tmp_path):
 
 @pytest.mark.parametrize(
     "text, message",
-    [("{", "not valid JSON"), ("{}", "lacks detector"), ("[]", "lacks"), ('{"detector": 1}', "dataset")],
+    [
+        ("{", "not valid JSON"),
+        ("{}", "lacks detector"),
+        ("[]", "an object is asked for"),
+        ('{"detector": 1}', "dataset"),
+    ],
 )
 def test_a_broken_result_is_one_clear_error_and_keeps_the_old_page(tmp_path, text, message):
     fabricate_run(tmp_path / "run")

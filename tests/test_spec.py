@@ -118,7 +118,7 @@ def test_a_bad_setting_is_found_before_anything_runs(tmp_path):
 def test_a_sweep_without_kinds_of_pictures_takes_any_datasets():
     sweep = spec.read("maa_table2", datasets=("magnetic_tile", "rsdds", "nanotwice"), seeds=(0,))
     assert {run.at["pictures"] for run in sweep.runs} == {"magnetic_tile", "rsdds", "nanotwice"}
-    assert len(sweep.runs) == 30 and len({run.config.detector for run in sweep.runs}) == 10
+    assert len(sweep.runs) == 39 and len({run.config.detector for run in sweep.runs}) == 13
 
 
 def test_the_preset_of_all_runs_may_be_set():
@@ -134,3 +134,11 @@ def test_options_of_a_presets_dataset_fall_away_with_another():
     assert config.data.options.to_dict() == {"kinds": ("crack",)}
     found = spec.read("segdec_masks", datasets=["magnetic_tile"], roots=["FOLDER"])
     assert all(run.config.data.options.to_dict() == {} for run in found.runs)
+
+
+def test_a_file_of_weights_goes_to_the_detectors_that_have_one(tmp_path):
+    path = write(tmp_path, ('AXES = ({"settings.alpha": (0.0, 0.5)},)',
+                            'RUNS = {"a": {}, "b": {"detector": "padim"}}'))  # fmt: skip
+    blind, given = spec.read(path), spec.read(path, weights="net.h5")
+    assert "padim look through a network of random weights" in blind.notes[0] and not given.notes
+    assert [run.config.settings.get("weights") for run in given.runs if run.seed == 0] == [None, "net.h5"]

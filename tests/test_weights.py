@@ -1,89 +1,19 @@
-"""Weights in files of torchvision, timm and Keras arrive where they belong; anything else is refused with a reason."""
+"""Weights in files of torchvision and Keras arrive where they belong: the maps are those these libraries make."""
 
-import hashlib
-import json
-import os
-import sys
 from functools import partial
-from pathlib import Path
-from types import SimpleNamespace
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.signal import correlate
 
 from jaxdefect import backbones, train, weights
+from tests.weight_files import FIRES, RNG, draw, resnet, save, squeezenet
 
-RNG = np.random.default_rng(0)
-FIRES = dict(zip((3, 4, 6, 7, 9, 10, 11, 12), (16, 16, 32, 32, 48, 48, 64, 64), strict=True))
 VGG = {
     "vgg16": (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28),
     "vgg19": (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34),
 }
-CODES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16", "int64": "I64", "uint8": "U8"}
-
-
-def save(path, arrays, **metadata):
-    """Writes .safetensors by its specification."""
-    header, end = {"__metadata__": metadata} if metadata else {}, 0
-    for name, array in arrays.items():
-        header[name] = {
-            "dtype": CODES[array.dtype.name],
-            "shape": array.shape,
-            "data_offsets": [end, end + array.nbytes],
-        }
-        end += array.nbytes
-    text = json.dumps(header).encode()
-    data = (array.tobytes() for array in arrays.values())
-    path.write_bytes(b"".join([len(text).to_bytes(8, "little"), text, *data]))
-    return path
-
-
-def draw(*shape):
-    return (RNG.normal(size=shape) * np.sqrt(2 / np.prod(shape[1:]))).astype(np.float32)
-
-
-def normalisation(name, features):
-    around = lambda centre: (centre + RNG.uniform(-0.3, 0.3, features)).astype(np.float32)
-    made = {"weight": around(1), "bias": around(0), "running_mean": around(0), "running_var": around(1)}
-    return {f"{name}.{key}": value for key, value in made.items()} | {f"{name}.num_batches_tracked": np.array(7)}
-
-
-def resnet(blocks, bottleneck):
-    """A random state dict of torchvision's ResNet."""
-    made = {"conv1.weight": draw(64, 3, 7, 7)} | normalisation("bn1", 64)
-    inputs = 64
-    for stage, count in enumerate(blocks):
-        inside = 64 * 2**stage
-        out = 4 * inside if bottleneck else inside
-        for number in range(count):
-            block = f"layer{stage + 1}.{number}"
-            sizes = [(inside, inputs, 1), (inside, inside, 3), (out, inside, 1)]
-            sizes = sizes if bottleneck else [(inside, inputs, 3), (inside, inside, 3)]
-            for layer, (o, i, k) in enumerate(sizes, 1):
-                made |= {f"{block}.conv{layer}.weight": draw(o, i, k, k)} | normalisation(f"{block}.bn{layer}", o)
-            if inputs != out or (stage and not number):
-                made |= {f"{block}.downsample.0.weight": draw(out, inputs, 1, 1)}
-                made |= normalisation(f"{block}.downsample.1", out)
-            inputs = out
-    return made | {"fc.weight": draw(10, inputs), "fc.bias": draw(10)}
-
-
-def squeezenet():
-    made, inputs = {"features.0.weight": draw(64, 3, 3, 3), "features.0.bias": draw(64)}, 64
-    for index, s in FIRES.items():
-        for part, (o, i, k) in {
-            "squeeze": (s, inputs, 1),
-            "expand1x1": (4 * s, s, 1),
-            "expand3x3": (4 * s, s, 3),
-        }.items():
-            made |= {f"features.{index}.{part}.weight": draw(o, i, k, k), f"features.{index}.{part}.bias": draw(o)}
-        inputs = 8 * s
-    return made | {"classifier.1.weight": draw(10, 512, 1, 1), "classifier.1.bias": draw(10)}
-
-
 # The oracle: channels first, as in the files.
 
 
@@ -202,159 +132,12 @@ def test_a_vgg_of_keras_sees_pictures_as_caffe_did(tmp_path, root):
     np.testing.assert_allclose(found, relu(np.stack(expected, -1)), atol=0.01)  # of some hundreds
 
 
-def test_all_number_types_arrive_bit_for_bit(tmp_path):
-    arrays = {
-        "half": draw(3, 4).astype(np.float16),
-        "brain": draw(5, 2).astype(jnp.bfloat16),
-        "double": RNG.normal(size=(2, 3)),
-        "count": np.array(2**40),
-        "bytes": np.arange(3, dtype=np.uint8),  # leaves what follows at an odd place
-        "none": np.zeros((0, 4), np.float32),
-        "single": draw(7),
-    }
-    found = weights.read(save(tmp_path / "all.safetensors", arrays, format="pt"))
-    assert list(found) == list(arrays)
-    for name, array in arrays.items():
-        assert found[name].dtype == array.dtype and found[name].shape == array.shape
-        assert found[name].tobytes() == array.tobytes()
-
-
-def damaged(change):
-    """A .safetensors file of one array of 12 bytes, its header changed."""
-    header = {"a": {"dtype": "F32", "shape": [3], "data_offsets": [0, 12]}}
-    header["a"].update(change)
-    text = json.dumps(header).encode()
-    return len(text).to_bytes(8, "little") + text + bytes(12)
-
-
-DAMAGE = {
-    "empty": b"",
-    "seven bytes": bytes(7),
-    "no header": (1000).to_bytes(8, "little") + b"{}",
-    "header of 2^63": b"\xff" * 8 + b"{}",
-    "no JSON": (4).to_bytes(8, "little") + b"\x80\x02}q",
-    "a list": (2).to_bytes(8, "little") + b"[]",
-    "cut": damaged({})[:-1],
-    "unknown type": damaged({"dtype": "F4"}),
-    "before the data": damaged({"data_offsets": [-4, 8]}),
-    "backwards": damaged({"data_offsets": [12, 0]}),
-    "beyond the end": damaged({"data_offsets": [4, 16]}),
-    "too few": damaged({"shape": [4]}),
-    "negative sides": damaged({"shape": [-1, -3]}),
-    "no offsets": damaged({"data_offsets": None}),
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_safetensors_file_is_refused(tmp_path, damage):
-    path = tmp_path / "broken.safetensors"
-    path.write_bytes(DAMAGE[damage])
-    with pytest.raises(ValueError, match="broken.safetensors is no sound .safetensors file .*fetch it again"):
-        weights.read(path)
-
-
-def test_a_damaged_hdf5_file_is_refused(tmp_path):
-    h5py = pytest.importorskip("h5py")
-    path = tmp_path / "broken.h5"
-    with h5py.File(path, "w") as file:
-        file["conv1/kernel"] = draw(3, 3, 3, 64)
-    data = path.read_bytes()
-    for sick in (data[: len(data) // 2], data[:-1], b"", b"\x80\x02}q\x00."):
-        path.write_bytes(sick)
-        with pytest.raises(ValueError, match="broken.h5 is no sound .h5 file"):
-            weights.read(path)
-
-
-def test_other_files_and_missing_ones_say_what_to_do(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no file of weights at .*none.safetensors"):
-        weights.load(tmp_path / "none.safetensors", "resnet18")
-    path = tmp_path / "net.npz"
-    path.write_bytes(b"PK")
-    with pytest.raises(ValueError, match=r"net.npz: weights are read from .safetensors, .h5, .*convert"):
-        weights.read(path)
-
-
-def test_pytorch_reads_its_files_without_running_what_is_in_them(tmp_path, monkeypatch):
-    path = tmp_path / "net.pth"
-    path.write_bytes(b"PK")
-    monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(
-        ValueError, match="net.pth: reading .pth files takes the package 'torch': install it, or convert"
-    ):
-        weights.read(path)
-    array = draw(2, 3)
-    tensor = SimpleNamespace(detach=lambda: SimpleNamespace(float=lambda: SimpleNamespace(numpy=lambda: array)))
-    calls = []
-
-    def load(file, **how):
-        calls.append((file, how))
-        return {"state_dict": {"fc.weight": tensor}, "epoch": 3}
-
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(load=load))
-    assert weights.read(path)["fc.weight"] is array
-    assert calls == [(path, {"map_location": "cpu", "weights_only": True})]
-
-
-def test_what_does_not_fit_is_listed(tmp_path):
-    state = squeezenet()
-    state["features.3.squeeze.weight"] = draw(17, 64, 1, 1)
-    del state["features.0.bias"]
-    state |= {f"neck.{number}.weight": draw(1) for number in range(12)}
-    with pytest.raises(ValueError) as caught:
-        weights.load(save(tmp_path / "net.safetensors", state), "squeezenet")
-    message = str(caught.value)
-    assert (
-        "net.safetensors does not hold the weights of squeezenet: 1 missing (features.0.bias); 12 left over ("
-        in message
-    )
-    assert "neck.7.weight and 4 more)" in message and "neck.8" not in message
-    assert "1 of another shape (features.3.squeeze.weight is 17 x 64 x 1 x 1 in place of 16 x 64 x 1 x 1)" in message
-    assert "fits no other backbone either" in message
-
-
-def test_a_file_of_another_backbone_is_recognised(tmp_path):
-    path = save(tmp_path / "net.safetensors", squeezenet())
-    with pytest.raises(ValueError, match=r"weights of resnet50: 265 missing \(.*It fits the backbone 'squeezenet'"):
-        weights.load(path, "resnet50")
-
-
-def test_values_that_are_no_numbers_are_refused(tmp_path):
-    state = squeezenet()
-    state["features.0.bias"][5] = np.nan
-    with pytest.raises(ValueError, match="features.0.bias hold NaN"):
-        weights.load(save(tmp_path / "net.safetensors", state), "squeezenet")
-
-
-@pytest.mark.parametrize("name, made", [("resnet18", lambda: resnet((2, 2, 2, 2), False)), ("squeezenet", squeezenet)])
-def test_a_state_is_the_same_tree_with_weights_of_a_file_and_with_random_ones(tmp_path, name, made):
-    loaded = weights.load(save(tmp_path / "net.safetensors", made()), name)
-    drawn = jax.eval_shape(partial(backbones.init, backbones.load(name)), jax.random.key(0))
-    jax.tree.map(lambda ours, theirs: np.testing.assert_equal((ours.shape, ours.dtype), (theirs.shape, theirs.dtype)),
-                 loaded, drawn)  # fmt: skip
-
-
-def test_the_digest_is_that_of_the_bytes(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(b"weights")
-    assert weights.digest(path) == hashlib.sha256(b"weights").hexdigest()
-
-
-@pytest.fixture
-def real_file():
-    """Keras' weights of SqueezeNet 1.1, or a skip."""
-    root = os.environ.get("JAXDEFECT_WEIGHTS")
-    if not root:
-        pytest.skip("no real weights: set JAXDEFECT_WEIGHTS to a folder that holds those of Keras' SqueezeNet 1.1")
-    found = next(Path(root).rglob("squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"), None)
-    return found or pytest.skip(f"no squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5 in {root}")
-
-
-def test_the_real_squeezenet_of_keras_makes_the_maps_it_makes_there(real_file):
+def test_the_real_squeezenet_of_keras_makes_the_maps_it_makes_there(real_weights):
     """To fire3 by scipy, on blue, green, red less their mean."""
     import h5py
 
     image = RNG.integers(256, size=(31, 31, 3))
-    with h5py.File(real_file) as file:
+    with h5py.File(real_weights) as file:
 
         def layer(x, name, padding=0):
             datasets = [file[name][weight.decode()][()] for weight in file[name].attrs["weight_names"]]
@@ -368,12 +151,12 @@ def test_the_real_squeezenet_of_keras_makes_the_maps_it_makes_there(real_file):
         for fire in ("fire2", "fire3"):
             squeezed = layer(x, f"{fire}/squeeze1x1")
             x = np.concatenate([layer(squeezed, f"{fire}/expand1x1"), layer(squeezed, f"{fire}/expand3x3", 1)], -1)
-    variables = weights.load(real_file, "squeezenet")
+    variables = weights.load(real_weights, "squeezenet")
     found = maps("squeezenet", variables, image[None].astype(np.float32) / 255, 31)[0][0]
     np.testing.assert_allclose(found, x, atol=1e-4 * x.max())
 
 
-def test_the_real_squeezenet_tells_real_surfaces_apart(real_file, real_pictures):
+def test_the_real_squeezenet_tells_real_surfaces_apart(real_weights, real_pictures):
     """Halves of pictures: one of each surface shows what it looks like, the others are told by the nearest."""
     from PIL import Image
 
@@ -392,7 +175,9 @@ def test_the_real_squeezenet_tells_real_surfaces_apart(real_file, real_pictures)
             labels.append(label)
     backbone, labels = backbones.load("squeezenet"), np.array(labels).reshape(3, 5)
     images = np.clip(np.stack(crops), 0, 1)[..., None]
-    features = np.asarray(jax.jit(partial(backbones.features, backbone))(weights.load(real_file, "squeezenet"), images))
+    features = np.asarray(
+        jax.jit(partial(backbones.features, backbone))(weights.load(real_weights, "squeezenet"), images)
+    )
     features = features.reshape(3, 5, -1) / features.std(0).clip(1e-6)
     distance = np.linalg.norm(features[:, 2:, None] - features[:, :2].mean(1), axis=-1)
     assert (distance.argmin(-1) == labels[:, 2:]).mean() == 1

@@ -5,8 +5,9 @@
 
 Every method trains at a size that two cores can train (64 x 64 pixels, preset `small`); preset=paper asks for the
 published ones. The threshold is the mean of the training pictures' scores + gamma standard deviations; the paper sets
-gamma to 0. Its MCSD sets are private, VIDI is a commercial program; of CVAE-GAN the paper gives no network. Slips:
-"best on all five" is untrue for MCSD-g, and the pictures of KSDD (347 + 54) do not add up to 399.
+gamma to 0. Beside its methods stand three yardsticks on features of a pretrained network (--weights FILE). Its MCSD
+sets are private, VIDI is a commercial program; of CVAE-GAN it gives no network. Slips: "best on all five" is untrue for
+MCSD-g, and the pictures of KSDD (347 + 54) do not add up to 399.
 """
 
 from configs.sweeps import QUICK as SMALLER
@@ -18,7 +19,9 @@ METHODS = {
     "MAA": "maa", "DAE": "dae", "DAE(skip)": "dae_skip", "AnoGAN": "anogan", "Efficient-GAN": "efficient_gan",
     "GANomaly": "ganomaly", "CVAE-GAN": "cvae_gan", "ALOCC": "alocc", "f-AnoGAN": "f_anogan", "MemAE": "memae",
 }  # fmt: skip
-AXES = ({"method": tuple(METHODS), "detector": tuple(METHODS.values())},)
+YARDSTICKS = {"Feature Gaussian": "feature_gaussian", "PaDiM": "padim", "PatchCore": "patchcore"}
+EVERY = METHODS | YARDSTICKS
+AXES = ({"method": tuple(EVERY), "detector": tuple(EVERY.values())},)
 SEEDS = (0, 1)
 FIGURES = (
     "image.auroc", "image.gamma0.accuracy", "image.gamma0.recall", "image.gamma3.accuracy", "image.gamma3.recall",

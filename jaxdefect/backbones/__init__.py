@@ -71,8 +71,12 @@ def init(backbone: Backbone, key: jax.Array) -> Variables:
 
 
 def normalised(backbone: Backbone, variables: Variables, images: jax.Array) -> jax.Array:
-    """Pictures [B, H, W, 1 or 3] as the net wants them: [B, size, size, 3]. Grey is the same in all three colours."""
-    resized = postprocess.resized(images, backbone.size, backbone.size)
+    """Pictures [B, H, W, 1 or 3] as the net wants them: [B, size, size, 3]. Grey is the same in all three colours.
+
+    A backbone of size 0 looks at pictures at their own size.
+    """
+    side = backbone.size
+    resized = postprocess.resized(images, side, side) if side else images
     return (resized - variables["input"]["mean"]) / variables["input"]["std"]  # Broadcasts one channel to three.
 
 

@@ -7,7 +7,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxdefect.backbones.squeezenet import HE, max_pool3
+from jaxdefect.backbones.squeezenet import HE
+from jaxdefect.convolution import max_pool3
 from jaxdefect.nets import Conv, batch_norm
 
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}  # of each stage

@@ -5,12 +5,11 @@ Sides that a pool does not divide are cut, as Keras does (torchvision rounds up;
 Source: Iandola et al., "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and < 0.5 MB model size", 2016.
 """
 
-import functools
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxdefect.convolution import max_pool3
 from jaxdefect.nets import Conv
 
 HE = nn.initializers.he_normal()
@@ -23,13 +22,6 @@ def torch_name(layer: str) -> str:
     """The name torchvision gives a layer: fire2/squeeze1x1 is features.3.squeeze."""
     block, *part = layer.split("/")
     return ".".join([f"features.{TORCH[block]}", *part]).replace("squeeze1x1", "squeeze")
-
-
-def max_pool3(x: jax.Array) -> jax.Array:
-    """3 x 3 max-pooling with stride 2, VALID. On CPU 6 times faster than a windowed reduction."""
-    rows, columns = ((side - 3) // 2 * 2 for side in x.shape[1:3])  # where the last window begins
-    x = functools.reduce(jnp.maximum, [x[:, i : i + rows + 1 : 2] for i in range(3)])
-    return functools.reduce(jnp.maximum, [x[:, :, i : i + columns + 1 : 2] for i in range(3)])
 
 
 class Fire(nn.Module):

@@ -6,6 +6,7 @@ convolution modules with three poolings, four deconvolution modules, three avera
 Source: Hu, Yao, Wu, Qiu, Zhu, "A Lightweight Reconstruction Network for Surface Defect Inspection".
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from jaxdefect.detector import Batch, Detector, Scores, no_calibration
 from jaxdefect.losses import PIXEL_LOSSES, frobenius_norm, ms_ssim, weighted_pair
 from jaxdefect.nets import ConvNorm, MultiScaleConv
 from jaxdefect.normal import Normal
-from jaxdefect.tiling import Tiles, check_tiles, cut, stitch
+from jaxdefect.tiling import Tiles, check_tiles, redrawn
 
 SCALES = (1, 3, 5)  # of the stem and the heads, in pixels
 DISTANCES = {"mahalanobis": normal.mahalanobis, "nearest": normal.nearest}
@@ -147,15 +148,8 @@ def make(
         return rebuilt[:, : images.shape[1], : images.shape[2]].astype(jnp.float32)
 
     def reconstruct(state: State, images: jax.Array) -> jax.Array:
-        if not block:
-            return redraw(state, images)
-        tiles, (height, width), margin = Tiles(block, overlap), images.shape[1:3], overlap // 2
-        # Mirrored all around, so that no pixel of the picture lies at the edge of a block, where it is redrawn worst.
-        around = jnp.pad(images, ((0, 0), (margin, margin), (margin, margin), (0, 0)), "symmetric")
-        pieces = cut(around, tiles)
-        rebuilt = redraw(state, pieces.reshape(-1, *pieces.shape[3:])).reshape(pieces.shape)
-        whole = stitch(rebuilt, tiles, height=height + 2 * margin, width=width + 2 * margin)
-        return whole[:, margin : margin + height, margin : margin + width]
+        own = functools.partial(redraw, state)
+        return redrawn(own, images, Tiles(block, overlap)) if block else own(images)
 
     def anomaly(name: str, state: State, images: jax.Array, rebuilt: jax.Array) -> jax.Array:
         if name not in DISTANCES:

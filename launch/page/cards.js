@@ -25,7 +25,7 @@ function startFilters() {
     const button = event.target.closest("button");
     if (button) { chosen.outcome = button.dataset.outcome; filter(); }
   });
-  for (const name of ["truth", "predicted"])
+  for (const name of ["truth", "predicted", "boxes"])
     byId(`show-${name}`)?.addEventListener("change", (event) => document.body.classList.toggle(`no-${name}`, !event.target.checked));
 }
 

@@ -46,6 +46,7 @@ class Picture(NamedTuple):
     height: int
     width: int
     views: list[tuple[str, str, str]]
+    boxes: list[list[float]] = []  # found: top, left, bottom, right in pixels, and a score
 
     @property
     def shape(self) -> str:
@@ -66,9 +67,10 @@ class Picture(NamedTuple):
 
 
 def outlined(pictures: list[Picture]) -> list[str]:
-    """Which outlines are drawn in any of the pictures: truth, predicted."""
-    views = {view[0] for picture in pictures for view in picture.views}
-    return [name for name in ("truth", "predicted") if name in views]
+    """Which outlines are drawn in any of the pictures: truth, predicted, boxes."""
+    drawn = {view[0] for picture in pictures for view in picture.views}
+    drawn |= {"boxes" for picture in pictures if picture.boxes}
+    return [name for name in ("truth", "predicted", "boxes") if name in drawn]
 
 
 def extent(values: np.ndarray) -> tuple[float, float] | None:
@@ -125,8 +127,10 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     if "image" not in arrays:
         raise ValueError("it has no array 'image'")
     size = arrays["image"].shape[:2]
+    if "boxes" in arrays and arrays["boxes"].shape[1:] != (5,):
+        raise ValueError(f"boxes has the shape {arrays['boxes'].shape}; of each box it tells 4 sides and a score")
     for name, values in arrays.items():
-        if values.shape[:2] != size:
+        if name != "boxes" and values.shape[:2] != size:
             raise ValueError(f"{name} has {values.shape[:2]} pixels and image {size}; they must agree")
     return arrays
 
@@ -147,7 +151,7 @@ def encode(id: str, arrays: dict[str, np.ndarray], *, map_scale: Scale | None, r
         if name in arrays:
             views.append((view, title, mask_uri(arrays[name])))
     height, width = arrays["image"].shape[:2]
-    return Picture(id, height, width, views)
+    return Picture(id, height, width, views, arrays["boxes"].tolist() if "boxes" in arrays else [])
 
 
 def read_index(folder: Path) -> dict[str, str]:

@@ -3,8 +3,9 @@
 import csv
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from launch import config as configs
 
@@ -34,21 +35,23 @@ class Prediction(NamedTuple):
         return names.get((self.label, self.predicted), "unlabelled")
 
 
-def read_result(run: Path) -> dict:
-    """result.json of a finished run.
+def read_result(run: Path, *, required: Sequence[str] = REQUIRED) -> dict[str, Any]:
+    """result.json of a finished run, or of a system (with other required fields).
 
     Raises FileNotFoundError where there is none and ValueError where it is not readable or lacks a needed field.
     """
     path = run / "result.json"
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: give the folder of a finished run, or evaluate the run first")
+        raise FileNotFoundError(f"{path} is missing: give the folder of what is finished, or evaluate it first")
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path} is not valid JSON ({error}); evaluate the run again to rewrite it") from None
-    missing = [name for name in REQUIRED if not isinstance(result, dict) or name not in result]
+        raise ValueError(f"{path} is not valid JSON ({error}); evaluate again to rewrite it") from None
+    if not isinstance(result, dict):
+        raise ValueError(f"{path} holds a {type(result).__name__} where an object is asked for; evaluate again")
+    missing = [name for name in required if name not in result]
     if missing:
-        raise ValueError(f"{path} lacks {', '.join(missing)}, which every result has; evaluate the run again")
+        raise ValueError(f"{path} lacks {', '.join(missing)}, which every result has; evaluate again")
     return result
 
 

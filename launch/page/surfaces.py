@@ -34,6 +34,17 @@ def read_surfaces(result: dict[str, Any], *, named: bool = False) -> tuple[dict 
     return found, bars, notes
 
 
+def read_kinds(result: dict[str, Any]) -> dict | None:
+    """The matrix of kinds of defect named, from result["kinds"]: names [K], good first, and confusion [K][K] (rows are
+    true kinds, columns those named). None where there is none or it is damaged."""
+    try:
+        kinds = result["kinds"]
+        counts = [[*row, 0] for row in kinds["confusion"]]  # Nothing raises an alarm.
+        return routing({"names": kinds["names"], "confusion": counts}, named=True)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 def routing(surfaces: dict[str, Any], *, named: bool) -> dict[str, Any] | None:
     """Rows and columns of the matrix; None where there are no pictures.
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from launch import files
 from launch.page.pictures import Picture, outlined, read_pictures
 from launch.page.render import as_json, known, render
+from launch.page.run import read_result
 from launch.page.surfaces import read_surfaces
 
 STYLES = ("base.css", "figures.css", "pictures.css", "surfaces.css", "system.css")
@@ -63,7 +64,7 @@ def write_page(folder: Path) -> Path:
 
 def page(folder: Path) -> dict[str, Any]:
     """Everything the template shows."""
-    result = read_result(folder / "result.json")
+    result = read_result(folder, required=())
     of = lambda name: result[name] if isinstance(result.get(name), dict) else {}
     unseen = [str(name) for name in result.get("unseen") or []]
     events, said = read_events(folder / "events.jsonl", unseen)
@@ -89,19 +90,6 @@ def page(folder: Path) -> dict[str, Any]:
             "attributes": attributes["data"] if attributes else None, "curves": curves, "scales": scales,
         }),
     }  # fmt: skip
-
-
-def read_result(path: Path) -> dict[str, Any]:
-    """result.json. Raises FileNotFoundError where there is none, ValueError where it is no JSON object."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: give the folder of a system that has judged its pictures")
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not valid JSON ({error}); run the system again to rewrite it") from None
-    if not isinstance(result, dict):
-        raise ValueError(f"{path} holds a {type(result).__name__} where an object is asked for; run the system again")
-    return result
 
 
 def read_events(path: Path, unseen: list[str]) -> tuple[dict[str, Event], list[str]]:

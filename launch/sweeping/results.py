@@ -36,7 +36,7 @@ def collect(folder: Path) -> dict[str, Any]:
         "command": about["command"], "size": about["size"],
         "axes": axes + [axis | {"numbers": None} for axis in kinds if about["by_kind"] and axis["values"]],
         "datasets": _datasets(about, sweep.runs, found),
-        "seeds": about["seeds"], "figures": [_figure(key) for key in about["figures"]],
+        "seeds": about["seeds"], "figures": [_figure(key) for key in about["figures"]] + _multiples(about, cells),
         "rows": rows, "cells": cells, "trainings": trainings, "unfilled": _unfilled(about, cells),
         "notes": _notes(about, found),
     }  # fmt: skip
@@ -53,7 +53,8 @@ def headline(sweep: Plan, run: Planned) -> str:
 
 def write_csv(results: dict[str, Any], path: Path) -> None:
     """sweep.csv: a row per run (and kind of defect); figures but no times of training, so that reruns compare equal."""
-    axes, figures = [a["name"] for a in results["axes"]], [f["key"] for f in results["figures"]]
+    axes = [axis["name"] for axis in results["axes"]]
+    figures = [f["key"] for f in results["figures"] if not f["key"].endswith(".multiple")]  # Those are of settings.
     with files.replacing(path) as file:
         writer = csv.writer(file)
         writer.writerow(["run", *axes, "seed", "status", *figures, "error"])
@@ -158,6 +159,28 @@ def _cells(about: dict[str, Any], rows: Sequence[dict]) -> list[dict[str, Any]]:
                 cell["paper"] |= published["figures"]
         cells.append(cell)
     return cells
+
+
+def _multiples(about: dict[str, Any], cells: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Adds the first figure as a multiple of that of one setting, ours and the paper's; returns how it is called."""
+    wanted, key = about.get("multiple_of"), about["figures"][0]
+    if not wanted:
+        return []
+    multiple, units = f"{key}.multiple", {}
+    for cell in cells:
+        if _differing(wanted, cell["at"]) is None:
+            units[_others(cell, wanted)] = cell
+    for cell in cells:
+        unit = units.get(_others(cell, wanted), {"mean": {}, "paper": {}})
+        for what in ("mean", "paper"):
+            ours, one = cell[what].get(key), unit[what].get(key)
+            cell[what] |= {multiple: ours / one if ours is not None and one else None}
+        cell["std"][multiple] = None
+    return [_figure(key) | {"key": multiple, "title": f"Multiple of {', '.join(wanted.values())}", "unit": ""}]
+
+
+def _others(cell: dict[str, Any], axes: dict[str, str]) -> str:
+    return json.dumps({axis: label for axis, label in cell["at"].items() if axis not in axes}, sort_keys=True)
 
 
 def _trainings(sweep: Plan) -> list[dict[str, Any]]:

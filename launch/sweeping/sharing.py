@@ -108,7 +108,7 @@ def runs_at_once(sweep: Plan, config: ConfigDict, opened: Opened) -> int:
     asked = sweep.about.get("side_by_side") or 0
     data = opened.data(config)
     knobs = config.train
-    if knobs.patience or knobs.restore != "last" or feeds.streams(config, data):
+    if knobs.patience or knobs.validate or knobs.restore != "last" or feeds.streams(config, data):
         return 1
     if asked or jax.default_backend() == "cpu":
         return max(asked, 1)

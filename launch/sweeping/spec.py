@@ -14,6 +14,7 @@ A sweep file (configs/sweeps/NAME.py, or a file of one's own) is a few constants
     RUNS = {label: {field: value}, ...}  instead of AXES: just these runs
     SEEDS = (0, 1, 2)           every combination is run with each
     FIGURES = ("pixel.f1", ...) of result.json; the first is the one that counts
+    MULTIPLE_OF = {axis: value} the setting whose first figure is the unit that the others' are also told in (optional)
     BY_KIND = True              a row for each kind of defect (optional)
     PAPER = (({axis: value, ...}, {figure: value}), ...)  published values; WHY says why some have no run (optional)
 
@@ -34,8 +35,11 @@ from ml_collections import ConfigDict
 from launch import config as configs
 
 REQUIRED = ("TITLE", "SOURCE", "DETECTOR", "PRESET", "SEEDS", "FIGURES")
-OPTIONAL = {"BASE": {}, "QUICK": {}, "PICTURES": {}, "AXES": (), "RUNS": {}, "BY_KIND": False, "PAPER": (), "WHY": ""}
-SECTIONS = ("image", "pixel", "surfaces", "timings")  # of result.json, that figures are taken from
+OPTIONAL = {
+    "BASE": {}, "QUICK": {}, "PICTURES": {}, "AXES": (), "RUNS": {}, "MULTIPLE_OF": {}, "BY_KIND": False, "PAPER": (),
+    "WHY": "",
+}  # fmt: skip
+SECTIONS = ("image", "pixel", "surfaces", "kinds", "boxes", "timings")  # of result.json, that figures are taken from
 
 
 class Axis(NamedTuple):
@@ -68,6 +72,7 @@ class Spec(NamedTuple):
     fixed: dict[str, str]  # what is the same in all runs, as a label: the one kind of pictures
     seeds: tuple[int, ...]
     figures: tuple[str, ...]
+    multiple_of: dict[str, str]
     by_kind: bool
     paper: tuple[dict[str, Any], ...]  # {"at": {axis: label}, "figures": {figure: value}}
     why: str
@@ -89,12 +94,14 @@ def read(
     axes: Sequence[str] = (),
     seeds: Sequence[int] | None = None,
     overrides: Sequence[str] = (),
+    weights: str = "",
 ) -> Spec:
     """A sweep by its name or the path of its file.
 
     datasets, roots: the pictures to use instead of the synthetic ones, for each of PICTURES in turn. axes:
-    "field=value,value,..." replaces the file's axes. overrides: "field=value" for all runs. Raises ValueError that
-    names the file, the field and the remedy.
+    "field=value,value,..." replaces the file's axes. overrides: "field=value" for all runs. weights: a backbone's
+    file, for the runs whose detector has one (settings.weights). Raises ValueError that names the file, the field and
+    the remedy.
     """
     said = _constants(name)
     where = said["where"]
@@ -119,15 +126,21 @@ def read(
     synthetic = not datasets
     runs = tuple(
         _run(said, common, [axis.points[i] for axis, i in zip(swept, place, strict=True)],
-             {axis.name: axis.labels[i] for axis, i in zip(swept, place, strict=True)}, synthetic, overrides)
+             {axis.name: axis.labels[i] for axis, i in zip(swept, place, strict=True)}, synthetic, overrides, weights)
         for place in itertools.product(*(range(len(axis.points)) for axis in swept))
     )  # fmt: skip
     _check_names(runs, where)
-    paper = tuple({"at": {k: _label(v) for k, v in at.items()}, "figures": figures} for at, figures in said["PAPER"])
+    blind = [run.config.detector for run in runs if run.config.settings.get("weights") == ""]
+    if blind:
+        names = ", ".join(dict.fromkeys(blind))
+        notes.append(f"No file of weights was given (--weights): {names} look through a network of random weights.")
+    labels = lambda at: {axis: _label(value) for axis, value in at.items()}
+    paper = tuple({"at": labels(at), "figures": figures} for at, figures in said["PAPER"])
     return Spec(
         name=said["name"], size="quick" if quick else "full", title=said["TITLE"], about=said["about"],
         source=said["SOURCE"], axes=tuple(swept[:-1]), fixed={"pictures": pictures.labels[0]} if alone else {},
         seeds=seeds, figures=tuple(said["FIGURES"]), by_kind=said["BY_KIND"], paper=paper, why=said["WHY"],
+        multiple_of=labels(said["MULTIPLE_OF"]),
         notes=tuple(notes), runs=runs,
     )  # fmt: skip
 
@@ -238,8 +251,9 @@ def _check_no_axis(overrides: Sequence[str], swept: Sequence[Axis]) -> None:
 
 
 def _run(
-    said: dict, common: Sequence[dict], points: Sequence[dict], at: dict[str, str], synthetic: bool, overrides: Sequence
-) -> Run:
+    said: dict, common: Sequence[dict], points: Sequence[dict], at: dict[str, str], synthetic: bool,
+    overrides: Sequence, weights: str,
+) -> Run:  # fmt: skip
     fields = {field: value for part in (*common, *points) for field, value in part.items()}
     if not synthetic:
         fields = {field: value for field, value in fields.items() if not field.startswith("data.options.")}
@@ -251,6 +265,8 @@ def _run(
     except ValueError as error:
         raise ValueError(f"{said['where']}: {error}") from error
     configs.override(config, [pair for pair in overrides if not pair.startswith("preset=")])
+    if weights and "weights" in config.settings:
+        config.settings.weights = weights
     name = "-".join(f"{axis}={label}" for axis, label in at.items())
     safe = "".join(letter if letter.isalnum() or letter in "=.+-_" else "_" for letter in name)
     return Run(safe, {axis: label for axis, label in at.items() if axis != "seed"}, config.seed, config)

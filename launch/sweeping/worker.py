@@ -17,7 +17,7 @@ from typing import Any
 import jax
 
 from data_pipeline import Split
-from launch import evaluation, experiment, files, logs, start
+from launch import evaluation, experiment, feeds, files, logs, start
 from launch.logs import console
 from launch.sweeping import plan, results, sharing
 from launch.sweeping.plan import Plan, Planned
@@ -92,7 +92,9 @@ def do(sweep: Plan, run: Planned, opened: sharing.Opened) -> None:
 
     def work():
         data = opened.data(run.config)
-        trained = experiment.train_run(run.config, run.folder, data, opened.feed(run.config, data))
+        trained = experiment.train_run(
+            run.config, run.folder, data, opened.feed(run.config, data), feeds.held_out(run.config, data)
+        )
         evaluation.evaluate(trained, data, run.folder, show=pictures_shown(data.seen.test))
 
     if run.status == "unfinished":

@@ -1,0 +1,32 @@
+"""Every detector that says where or whether a picture is defective, each at the size that two cores can train.
+
+    python -m launch.sweep comparison --quick
+    python -m launch.sweep comparison --dataset nanotwice --data FOLDER --weights squeezenet.h5
+    python -m launch.sweep comparison --dataset aitex --data FOLDER data.options.tile=256 --weights squeezenet.h5
+
+Classical methods and yardsticks on features of a pretrained network stand beside the papers' own methods. The
+supervised ones, last, learn from half of the defective pictures; their figures are of the other half. docs/detectors.md
+is written from the results.
+"""
+
+from configs.sweeps.maa_table2 import METHODS as ADVERSARIAL
+
+TITLE = "Detectors side by side"
+SOURCE = "all five papers, and yardsticks from beyond them"
+DETECTOR, PRESET = "renet_d", "small"
+SUPERVISED = {"data.train_defective": 0.5, "data.options.train_defective": 40}
+RUNS = {
+    "renet_d": {"preset": "tuned"},
+    **{name: {"detector": name} for name in ("phot", "lca", "dct", "mscdae")},
+    **{name: {"detector": name} for name in ADVERSARIAL.values()},
+    **{name: {"detector": name} for name in ("cae", "cae_multiloss", "ssim_ae", "ae_ssim", "transfer_ae")},
+    **{name: {"detector": name} for name in ("feature_gaussian", "padim", "patchcore")},
+    **{name: {"detector": name, **SUPERVISED} for name in ("cnn_classifier", "resnet_classifier", "faster_rcnn")},
+    "segdec": {"detector": "segdec", **SUPERVISED},
+}
+SEEDS = (0,)
+FIGURES = ("image.auroc", "pixel.auroc", "image.ap", "pixel.oracle.f1", "pixel.pro", "timings.score_ms_per_image")
+QUICK = {
+    "train.steps": 20, "train.log_every": 10, "train.save_every": 20, "data.options.train": 20,
+    "data.options.test_good": 6, "data.options.test_defective": 12, "data.options.surfaces": (4,),
+}  # fmt: skip

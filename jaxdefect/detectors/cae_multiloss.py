@@ -1,0 +1,26 @@
+"""CAE with two losses: the mean squared error and 1 - SSIM, added.
+
+Source: as `cae`, Section 3.2.1, where it did worse than the squared error alone. The report gives no weight.
+"""
+
+import jax
+
+from jaxdefect import losses
+from jaxdefect.detector import Detector
+from jaxdefect.detectors import cae
+
+
+def make(*, weight: float, **settings) -> Detector:
+    """CAE that descends MSE + weight * (1 - SSIM). weight may be a tracer. The other settings are those of `cae.make`.
+
+    size: at least 16 pixels, for SSIM looks through windows of 11.
+    """
+    size = settings["size"]
+    if size < losses.WINDOW:
+        raise ValueError(f"settings.size = {size} pixels; SSIM looks through windows of {losses.WINDOW}: use 16 or 24")
+
+    def both(rebuilt: jax.Array, images: jax.Array) -> dict[str, jax.Array]:
+        squared, unlike = losses.mse(rebuilt, images), losses.ssim(rebuilt, images)
+        return {"loss": squared + weight * unlike, "mse": squared, "ssim_loss": unlike}
+
+    return cae.with_loss(both, **settings)

@@ -1,0 +1,77 @@
+"""One Gaussian over what a frozen backbone sees anywhere in normal pictures: a defect is far from it.
+
+The simplest yardstick for a texture that looks alike everywhere. Nothing is trained: mean and covariance of the joined
+feature maps are gathered in one pass over the normal pictures, and a place of a picture scores its squared Mahalanobis
+distance, divided by the number of features: 1 is usual. The worst place makes the picture's score.
+
+Source: the Gaussian of Rippel, Mertens, Merhof, "Modeling the distribution of normal data in pre-trained deep features
+for anomaly detection", ICPR 2020, which has one vector per picture; here one per cell, which all share it.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxdefect import normal
+from jaxdefect.backbones import Variables
+from jaxdefect.detector import Batch, Detector, Scores, no_training
+from jaxdefect.feature_maps import feature_maps, projection
+from jaxdefect.normal import EXACT, Normal
+
+
+class State(NamedTuple):
+    backbone: Variables
+    directions: jax.Array | tuple[()]  # [F, channels] that features are projected on; () where all are kept
+    normal: Normal
+    mean: jax.Array  # [F]
+    whitening: jax.Array  # [F, F], made of the sums once all pictures are in
+
+
+def make(
+    *,
+    backbone: str,
+    backbone_width: int,
+    weights: str,
+    stages: tuple[int, ...],
+    size: int,
+    margin: int,
+    channels: int,
+    smoothing: int,
+) -> Detector:
+    """One Gaussian of all cells. There are no floats.
+
+    backbone...: see `feature_maps`. channels: random directions that features are projected on, 0 to keep them all:
+    the covariance costs their square. The detector knows pictures of any size.
+    """
+    if channels < 0:
+        raise ValueError(f"settings.channels = {channels}; give how many directions to keep, or 0 for all features")
+    seen = feature_maps(
+        backbone=backbone, width=backbone_width, file=weights, stages=stages, size=size, margin=margin,
+        smoothing=smoothing,
+    )  # fmt: skip
+    count = channels or seen.channels
+
+    def init(key: jax.Array, batch: Batch) -> State:
+        del batch  # All shapes come from the settings.
+        first, second = jax.random.split(key)
+        directions = projection(second, seen.channels, channels) if channels else ()
+        return State(seen.init(first), directions, normal.nothing(count), jnp.zeros(count), jnp.eye(count))
+
+    def cells(state: State, images: jax.Array) -> jax.Array:
+        found = seen.cells(state.backbone, images)
+        return jnp.matmul(found, state.directions, precision=EXACT) if channels else found
+
+    def score(state: State, images: jax.Array) -> Scores:
+        white = jnp.matmul(cells(state, images) - state.mean, state.whitening.T, precision=EXACT)
+        found = seen.to_pixels(jnp.mean(jnp.square(white), -1), *images.shape[1:3])
+        return Scores(jnp.max(found, (1, 2)), found)
+
+    def calibrate(state: State, images: jax.Array) -> State:
+        return state._replace(normal=normal.add(state.normal, cells(state, images)))
+
+    def close(state: State) -> State:
+        mean, whitening = normal.whitening(state.normal)
+        return state._replace(mean=mean, whitening=whitening)
+
+    return Detector(init, no_training, score, calibrate, close)

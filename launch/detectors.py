@@ -1,0 +1,171 @@
+"""The table of all detectors: what each does and needs, and what was measured of it, from the results of runs.
+
+    python -m launch.detectors sweeps/comparison-magnetic_tile sweeps/comparison-aitex --page docs/detectors.md
+
+Words come from the detectors' own docstrings, figures from result.json: of single runs, or of all runs of a sweep. Runs
+of the same detector on the same pictures that differ in their seeds are averaged.
+"""
+
+import argparse
+import importlib
+import inspect
+import json
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jaxdefect
+from jaxdefect.detector import no_training
+from launch import config as configs
+from launch import experiment, files, start
+from launch.logs import console
+from launch.page.run import read_result
+from launch.timing import as_table
+
+FIGURES = (("image AUROC", "image", "auroc"), ("pixel AUROC", "pixel", "auroc"), ("boxes AP50", "boxes", "ap50"))
+OF_SURFACES = (("H", "surfaces", "harmonic"),)
+NEEDS = {
+    "none": "normal pictures", "masks": "outlined defects", "kinds": "labelled kinds of defect",
+    "surfaces": "surface classes",
+}  # fmt: skip
+
+
+ABOUT = """# Detectors
+
+Written from the results of runs by `python -m launch.detectors`. Quality is image AUROC / pixel AUROC, and AP at IoU .5
+where boxes are found; the mean, ± the standard deviation where there were several seeds; a dash was not measured or is
+not given by the detector. H is the harmonic mean over surfaces seen and unseen. Supervised detectors are tested on the
+defective pictures they did not learn from. Times are means over these sets, on {hardware}.
+
+{counts}
+{table}
+"""
+
+
+class Measured(NamedTuple):
+    """One finished run."""
+
+    detector: str
+    pictures: str  # what the dataset is called in the table
+    result: dict[str, Any]
+
+
+def main(argv: list[str] | None = None) -> str:
+    """Returns the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path, help="folders of finished runs or sweeps")
+    parser.add_argument("--page", type=Path, help="the Markdown file to write (default: print it)")
+    words = sys.argv[1:] if argv is None else argv
+    arguments = parser.parse_args(words)
+    page = written([run for folder in arguments.folders for run in found_in(folder)])
+    if arguments.page:
+        with files.replacing(arguments.page) as file:
+            file.write(page)
+        console.print(f"Written: {arguments.page}")
+    else:
+        console.print(page, markup=False, soft_wrap=True)
+    return page
+
+
+def found_in(folder: Path) -> list[Measured]:
+    """The finished runs of a folder: a run's own, or a sweep's. Raises FileNotFoundError where there is none."""
+    places = [folder] if (folder / "result.json").is_file() else sorted((folder / "runs").glob("*"))
+    results = [read_result(place) for place in places if (place / "result.json").is_file()]
+    if not results:
+        raise FileNotFoundError(f"{folder} holds no result, neither result.json nor runs/*/result.json; give the "
+                                "folder of a finished run or sweep")  # fmt: skip
+    return [Measured(result["detector"], pictures_of(result["dataset"]), result) for result in results]
+
+
+def pictures_of(dataset: dict[str, Any]) -> str:
+    """What the pictures are called: those of a folder in MVTec layout by its name."""
+    return Path(dataset["root"]).name if dataset["name"] == "mvtec" and dataset.get("root") else dataset["name"]
+
+
+def written(runs: Sequence[Measured]) -> str:
+    """The page, in Markdown: a row for every detector there is."""
+    sets = list(dict.fromkeys(run.pictures for run in runs if "surfaces" not in run.result["figures"]))
+    head = ["Detector", "Idea", "Source", "Needs", *sets, "Training, min", "ms a picture", "Use it"]
+    rows = [row_of(name, [run for run in runs if run.detector == name], sets) for name in jaxdefect.names()]
+    hardware = dict.fromkeys(machine(run.result) for run in runs)
+    return ABOUT.format(hardware="; ".join(hardware) or "no machine yet", counts=counted(runs, sets),
+                        table=as_table([head, ["---"] * len(head), *rows]))  # fmt: skip
+
+
+def row_of(name: str, runs: Sequence[Measured], sets: Sequence[str]) -> list[str]:
+    """A detector's row."""
+    idea, source, use = said_by(name)
+    cells = [quality([run for run in runs if run.pictures == pictures], FIGURES) for pictures in sets]
+    elsewhere = quality([run for run in runs if "surfaces" in run.result["figures"]], OF_SURFACES)
+    if elsewhere != "–" and cells:
+        cells[-1] = elsewhere
+    timings = [run.result["timings"] for run in runs]
+    trained = averaged([timing.get("train_s") for timing in timings], 1 / 60, 1)
+    scored = averaged([timing.get("score_ms_per_image") for timing in timings], 1, 0)
+    return [f"`{name}`", idea, source, needs(name, runs), *cells, trained, scored, use]
+
+
+def said_by(name: str) -> tuple[str, str, str]:
+    """(idea, source, when to use it): the first sentence of a detector's docstring, and its paragraphs so begun."""
+    text = inspect.getdoc(importlib.import_module(f"jaxdefect.detectors.{name}")) or ""
+    paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
+    begun = lambda word: next((p.removeprefix(word).strip() for p in paragraphs if p.startswith(word)), "–")
+    idea = paragraphs[0].split(". ")[0].partition(": ")[2] or paragraphs[0].split(". ")[0]
+    cells = (idea.rstrip("."), begun("Source:").rstrip("."), begun("Use it").rstrip("."))
+    return tuple(cell.replace("|", "\\|") for cell in cells)
+
+
+def needs(name: str, runs: Sequence[Measured]) -> str:
+    """What a detector learns from, by its config."""
+    config = configs.get(name, "tiny")
+    detector, _ = experiment.make_detector(config)
+    untrained = "; no training" if detector.step is no_training else ""
+    if config.train.labels == "masks" and config.train.get("masks") == 0:
+        return "labels: good or defective" + untrained
+    return NEEDS[config.train.labels] + untrained
+
+
+def quality(runs: Sequence[Measured], figures: Sequence[tuple[str, str, str]]) -> str:
+    """The figures of runs on the same pictures, averaged over them."""
+    shown = []
+    for title, section, key in figures:
+        values = [(run.result["figures"].get(section) or {}).get(key) for run in runs]
+        text = averaged(values, 1, 3)
+        if text != "–" or title in ("image AUROC", "pixel AUROC"):
+            shown.append(text if title.endswith("AUROC") else f"{title} {text}")
+    return " / ".join(shown) if any(text != "–" for text in shown) else "–"
+
+
+def averaged(values: Sequence[float | None], factor: float, digits: int) -> str:
+    """Mean ± standard deviation of what is known."""
+    known = [value * factor for value in values if value is not None]
+    if not known:
+        return "–"
+    short = lambda value: f"{value:.{digits}f}".removeprefix("0") if digits == 3 else f"{value:.{digits}f}"
+    spread = f" ± {short(statistics.stdev(known))}" if len(known) > 1 and digits == 3 else ""
+    return short(statistics.fmean(known)) + spread
+
+
+def counted(runs: Sequence[Measured], sets: Sequence[str]) -> str:
+    """What each set was trained and tested on, as a list."""
+    lines = []
+    for pictures in sets:
+        counts = [
+            json.dumps(run.result["dataset"]["counts"], sort_keys=True) for run in runs if run.pictures == pictures
+        ]
+        most = json.loads(max(counts, key=counts.count))
+        lines.append(f"- {pictures}: trained on {most['train']} normal pictures, tested on {most['test_defective']} "
+                     f"defective and {most['test_good']} normal ones (supervised detectors: on fewer)\n")  # fmt: skip
+    return "".join(lines)
+
+
+def machine(result: dict[str, Any]) -> str:
+    """The hardware of a result in a few words."""
+    hardware = result.get("hardware") or {}
+    return f"{hardware.get('device', 'an unknown device')}, {hardware.get('cpu_cores', '?')} CPU cores"
+
+
+if __name__ == "__main__":
+    start.run(main, sys.argv[1:])
