@@ -4,7 +4,7 @@ python -m launch.train --detector dct
 python -m launch.train --detector dct --dataset mvtec --data FOLDER
 
 A threshold on levels is fitted on normal pictures held out, as for all detectors. The level of a pixel is that of the
-whole picture, so pictures are scored whole.
+whole picture, or of its tile where there are many sizes, as for PHOT.
 """
 
 from ml_collections import ConfigDict
@@ -15,7 +15,6 @@ from configs import base, phot
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper (our reading), small (the same) and tiny for tests."""
     config = base.untrained("dct", preset)
-    config.score.mode = "whole"  # The statistics are those of the whole picture.
     config.settings.dominant = 4.0  # coefficients of so many times the root mean square of all are texture
     config.settings.sigma = 3.0  # of the Gaussian over what is left, pixels; 0 for none
     PRESETS[preset](config)

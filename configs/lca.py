@@ -4,7 +4,8 @@ python -m launch.train --detector lca
 python -m launch.train --detector lca --dataset mvtec --data FOLDER
 
 The paper takes a level of 3 for a defect in every picture; here a threshold on levels is fitted on normal pictures held
-out, as for all detectors. The level of a pixel is that of the whole picture, so pictures are scored whole.
+out, as for all detectors. The level of a pixel is that of the whole picture, or of its tile where there are many
+sizes, as for PHOT.
 """
 
 from ml_collections import ConfigDict
@@ -15,7 +16,6 @@ from configs import base, phot
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small (the same) and tiny for tests. There is nothing to set."""
     config = base.untrained("lca", preset)
-    config.score.mode = "whole"  # The statistics are those of the whole picture.
     PRESETS[preset](config)
     return config
 

@@ -4,7 +4,8 @@ python -m launch.train --detector phot
 python -m launch.train --detector phot --dataset mvtec --data FOLDER
 
 The paper takes a level of 4 for a defect in every picture; here a threshold on levels is fitted on normal pictures held
-out, as for all detectors. The level of a pixel is that of the whole picture, so pictures are scored whole.
+out, as for all detectors. The level of a pixel is that of the whole picture, or of its tile where pictures have many
+sizes (score.mode=whole compiles once for each).
 """
 
 from ml_collections import ConfigDict
@@ -15,7 +16,6 @@ from configs import base
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small (the same) and tiny for tests."""
     config = base.untrained("phot", preset)
-    config.score.mode = "whole"  # The statistics are those of the whole picture.
     config.settings.epsilon = 1e-8  # added to each magnitude before dividing by it
     config.settings.sigma = 3.0  # of the Gaussian, pixels
     PRESETS[preset](config)

@@ -10,6 +10,7 @@ import argparse
 import importlib
 import inspect
 import json
+import re
 import statistics
 import sys
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ NEEDS = {
 }  # fmt: skip
 
 
+LONGEST_NAME = 3  # words before a colon that are a detector's name
 ABOUT = """# Detectors
 
 Written from the results of runs by `python -m launch.detectors`. Quality is image AUROC / pixel AUROC, and AP at IoU .5
@@ -108,18 +110,21 @@ def row_of(name: str, runs: Sequence[Measured], sets: Sequence[str]) -> list[str
 
 
 def said_by(name: str) -> tuple[str, str, str]:
-    """(idea, source, when to use it): the first sentence of a detector's docstring, and its paragraphs so begun."""
+    """(idea, source, when to use it): of a detector's docstring the first paragraph, and those so begun."""
     text = inspect.getdoc(importlib.import_module(f"jaxdefect.detectors.{name}")) or ""
     paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
     begun = lambda word: next((p.removeprefix(word).strip() for p in paragraphs if p.startswith(word)), "–")
-    idea = paragraphs[0].split(". ")[0].partition(": ")[2] or paragraphs[0].split(". ")[0]
-    cells = (idea.rstrip("."), begun("Source:").rstrip("."), begun("Use it").rstrip("."))
-    return tuple(cell.replace("|", "\\|") for cell in cells)
+    name, _, rest = paragraphs[0].partition(": ")
+    idea = rest if rest and len(name.split()) <= LONGEST_NAME else paragraphs[0]
+    source = begun("Source:")
+    first = re.match(r'.*?(\b(19|20)\d\d\b\)?|"(?=, Section))', source)  # One reference, without readings and details.
+    cells = (idea[0].upper() + idea[1:], first[0] if first else source, begun("Use it"))
+    return tuple(cell.rstrip(".").replace("|", "\\|") for cell in cells)
 
 
 def needs(name: str, runs: Sequence[Measured]) -> str:
     """What a detector learns from, by its config."""
-    config = configs.get(name, "tiny")
+    config = configs.get(name)
     detector, _ = experiment.make_detector(config)
     untrained = "; no training" if detector.step is no_training else ""
     if config.train.labels == "masks" and config.train.get("masks") == 0:

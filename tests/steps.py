@@ -10,10 +10,11 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import jaxdefect
 from jaxdefect import feed, optim, train
-from jaxdefect.detector import Batch
+from jaxdefect.detector import Batch, no_training
 from launch import config as configs
 
 SURFACES = 3  # classes among the pictures of a detector that tells surfaces apart
@@ -24,6 +25,12 @@ def tiny(detector: str, **settings):
     config = configs.get(detector, "tiny")
     config.settings.update(settings)
     return jaxdefect.load(detector)(**config.settings), config
+
+
+def must_learn(detector: str) -> None:
+    """Skips a test about learning for a detector that does not."""
+    if tiny(detector)[0].step is no_training:
+        pytest.skip("learns nothing by steps")
 
 
 def textures(count: int = 6, size: int = 48, channels: int = 1, seed: int = 0) -> list[np.ndarray]:

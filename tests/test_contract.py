@@ -12,9 +12,9 @@ import pytest
 import jaxdefect
 from jaxdefect import feed, parallel, scoring, train
 from jaxdefect.checkpoint import Checkpoints
-from jaxdefect.detector import Batch, no_training
+from jaxdefect.detector import Batch
 from launch import config as configs
-from tests.steps import apart, batch_of, fit, source, textures, tiny, weights
+from tests.steps import apart, batch_of, fit, must_learn, source, textures, tiny, weights
 
 DETECTORS = jaxdefect.names()
 
@@ -28,11 +28,6 @@ def trained(request):
     for picture in pictures[:2]:
         state = scoring.calibrate(detector, state, picture[None])
     return detector, scoring.close(detector, state), jnp.asarray(pictures, jnp.float32) / 255
-
-
-def must_learn(name: str) -> None:
-    if tiny(name)[0].step is no_training:
-        pytest.skip("learns nothing by steps")
 
 
 @pytest.mark.parametrize("name", DETECTORS)

@@ -13,7 +13,7 @@ import jaxdefect
 from jaxdefect import population, scoring, train
 from jaxdefect.checkpoint import Checkpoints
 from launch import config as configs
-from tests.steps import apart, source, textures, weights
+from tests.steps import apart, must_learn, source, textures, weights
 
 DETECTORS = jaxdefect.names()
 SEEDS = (3, 4, 5)
@@ -63,6 +63,7 @@ def start(name, *runs):
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_a_run_of_a_population_equals_the_same_run_alone(name):
+    must_learn(name)
     steps = {"steps": COMPARED[name], "log_every": 1, "save_every": 1}
     losses = []
     states = together(name, **steps, on_log=lambda step, metrics, state: losses.append(metrics["loss"])).state

@@ -32,6 +32,7 @@ QUICK = {
         "settings.overlap=4",
     ],
     "launch.train": SMALL,
+    "launch.prune": ["--steps=2"],
     "launch.bench": ["--preset", "tiny", "--side", "64", "--turns", "1", "--steps", "1"],
     "launch.two_stage": [
         "--preset=tiny",

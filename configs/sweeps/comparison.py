@@ -19,10 +19,11 @@ RUNS = {
     "renet_d": {"preset": "tuned"},
     **{name: {"detector": name} for name in ("phot", "lca", "dct", "mscdae")},
     **{name: {"detector": name} for name in ADVERSARIAL.values()},
-    **{name: {"detector": name} for name in ("cae", "cae_multiloss", "ssim_ae", "ae_ssim", "transfer_ae")},
+    **{name: {"detector": name} for name in ("cae", "cae_multiloss", "ssim_ae", "transfer_ae")},
+    "ae_ssim": {"detector": "ae_ssim", "data.size": 256},  # Its patches of 128 pixels must fit into every picture.
     **{name: {"detector": name} for name in ("feature_gaussian", "padim", "patchcore")},
     **{name: {"detector": name, **SUPERVISED} for name in ("cnn_classifier", "resnet_classifier", "faster_rcnn")},
-    "segdec": {"detector": "segdec", **SUPERVISED},
+    "segdec": {"detector": "segdec", "data.size": 256, **SUPERVISED},
 }
 SEEDS = (0,)
 FIGURES = ("image.auroc", "pixel.auroc", "image.ap", "pixel.oracle.f1", "pixel.pro", "timings.score_ms_per_image")

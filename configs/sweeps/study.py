@@ -14,6 +14,7 @@ AE-L2 are Bergmann's network, which the study builds on, with either loss. Froze
 TITLE = "Autoencoders: squared error or structural similarity"
 SOURCE = "Garzo, Miklos and Herbai, Figure 7"
 DETECTOR, PRESET = "cae", "small"
+BASE = {"data.options.surfaces": (9,)}  # of the synthetic ones that most like leather
 RUNS = {
     "CAE, MSE": {"detector": "cae"},
     "CAE, MSE + SSIM": {"detector": "cae_multiloss"},
@@ -28,7 +29,7 @@ FIGURES = (
     "image.report.macro.f1", "image.report.weighted.f1", "image.oracle.f1", "pixel.auroc",
 )  # fmt: skip
 QUICK = {
-    "train.steps": 60, "train.log_every": 20, "train.save_every": 60, "data.options.surfaces": (4,),
+    "train.steps": 60, "train.log_every": 20, "train.save_every": 60,
     "data.options.train": 20, "data.options.test_good": 6, "data.options.test_defective": 12,
 }  # fmt: skip
 PAPER = (

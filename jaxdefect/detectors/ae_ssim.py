@@ -3,6 +3,8 @@
 Nine convolutions down to `latent` numbers and their mirror image. Learns by SSIM, and judges by it; with the squared
 error in both places it is the AE-L2 it was compared with.
 
+Use it on textures with many pictures to train on; with few, its maps say little more than local contrast.
+
 Source: Bergmann, Loewe, Fauser, Sattlegger, Steger, "Improving Unsupervised Defect Segmentation by Applying Structural
 Similarity to Autoencoders", VISIGRAPP 2019, Table 1. Stitching reconstructions with mirrored surroundings is ours.
 """

@@ -3,6 +3,8 @@
 A DCGAN of normal pictures is trained as usual. To score a picture its networks are frozen, and Adam moves a latent
 vector until what the generator makes of it looks like the picture, to the eye and to the discriminator.
 
+Use it to reproduce; every picture is searched for in hundreds of steps, and an encoder finds it in one.
+
 Source: Schlegl, Seebock, Waldstein, Schmidt-Erfurth, Langs, "Unsupervised Anomaly Detection with Generative Adversarial
 Networks to Guide Marker Discovery", Information Processing in Medical Imaging, 2017.
 """

@@ -3,6 +3,8 @@
 Three convolutions and two dense layers on each side, mean squared error. Too badly is worse than the q-th percentile of
 the squared errors of training pixels; how many are enough is the threshold of the image score.
 
+Use it as the least that an autoencoder does, on parts that fill the picture alike.
+
 Source: Garzo, Miklos, Herbai, "Identification of Defective Manufacturing Products with a Convolutional Autoencoder",
 Sections 3.2.1 and 3.4. It gives no kernels and no widths; here kernels are 4 pixels with stride 2, and widths double.
 """

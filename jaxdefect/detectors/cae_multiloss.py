@@ -1,5 +1,7 @@
 """CAE with two losses: the mean squared error and 1 - SSIM, added.
 
+Use it to see what a second loss changes beside `cae`.
+
 Source: as `cae`, Section 3.2.1, where it did worse than the squared error alone. The report gives no weight.
 """
 

@@ -4,6 +4,8 @@ Blocks of a convolution, a batch normalisation and a pool, the average of the la
 thing to try where there are some hundred pictures of either class, and the yardstick of pretrained front ends
 (`resnet_classifier`, which the training and the map are shared with).
 
+Use it where some dozens of pictures are sorted into good and defective, and no pretrained network is at hand.
+
 Source: Gong et al., "Application of deep learning in defect detection", Journal of Physics: Conference Series 1684,
 2020, Section 3.1.2, a survey without values; batch normalisation and the pooled head are today's usual choice.
 """

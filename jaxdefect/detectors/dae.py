@@ -3,6 +3,8 @@
 The encoder and the decoder of MAA without its memory, its residual blocks and its discriminator. With skip connections
 (`dae_skip`) the decoder also sees what the encoder saw at each scale: it redraws better, defects too.
 
+Use it as the plainest autoencoder of whole pictures, to compare with.
+
 Source: Niu, Li, Li, Qiu, Niu, "Positive-Sample-Based Surface Defect Detection Using Memory-Augmented Adversarial
 Autoencoders", IEEE/ASME Transactions on Mechatronics, 2021: Table I, and the baselines of Table II. It does not say
 where the skips go; here they are concatenated to the output of each transposed convolution.

@@ -1,4 +1,7 @@
-"""DAE(skip): the deep autoencoder of `dae` with skip connections at its three scales."""
+"""DAE(skip): the deep autoencoder of `dae` with skip connections at its three scales.
+
+Use it to see what skip connections do: defects are redrawn, too.
+"""
 
 from jaxdefect.detector import Detector
 from jaxdefect.detectors import dae

@@ -1,5 +1,7 @@
 """DCT: the dominant coefficients of a picture's cosine transform are its texture. Without them, defects are left.
 
+Use it as a check that takes no training, on a regular texture.
+
 Source: a baseline of texture inspection (Perng, Chen, "Directional textures auto-inspection using discrete cosine
 transform", International Journal of Production Research 49, 2011). Our reading: a coefficient is dominant if it exceeds
 `dominant` times the root mean square of all, which is the standard deviation of the picture; it is set to zero wherever

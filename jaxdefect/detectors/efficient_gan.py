@@ -4,6 +4,8 @@ The discriminator of this BiGAN sees a picture with its latent vector: (x, E(x))
 cannot tell them apart E inverts G. A picture is scored by how far G(E(x)) is from it, in pixels and in the features
 that the discriminator has of both.
 
+Use it to reproduce a BiGAN; it is quick, and its maps are coarse.
+
 Source: Zenati, Foo, Lecouat, Manek, Chandrasekhar, "Efficient GAN-Based Anomaly Detection", 2018; layers and constants
 as in the authors' code for MNIST.
 """

@@ -3,6 +3,8 @@
 First generator and critic are trained on normal pictures. Then both are frozen and the encoder is trained on the same
 pictures to lead through the generator back to them (the paper's izi_f). A defect is what the way there and back loses.
 
+Use it where a GAN is wanted that judges in one pass.
+
 Source: Schlegl, Seebock, Waldstein, Langs, Schmidt-Erfurth, "f-AnoGAN: Fast unsupervised anomaly detection with
 generative adversarial networks", Medical Image Analysis 54, 2019.
 """

@@ -4,6 +4,8 @@ A region-proposal network asks of every place and some sizes of box (anchors) wh
 is to be moved; the best proposals that are not nearly the same are looked at once more, each by the features inside of
 it, judged and moved again. Boxes to learn from are those around the pieces of a mask. Supervised: batches carry masks.
 
+Use it where a box for each defect is what the line needs, and hundreds are outlined; for a map take `segdec`.
+
 Source: Ren, He, Girshick, Sun, "Faster R-CNN: Towards real-time object detection with region proposal networks", 2015;
 RoIAlign of He et al., "Mask R-CNN", 2017; region-based methods in the survey of defect detection, Section 3.1.3.
 """

@@ -4,6 +4,8 @@ The simplest yardstick for a texture that looks alike everywhere. Nothing is tra
 feature maps are gathered in one pass over the normal pictures, and a place of a picture scores its squared Mahalanobis
 distance, divided by the number of features: 1 is usual. The worst place makes the picture's score.
 
+Use it first on any texture: seconds to fit, and hard to beat in outlining stains and holes.
+
 Source: the Gaussian of Rippel, Mertens, Merhof, "Modeling the distribution of normal data in pre-trained deep features
 for anomaly detection", ICPR 2020, which has one vector per picture; here one per cell, which all share it.
 """

@@ -4,6 +4,8 @@ A generator of encoder, decoder and second encoder; a discriminator, whose featu
 reconstruction are matched. The decoder has learnt to draw normal pictures only, so what it draws of a defective one
 encodes elsewhere.
 
+Use it for parts that look alike: quick, and its coarse map is among the best of the adversarial methods.
+
 Source: Akcay, Atapour-Abarghouei, Breckon, "GANomaly: Semi-Supervised Anomaly Detection via Adversarial Training", ACCV
 2018.
 """

@@ -3,6 +3,8 @@
 A random texture spreads its power over the outer rings of the spectrum, a defect larger than its grains adds power near
 zero frequency. The share of the power within a radius rises steeply and then bends; all beyond the bend is set to zero.
 
+Use it as a check that takes no training, for stains larger than the grain of a texture.
+
 Source: Tsai, Huang, "Automated surface inspection for statistical textures", Image and Vision Computing 21, 2003; a
 baseline of ReNet-D, Table 6. Our reading: the bend is the largest curvature of the cumulative power over the radius,
 both as shares of their largest values, where it turns flat, not where it turns

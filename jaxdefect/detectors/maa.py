@@ -3,6 +3,8 @@
 An autoencoder with a convolutional LSTM between its halves, whose state is carried from batch to batch and frozen when
 pictures are scored; a patch discriminator, whose features of a picture and of its reconstruction are compared.
 
+Use it to study memories and the Frechet Markov distance; it trains longer than its rivals and was not better here.
+
 Source: Niu, Li, Li, Qiu, Niu, "Positive-Sample-Based Surface Defect Detection Using Memory-Augmented Adversarial
 Autoencoders", IEEE/ASME Transactions on Mechatronics, 2021.
 """

@@ -3,6 +3,8 @@
 Each position of the encoding asks a memory of items; the answer, a sparse mixture of the items most like it, replaces
 it before the decoder. A defect's code is answered with a normal one, so the defect is not redrawn.
 
+Use it where a plain autoencoder redraws defects as well as the rest.
+
 Source: Gong et al., "Memorizing Normality to Detect Anomaly: Memory-augmented Deep Autoencoder for Unsupervised
 Anomaly Detection", ICCV 2019. The encoder and the decoder are those of `dae`, as for the other baselines of MAA.
 """

@@ -3,6 +3,8 @@
 Each learns to redraw small patches of normal pictures from noisy ones. A pixel is defective if two neighbouring levels
 cannot redraw its surroundings: a defect is seen at more than one scale, chance is not.
 
+Use it on fine fabrics, and not where time matters.
+
 Source: Mei, Wang, Wen, "Automatic Fabric Defect Detection with a Multi-Scale Convolutional Denoising Autoencoder
 Network Model", Sensors 18, 2018; Mei, Yang, Yin, "An Unsupervised-Learning-Based Approach for Automated Defect
 Inspection on Textured Surfaces", IEEE Transactions on Instrumentation and Measurement 67, 2018; a baseline of ReNet-D,

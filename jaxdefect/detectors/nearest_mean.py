@@ -2,6 +2,8 @@
 
 Distances count each feature in units of how much pictures of one surface differ in it (Fisher's linear discriminant
 with a diagonal covariance): the alarm asks whether a picture is further from a surface than its own pictures are.
+
+Use it before `sbad`: it is simple, and was the better one on 19 of 45 pairs of unseen surfaces.
 """
 
 from typing import NamedTuple

@@ -4,6 +4,8 @@ For parts that always lie alike. Nothing is trained: at one picture size, mean a
 channels are gathered for every cell, and a cell scores its Mahalanobis distance. Where there are fewer pictures than
 channels, as is common, the covariance has no full rank and its ridge decides; `feature_gaussian` then fits better.
 
+Use it first for parts that lie alike, and for pictures that need one verdict each.
+
 Source: Defard, Setkov, Loesch, Audigier, "PaDiM: a patch distribution modeling framework for anomaly detection and
 localization", ICPR 2020: Eqs. 1 and 2, Section III-C for the random channels. Its ridge is .01 whatever the features;
 here it is a share of their average variance, so that it suits any backbone.

@@ -4,6 +4,8 @@ Nothing is trained: an even sample of all cells is gathered in one pass, a few o
 (a greedy k-centre coreset), and a cell scores its distance to the nearest of these. Unlike a Gaussian they follow a
 texture of several parts, and unlike PaDiM's they may lie anywhere.
 
+Use it for parts and patterns with few normal pictures; it takes longer for each picture than the Gaussians.
+
 Source: Roth, Pemula, Zepeda, Schoelkopf, Brox, Gehler, "Towards total recall in industrial anomaly detection", CVPR
 2022: Algorithm 1, Eqs. 5 to 7. There the coreset is chosen from all cells; here from a sample that fits in memory.
 Distances are in units of how far normal cells lie from their mean (root mean square), so that Eq. 7, which takes

@@ -3,6 +3,8 @@
 Texture is in the magnitudes: a few strong frequencies. With all of them equally strong, only edges and irregularities
 are left, which a Gaussian then gathers.
 
+Use it as a check that takes no training, for breaks in a regular pattern.
+
 Source: Aiger, Talbot, "The Phase Only Transform for Unsupervised Surface Defect Detection", CVPR 2010; a baseline of
 ReNet-D, Table 6.
 """

@@ -3,6 +3,8 @@
 Trained on small patches of defect-free pictures, applied to whole ones. A multi-scale stem (1, 3, 5 pixels), four
 convolution modules with three poolings, four deconvolution modules, three averaged deconvolution heads.
 
+Use it on textures of any size, with minutes to train: maps at full resolution, and no pretrained network.
+
 Source: Hu, Yao, Wu, Qiu, Zhu, "A Lightweight Reconstruction Network for Surface Defect Inspection".
 """
 

@@ -7,6 +7,9 @@ before the average: that is the class activation map, which shows what a decisio
 
 Supervised, but by labels alone: no outline of a defect is ever looked at.
 
+Use it as soon as some dozens of pictures are sorted into good and defective: minutes to train on a pretrained
+network.
+
 Source: He, Zhang, Ren, Sun, "Deep residual learning for image recognition", CVPR 2016; the map is that of Zhou, Khosla,
 Lapedriza, Oliva, Torralba, "Learning deep features for discriminative localization", CVPR 2016, Section 2. Classifiers
 of defects with ResNets and pretrained front ends: Gong et al., "Application of deep learning in defect detection",

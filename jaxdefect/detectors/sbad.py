@@ -10,6 +10,8 @@ is the distance of the attributes read from those of the nearest seen class. A: 
 which the decoder draws features that a classifier then learns from. oracle, which leaks: as A, with attributes learned
 from their own pictures, those with label 1, which take no part in anything else.
 
+Use it where many surfaces run on one line and one never seen must raise an alarm.
+
 Source: the two-stage system of DAGM_MIX, Sections 3.1.2 and 3.2; losses of TF-VAEGAN (Narayan et al., ECCV 2020).
 """
 

@@ -5,6 +5,9 @@ judges the picture by what the first has seen. Pictures of which only the label 
 weight of the first fades while that of the second grows, for there is nothing to decide on before there is something to
 see. Supervised: batches carry masks and labels.
 
+Use it as soon as some dozens of defects are outlined, or only labelled: nothing trained on normal pictures comes
+near.
+
 Source: Bozic, Tabernik, Skocaj, "Mixed supervision for surface-defect detection: from weakly to fully supervised
 learning", Computers in Industry 129, 2021, and its public code, which is followed where both differ.
 """

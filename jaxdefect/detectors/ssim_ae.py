@@ -3,6 +3,8 @@
 It has no dense layers, so that a picture keeps its places all the way; what it must forget, it forgets in the few
 channels of its code. Pictures are judged as CAE judges them, by the share of pixels redrawn too badly.
 
+Use it for coloured parts; it separates pictures well and outlines too much.
+
 Source: Garzo, Miklos, Herbai, "Identification of Defective Manufacturing Products with a Convolutional Autoencoder",
 Section 3.2.3 and Table 1, and Wang, Simoncelli, Bovik, "Multiscale Structural Similarity for Image Quality Assessment",
 2003. The report gives no widths and no depth; here each size has two convolutions of 3 x 3 pixels.

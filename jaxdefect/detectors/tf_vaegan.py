@@ -1,5 +1,7 @@
 """TF-VAEGAN, the baseline of SBAD: what is read of redrawn features is fed back into the decoder.
 
+Use it to reproduce the baseline of `sbad`.
+
 Source: Narayan, Gupta, Khan, Snoek, Shao, "Latent Embedding Feedback and Discriminative Features for Zero-Shot
 Classification", ECCV 2020.
 """

@@ -3,6 +3,8 @@
 What cannot be redrawn from what the front end makes of normal pictures is a defect. A frozen front end leaves the
 decoder alone to be learned; a fine-tuned one learns, too, which the source found to draw nothing at all.
 
+Use it to reproduce; for pretrained features take `padim`.
+
 Source: Garzo, Miklos, Herbai, "Identification of Defective Manufacturing Products with a Convolutional Autoencoder",
 Section 3.2.2: VGG-19, VGG-16 or a ResNet as encoder, "enough strided deconvolutional layers to recreate 32x32
 dimensional images", the mean squared error, Adam with StepLR. It gives neither widths nor the size the encoder sees.

@@ -194,9 +194,10 @@ def _trainings(sweep: Plan) -> list[dict[str, Any]]:
         if key in seen or run.status != "finished":
             continue
         seen.add(key)
-        if (run.folder / "trained_by.json").is_file():
+        history = run.folder / "history.jsonl"
+        if (run.folder / "trained_by.json").is_file() or not history.is_file():  # Some learn nothing by steps.
             continue
-        logged = read_history(run.folder / "history.jsonl", points=TRAINING_POINTS)[0]
+        logged = read_history(history, points=TRAINING_POINTS)[0]
         logged.pop("seconds", None)
         trainings.append({"at": run.at, "seed": run.seed, "logged": logged})
     return trainings
