@@ -8,7 +8,7 @@ from sklearn import metrics
 
 from configs.attributes import DAGM, read_attributes
 from launch.page.system import OUTCOMES, judged
-from tests.test_report import EVIL, change_result, fabricate_run
+from tests.run_pages import EVIL, change_result, fabricate_run
 
 NAMES = [f"Class{number}" for number in range(1, 11)]
 UNSEEN = ["Class8", "Class10"]

@@ -13,7 +13,7 @@ from sklearn import metrics
 
 from launch import report
 from launch.page import pictures as report_pictures
-from tests.test_report import EVIL, GAPS, THRESHOLD, change_result, fabricate_gap, fabricate_run
+from tests.run_pages import EVIL, GAPS, THRESHOLD, change_result, fabricate_gap, fabricate_run
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from launch import report
-from tests.test_report import EVIL, change_result, data_of, fabricate_run, page_of
+from tests.run_pages import EVIL, change_result, data_of, fabricate_run, page_of
 from tests.test_report_browser import BROWSER, play
 
 browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")

@@ -139,6 +139,10 @@ def test_options_of_a_presets_dataset_fall_away_with_another():
 def test_a_file_of_weights_goes_to_the_detectors_that_have_one(tmp_path):
     path = write(tmp_path, ('AXES = ({"settings.alpha": (0.0, 0.5)},)',
                             'RUNS = {"a": {}, "b": {"detector": "padim"}}'))  # fmt: skip
-    blind, given = spec.read(path), spec.read(path, weights="net.h5")
+    file = tmp_path / "net.h5"
+    with pytest.raises(ValueError, match="--weights .*net.h5: there is no such file"):
+        spec.read(path, weights=str(file))
+    file.touch()
+    blind, given = spec.read(path), spec.read(path, weights=str(file))
     assert "padim look through a network of random weights" in blind.notes[0] and not given.notes
-    assert [run.config.settings.get("weights") for run in given.runs if run.seed == 0] == [None, "net.h5"]
+    assert [run.config.settings.get("weights") for run in given.runs if run.seed == 0] == [None, str(file)]

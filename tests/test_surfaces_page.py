@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from launch.page import surfaces, system
+from tests.run_pages import EVIL, change_result, data_of, page_of
 from tests.surface_pages import NAMES, UNSEEN, fabricate_surfaces, fabricate_system, routed_counts, spoil, told_apart
-from tests.test_report import EVIL, change_result, data_of, page_of
 from tests.test_report_browser import BROWSER, play
 
 browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")

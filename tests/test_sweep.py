@@ -214,6 +214,19 @@ def test_eight_devices_and_one_give_the_same_figures(finished, tmp_path):
         close(table(folder), table(target), 0.02)
 
 
+def test_figures_are_told_as_multiples_and_detectors_without_training_take_part(tmp_path):
+    runs = 'RUNS = {"net": {}, "phot": {"detector": "phot"}}\nMULTIPLE_OF = {"run": "net"}'
+    path = write(tmp_path, ('AXES = ({"settings.alpha": (0.0, 0.5)},)', runs), ("SEEDS = (0, 1)", "SEEDS = (0,)"),
+                 ('PAPER = (({"alpha": 0.5}, {"pixel.f1": 0.6}), ({"alpha": 0.9}, {"pixel.f1": 0.7}))',
+                  'PAPER = (({"run": "net"}, {"pixel.f1": 0.6}), ({"run": "phot"}, {"pixel.f1": 0.3}))'))  # fmt: skip
+    page = run_sweep(path, tmp_path / "s")
+    found = results.collect(tmp_path / "s")
+    net, phot = (next(cell for cell in found["cells"] if cell["at"] == {"run": run}) for run in ("net", "phot"))
+    assert net["mean"]["pixel.f1.multiple"] == 1 and phot["paper"]["pixel.f1.multiple"] == 0.5
+    assert phot["mean"]["pixel.f1.multiple"] == pytest.approx(phot["mean"]["pixel.f1"] / net["mean"]["pixel.f1"])
+    assert "Multiple of net" in page.read_text() and "multiple" not in (tmp_path / "s" / "sweep.csv").read_text()
+
+
 def test_a_dry_run_lists_and_runs_nothing(tmp_path, capsys):
     assert run_sweep(write(tmp_path), tmp_path / "s", "--dry-run") is None
     said = capsys.readouterr().out

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from launch.page import system
+from tests.run_pages import EVIL, change_result, data_of
 from tests.surface_pages import TAU, fabricate_system, spoil
-from tests.test_report import EVIL, change_result, data_of
 from tests.test_report_browser import play
 from tests.test_surfaces_page import browser, tiles, visible
 

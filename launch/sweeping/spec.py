@@ -105,6 +105,10 @@ def read(
     """
     said = _constants(name)
     where = said["where"]
+    if weights and not Path(weights).is_file():
+        raise ValueError(
+            f"--weights {weights}: there is no such file; give a .safetensors, .h5 or .pth of the backbone"
+        )
     pictures, notes = _pictures(said, datasets, roots)
     if axes:
         said["AXES"], said["RUNS"] = [_axis_of(text) for text in axes], {}
