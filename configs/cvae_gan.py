@@ -43,8 +43,7 @@ def paper(config: ConfigDict) -> None:
 
 def small(config: ConfigDict) -> None:
     """64 x 64 pixels and a quarter of the channels: a minute on two cores."""
-    base.at_size(config, 64)
-    config.train.update(steps=400, batch=16, log_every=20, save_every=200)
+    base.for_two_cores(config)
     config.settings.update(width=16, critic_width=16, latent=64, critic_steps=2, learning_rate=5e-4)
 
 

@@ -35,8 +35,8 @@ def paper(config: ConfigDict) -> None:
 
 def small(config: ConfigDict) -> None:
     """64 x 64 pixels and fewer channels: a minute on two cores."""
-    base.at_size(config, 64)
-    config.train.update(steps=400, batch=32, log_every=20, save_every=200)
+    base.for_two_cores(config)
+    config.train.batch = 32
     config.settings.update(width=16, hidden=128, latent=64, decay=0.98, learning_rate=3e-4)
 
 

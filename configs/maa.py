@@ -40,8 +40,7 @@ def small(config: ConfigDict) -> None:
 
     The discriminator learns ten times slower than the generator, or it has won after 60 of so few steps.
     """
-    base.at_size(config, 64)
-    config.train.update(steps=400, batch=16, log_every=20, save_every=200)
+    base.for_two_cores(config)
     config.settings.update(width=8, critic_width=32, learning_rate=1e-3, critic_rate=1e-4)
 
 

@@ -33,8 +33,7 @@ def paper(config: ConfigDict) -> None:
 
 def small(config: ConfigDict) -> None:
     """64 x 64 pixels, half the channels and a tenth of the items: minutes on two cores."""
-    base.at_size(config, 64)
-    config.train.update(steps=400, batch=16, log_every=20, save_every=200)
+    base.for_two_cores(config)
     config.settings.update(width=8, items=200, shrink=0.025, sharpness=11.0, learning_rate=1e-3)
 
 

@@ -39,7 +39,7 @@ ABOUT = """# Detectors
 Written from the results of runs by `python -m launch.detectors`. Quality is image AUROC / pixel AUROC, and AP at IoU .5
 where boxes are found; the mean, ± the standard deviation where there were several seeds; a dash was not measured or is
 not given by the detector. H is the harmonic mean over surfaces seen and unseen. Supervised detectors are tested on the
-defective pictures they did not learn from. Times are means over these sets, on {hardware}.
+defective pictures they did not learn from. Times are means over these sets, on {hardware}.{note}
 
 {counts}
 {table}
@@ -58,10 +58,11 @@ def main(argv: list[str] | None = None) -> str:
     """Returns the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path, help="folders of finished runs or sweeps")
+    parser.add_argument("--note", default="", help="a sentence on how this was measured")
     parser.add_argument("--page", type=Path, help="the Markdown file to write (default: print it)")
     words = sys.argv[1:] if argv is None else argv
     arguments = parser.parse_args(words)
-    page = written([run for folder in arguments.folders for run in found_in(folder)])
+    page = written([run for folder in arguments.folders for run in found_in(folder)], note=arguments.note)
     if arguments.page:
         with files.replacing(arguments.page) as file:
             file.write(page)
@@ -86,14 +87,16 @@ def pictures_of(dataset: dict[str, Any]) -> str:
     return Path(dataset["root"]).name if dataset["name"] == "mvtec" and dataset.get("root") else dataset["name"]
 
 
-def written(runs: Sequence[Measured]) -> str:
+def written(runs: Sequence[Measured], *, note: str = "") -> str:
     """The page, in Markdown: a row for every detector there is."""
     sets = list(dict.fromkeys(run.pictures for run in runs if "surfaces" not in run.result["figures"]))
     head = ["Detector", "Idea", "Source", "Needs", *sets, "Training, min", "ms a picture", "Use it"]
     rows = [row_of(name, [run for run in runs if run.detector == name], sets) for name in jaxdefect.names()]
     hardware = dict.fromkeys(machine(run.result) for run in runs)
-    return ABOUT.format(hardware="; ".join(hardware) or "no machine yet", counts=counted(runs, sets),
-                        table=as_table([head, ["---"] * len(head), *rows]))  # fmt: skip
+    return ABOUT.format(
+        hardware="; ".join(hardware) or "no machine yet", note=f" {note}" if note else "", counts=counted(runs, sets),
+        table=as_table([head, ["---"] * len(head), *rows]),
+    )  # fmt: skip
 
 
 def row_of(name: str, runs: Sequence[Measured], sets: Sequence[str]) -> list[str]:

@@ -209,8 +209,9 @@ def test_eight_devices_and_one_give_the_same_figures(finished, tmp_path):
     for options in ([], ["--side-by-side", "4"]):
         target = tmp_path / str(len(options))
         env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
-        words = [sys.executable, "-m", "launch.sweep", path, "--workdir", str(target), *options]
-        subprocess.run(words, env=env, check=True, capture_output=True)
+        words = [sys.executable, "-X", "faulthandler", "-m", "launch.sweep", path, "--workdir", str(target), *options]
+        done = subprocess.run(words, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
         close(table(folder), table(target), 0.02)
 
 
