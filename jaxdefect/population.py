@@ -98,7 +98,9 @@ def many_runs(
     count, devices = len(keys), jax.local_device_count()
     filled = np.minimum(np.arange(-(-count // devices) * devices), count - 1)  # The last run again, to fill devices.
     place = lambda tree: parallel.split(jax.tree.map(lambda leaf: jnp.asarray(leaf)[filled], tree))
-    fetch = lambda tree: jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count], tree)
+    # On the host: on the devices each leaf would be gathered by a program of its own, in which all wait for all.
+    flat = lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count]
+    fetch = lambda tree: jax.tree.map(flat, jax.device_get(tree))
     keys = jnp.stack(list(keys))
     numbers = {name: jnp.stack([own[name] for own in numbers]) for name in numbers[0]}
     placed_keys = place(keys)
@@ -112,8 +114,7 @@ def many_runs(
         return jax.vmap(one)(keys, numbers)  # Not compiled as a whole: the pictures would become constants of it.
 
     def advance(state: Member, step: int, count: int) -> tuple[Member, dict[str, jax.Array]]:
-        state, metrics = compiled(count)(state, feed.inputs(step), step, placed_keys)
-        return state, fetch(metrics)
+        return compiled(count)(state, feed.inputs(step), step, placed_keys)
 
     return train.Program(init, place, advance, fetch, train.scans(feed))
 

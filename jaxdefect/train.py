@@ -33,8 +33,8 @@ class Program(NamedTuple):
     """What `fit` drives, compiled: one run on all devices (`one_run`), or many side by side (`population.many_runs`).
 
     init: a fresh state. place: puts a state on the devices, where `advance` may overwrite it in place. advance: (state,
-    step, count) -> (state, metrics), `count` steps from `step` on. fetch: undoes `place`. scans: whether several steps
-    may go in one call. validate: state -> the metrics of held-out pictures, where there are any.
+    step, count) -> (state, metrics), `count` steps from `step` on. fetch: undoes `place`, of states and of metrics.
+    scans: whether several steps may go in one call. validate: state -> the metrics of held-out pictures, if any.
     """
 
     init: Callable[[], State]
@@ -135,7 +135,8 @@ def fit(
         recent.append(metrics)
         if done % log_every and done < steps:
             continue
-        averaged = {name: np.mean([m[name] for m in jax.device_get(recent)], 0).tolist() for name in metrics}
+        rows = [program.fetch(row) for row in jax.device_get(recent)]
+        averaged = {name: np.mean([row[name] for row in rows], 0).tolist() for name in metrics}
         recent.clear()
         if program.validate:
             averaged |= {f"val_{name}": float(value) for name, value in program.validate(state).items()}

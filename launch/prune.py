@@ -74,7 +74,8 @@ def prune_run(run: Run, folder: Path, workdir: Path, *, keep: float, rank: str, 
         begin(workdir, small.run.state)
         calibrated = experiment.calibrate(small.run.config, small.run.detector, small.run.state, data)
         figures = {"before": figures_of(run, data), "pruned": figures_of(small.run._replace(state=calibrated), data)}
-        tuned = experiment.train_run(small.run.config, workdir, data, feeds.make_feed(small.run.config, data))
+        source, held_out = feeds.make_feed(small.run.config, data), feeds.held_out(small.run.config, data)
+        tuned = experiment.train_run(small.run.config, workdir, data, source, held_out)
         figures["tuned"] = picked(evaluation.evaluate(tuned, data, workdir))
         result = {
             "run": str(folder), "keep": keep, "rank": rank, "steps": steps, "widths": small.widths,

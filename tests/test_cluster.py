@@ -226,6 +226,16 @@ def test_without_accounts_a_forgotten_job_is_judged_by_what_it_left(commands, tm
     assert "worker 7_1 is no longer known to Slurm" in capsys.readouterr().out
 
 
+def test_a_job_that_is_requeued_has_not_failed(commands, tmp_path, capsys):
+    """While Slurm puts it back it says so for a moment."""
+    asked = f"echo >> {tmp_path}/asked; case $(/usr/bin/wc -l < {tmp_path}/asked) in"
+    commands(
+        squeue=f"{asked} 1) echo '7|RUNNING';; 2) echo '7|FAILED';; 3) echo '7|PENDING';; *) echo '7|COMPLETED';; esac"
+    )
+    assert cluster.wait([job(tmp_path, "7")], poll_s=0) == 0
+    assert capsys.readouterr().out.splitlines() == ["Slurm: 1 running", "Slurm: 1 pending"]
+
+
 def test_a_silent_slurm_is_waited_for_but_not_for_ever(commands, tmp_path):
     counted = f"echo >> {tmp_path}/asked; [ $(/usr/bin/wc -l < {tmp_path}/asked) -gt 9 ] && echo '7|COMPLETED' && exit;"
     commands(squeue=f"{counted} exit 1")

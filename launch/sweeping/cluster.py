@@ -227,7 +227,7 @@ def wait(jobs: list, *, poll_s: float = 30.0) -> int:
     """
     waiting = {job.job_id: job for job in jobs}
     failed = silent = 0
-    told, begun = "", time.monotonic()
+    told, begun, last = "", time.monotonic(), {}
     while waiting:
         states = job_states(list(waiting))
         silent = silent + 1 if states is None else 0
@@ -236,9 +236,12 @@ def wait(jobs: list, *, poll_s: float = 30.0) -> int:
                 f"squeue has not answered {SILENCE} times in a row; the jobs go on, and so does the same command later"
             )
         for job_id, state in (states or {}).items():
-            if state in ENDS:
+            # A job that is requeued passes for ended badly for a moment: that is believed when it is said twice.
+            if state in ENDS and (state == "COMPLETED" or last.get(job_id) == state):
                 failed += _ended(waiting.pop(job_id), state)
-        counts = collections.Counter(states[job_id] for job_id in waiting) if states else {}
+        last = states or last
+        going = [states[job_id] for job_id in waiting if states[job_id] not in ENDS] if states else []
+        counts = collections.Counter(going)
         tally = ", ".join(f"{count} {state.lower()}" for state, count in sorted(counts.items()))
         if tally and tally != told:
             told = tally
