@@ -25,8 +25,11 @@ from launch.logs import console
 from launch.page.run import read_result
 from launch.timing import as_table
 
-FIGURES = (("image AUROC", "image", "auroc"), ("pixel AUROC", "pixel", "auroc"), ("boxes AP50", "boxes", "ap50"))
-OF_SURFACES = (("H", "surfaces", "harmonic"),)
+FIGURES = (
+    ("image AUROC", "image", "auroc"), ("pixel AUROC", "pixel", "auroc"), ("boxes AP50", "boxes", "ap50"),
+    ("H", "surfaces", "harmonic"),
+)  # fmt: skip
+OF_SURFACES = ", surfaces"  # after the name of pictures whose surfaces were told apart
 NEEDS = {
     "none": "normal pictures", "masks": "outlined defects", "kinds": "labelled kinds of defect",
     "surfaces": "surface classes",
@@ -79,17 +82,19 @@ def found_in(folder: Path) -> list[Measured]:
     if not results:
         raise FileNotFoundError(f"{folder} holds no result, neither result.json nor runs/*/result.json; give the "
                                 "folder of a finished run or sweep")  # fmt: skip
-    return [Measured(result["detector"], pictures_of(result["dataset"]), result) for result in results]
+    return [Measured(result["detector"], pictures_of(result), result) for result in results]
 
 
-def pictures_of(dataset: dict[str, Any]) -> str:
-    """What the pictures are called: those of a folder in MVTec layout by its name."""
-    return Path(dataset["root"]).name if dataset["name"] == "mvtec" and dataset.get("root") else dataset["name"]
+def pictures_of(result: dict[str, Any]) -> str:
+    """What the pictures are called: those of a folder in MVTec layout by its name; told apart by surface or not."""
+    dataset = result["dataset"]
+    name = Path(dataset["root"]).name if dataset["name"] == "mvtec" and dataset.get("root") else dataset["name"]
+    return name + OF_SURFACES if "surfaces" in result["figures"] else name
 
 
 def written(runs: Sequence[Measured], *, note: str = "") -> str:
     """The page, in Markdown: a row for every detector there is."""
-    sets = list(dict.fromkeys(run.pictures for run in runs if "surfaces" not in run.result["figures"]))
+    sets = list(dict.fromkeys(run.pictures for run in runs))
     head = ["Detector", "Idea", "Source", "Needs", *sets, "Training, min", "ms a picture", "Use it"]
     rows = [row_of(name, [run for run in runs if run.detector == name], sets) for name in jaxdefect.names()]
     hardware = dict.fromkeys(machine(run.result) for run in runs)
@@ -102,10 +107,7 @@ def written(runs: Sequence[Measured], *, note: str = "") -> str:
 def row_of(name: str, runs: Sequence[Measured], sets: Sequence[str]) -> list[str]:
     """A detector's row."""
     idea, source, use = said_by(name)
-    cells = [quality([run for run in runs if run.pictures == pictures], FIGURES) for pictures in sets]
-    elsewhere = quality([run for run in runs if "surfaces" in run.result["figures"]], OF_SURFACES)
-    if elsewhere != "–" and cells:
-        cells[-1] = elsewhere
+    cells = [quality([run for run in runs if run.pictures == pictures]) for pictures in sets]
     timings = [run.result["timings"] for run in runs]
     trained = averaged([timing.get("train_s") for timing in timings], 1 / 60, 1)
     scored = averaged([timing.get("score_ms_per_image") for timing in timings], 1, 0)
@@ -135,13 +137,13 @@ def needs(name: str, runs: Sequence[Measured]) -> str:
     return NEEDS[config.train.labels] + untrained
 
 
-def quality(runs: Sequence[Measured], figures: Sequence[tuple[str, str, str]]) -> str:
+def quality(runs: Sequence[Measured]) -> str:
     """The figures of runs on the same pictures, averaged over them."""
     shown = []
-    for title, section, key in figures:
+    for title, section, key in FIGURES:
         values = [(run.result["figures"].get(section) or {}).get(key) for run in runs]
         text = averaged(values, 1, 3)
-        if text != "–" or title in ("image AUROC", "pixel AUROC"):
+        if text != "–" or title == "pixel AUROC":
             shown.append(text if title.endswith("AUROC") else f"{title} {text}")
     return " / ".join(shown) if any(text != "–" for text in shown) else "–"
 
@@ -159,10 +161,9 @@ def averaged(values: Sequence[float | None], factor: float, digits: int) -> str:
 def counted(runs: Sequence[Measured], sets: Sequence[str]) -> str:
     """What each set was trained and tested on, as a list."""
     lines = []
-    for pictures in sets:
-        counts = [
-            json.dumps(run.result["dataset"]["counts"], sort_keys=True) for run in runs if run.pictures == pictures
-        ]
+    for pictures in (one for one in sets if not one.endswith(OF_SURFACES)):
+        own = [run.result["dataset"]["counts"] for run in runs if run.pictures == pictures]
+        counts = [json.dumps(one, sort_keys=True) for one in own]
         most = json.loads(max(counts, key=counts.count))
         lines.append(f"- {pictures}: trained on {most['train']} normal pictures, tested on {most['test_defective']} "
                      f"defective and {most['test_good']} normal ones (supervised detectors: on fewer)\n")  # fmt: skip

@@ -255,7 +255,8 @@ def _notes(about: dict, found: dict[str, dict | None]) -> list[str]:
 def _figure(key: str) -> dict[str, str]:
     *section, last = key.split(".")
     title = NAMES.get(last, last.replace("_", " "))
-    words = [section[0], title, *(["(oracle)"] if "oracle" in section else [])]
+    parts = [part for part in section[1:] if part != "report"]  # Such as oracle, gamma0, or one of two classes.
+    words = [section[0], title, *([f"({', '.join(parts)})"] if parts else [])]
     text = " ".join(words) if section[0] != "timings" else title
     return {
         "key": key, "title": text[0].upper() + text[1:], "better": "low" if any(p in key for p in LOW) else "high",
