@@ -151,6 +151,7 @@ def test_no_name_of_a_line_is_crossed_or_leaves_the_chart(tmp_path, spread, side
     steps = """await until(() => one("line.threshold"));
     const box = (found) => ["left", "right", "top", "bottom"].map((side) => found.getBoundingClientRect()[side]);
     enter("#threshold-number", MEAN);
+    await until(() => one("#histogram svg") && one("line.threshold")); // A chart that is resized is drawn anew.
     return { chart: box(one("#histogram svg")), names: all(".flag").map(box),
       lines: [...all(".deviation"), one("line.threshold")].map(box) };""".replace("MEAN", str(float(NORMAL.mean())))
     for width in (360, 1200):

@@ -71,6 +71,16 @@ def test_pictures_lack_only_what_the_runs_lack(tmp_path, gone):
     assert {name for name, uri in found.items() if uri is None} == {gone}
 
 
+@pytest.mark.parametrize("found", [0, 2])
+def test_boxes_of_a_picture_do_not_disturb(tmp_path, found):
+    results = fabricate(ALPHA, seeds=(0,))
+    store_pictures(tmp_path, results)
+    plain = beside.beside(results, tmp_path)
+    for path in tmp_path.glob("runs/*/pictures/*.npz"):
+        np.savez(path, **np.load(path), boxes=np.ones((found, 5), np.float32))
+    assert beside.beside(results, tmp_path) == plain
+
+
 def test_a_lost_picture_is_said_and_costs_only_itself(tmp_path):
     results = fabricate(ALPHA, seeds=(0,))
     store_pictures(tmp_path, results)

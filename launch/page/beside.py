@@ -17,6 +17,7 @@ from launch.page.pictures import data_uri, extent, mask_uri, read_arrays, read_i
 from launch.page.render import known
 
 LOOKED_AT = ("pictures", "kind", "unseen")  # Axes that say what was looked at, and not how a run was set.
+COMPARED = ("image", "map", "mask", "truth")  # what is shown of a picture
 AREA, LONGEST = 256 * 256, 1024  # pixels of a picture as shown; strips may be longer than squares
 SHOTS = 360  # at about 20 kB each, which a page of 10 MB can hold
 QUALITY = {"image": 85, "map": 70}
@@ -77,7 +78,8 @@ def compare(id: str, which: str, files: dict[int, Path], notes: list[str]) -> di
     shown: dict[int, dict[str, np.ndarray]] = {}
     for place, path in files.items():
         try:
-            shown[place] = {name: shrink(name, values) for name, values in read_arrays(path).items()}
+            arrays = read_arrays(path)
+            shown[place] = {name: shrink(name, arrays[name]) for name in COMPARED if name in arrays}
             if "map" in shown[place]:
                 shown[place]["map"] = shown[place]["map"] / threshold_of(path.parent.parent)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
