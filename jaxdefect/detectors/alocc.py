@@ -3,7 +3,7 @@
 R takes noise out of normal pictures, D tells them from what R returns. R sharpens what it knows and distorts what it
 does not, so D(R(X)) says more than D(X).
 
-Use it to reproduce; on our sets it ranks last among the adversarial methods.
+Use it to reproduce; of the adversarial methods it ranks last on tiles and among the first on fabric.
 
 Source: Sabokrou, Khalooei, Fathy, Adeli, "Adversarially Learned One-Class Classifier for Novelty Detection", CVPR 2018.
 """

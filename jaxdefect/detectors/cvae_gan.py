@@ -3,7 +3,7 @@
 Trained on one class its condition is constant, which a bias can stand for, and is left out. A picture is scored by its
 reconstruction, from the mean of its latent distribution: in pixels, in structure, in the critic's features.
 
-Use it among the adversarial methods where tiles differ: it is the steadiest of them on magnetic tile.
+Use it where a GAN is wanted: of the adversarial methods it ranks pictures best on tiles and on fabric.
 
 Source: Bian et al., "A Novel and Efficient CVAE-GAN-Based Approach With Informative Manifold for Semi-Supervised
 Anomaly Detection", IEEE Access 2019, of which we know the abstract: networks, weights, optimiser and score are our
