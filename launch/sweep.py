@@ -74,7 +74,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("sweep", help=f"one of {', '.join(spec.names())}, or a file like those in configs/sweeps")
     made.add_argument("overrides", nargs="*", metavar="field=value", help="a field of all runs, e.g. train.steps=300")
     made.add_argument("--quick", action="store_true", help="the sweep's small size: minutes on two cores")
-    made.add_argument("--dataset", help="datasets instead of the synthetic pictures, one for each kind of pictures")
+    made.add_argument("--dataset", help="datasets instead of the synthetic pictures, one for each kind of pictures in "
+                      "turn, or kind=dataset")  # fmt: skip
     made.add_argument("--data", help="their folders, in the same order (default: $JAXDEFECT_DATA/<dataset>)")
     made.add_argument(
         "--axis", action="append", metavar="field=value,...", help="sweep this instead of the file's axes"

@@ -102,6 +102,8 @@ def test_a_wrong_sweep_file_is_named_with_the_remedy(change, said, tmp_path):
         ({"overrides": ["seed=1"]}, "--seeds"),
         ({"datasets": ["aitex", "nanotwice"]}, "1 kinds of pictures"),
         ({"datasets": ["aitex"], "roots": ["a", "b"]}, "2 folders for 1 datasets"),
+        ({"name": "survey", "datasets": ["fabrik=aitex"]}, "fabrik=aitex: give each dataset a kind of pictures"),
+        ({"name": "survey", "datasets": ["fabric=aitex", "rsdds"]}, "fabric=aitex,rsdds: give each dataset a kind"),
     ],
 )
 def test_a_wrong_command_line_is_answered(options, said):
@@ -119,6 +121,12 @@ def test_a_sweep_without_kinds_of_pictures_takes_any_datasets():
     sweep = spec.read("maa_table2", datasets=("magnetic_tile", "rsdds", "nanotwice"), seeds=(0,))
     assert {run.at["pictures"] for run in sweep.runs} == {"magnetic_tile", "rsdds", "nanotwice"}
     assert len(sweep.runs) == 39 and len({run.config.detector for run in sweep.runs}) == 13
+
+
+def test_a_dataset_may_say_which_kind_of_pictures_it_stands_for():
+    sweep = spec.read("survey", datasets=("fabric=aitex",), seeds=(0,))
+    assert sweep.fixed == {"pictures": "fabric"} and {run.config.data.name for run in sweep.runs} == {"aitex"}
+    assert any("metal surface" in note for note in sweep.notes)
 
 
 def test_the_preset_of_all_runs_may_be_set():

@@ -1,14 +1,15 @@
 """The autoencoder study: squared error or structural similarity, small nets or deep, frozen encoders (its Figure 7).
 
     python -m launch.sweep study --quick
-    python -m launch.sweep study --dataset mvtec --data FOLDER/hazelnut
-    python -m launch.sweep study --dataset mvtec --data FOLDER/hazelnut preset=paper
+    python -m launch.sweep study --dataset mvtec --data FOLDER/hazelnut --weights squeezenet.h5
+    python -m launch.sweep study --dataset mvtec --data FOLDER/hazelnut --weights resnet18.safetensors preset=paper
 
 Figure 7 prints precision, recall and F1 of good and faulty pictures at a threshold that was tuned by hand on the test
 pictures; here it is fitted on good pictures held out, and `oracle` is the best in hindsight. The study calls its simple
 CAE with squared error its best, finds the multi-loss variant worse, and transfer learning no better than chance (50 %).
 Its threshold is the q-th percentile of training errors; a picture is faulty where enough pixels exceed it. AE-SSIM and
 AE-L2 are Bergmann's network, which the study builds on, with either loss. Frozen encoders are the sweep `transfer`.
+Feature Gaussian, PaDiM and PatchCore are yardsticks from beyond the study: they look through a pretrained network.
 """
 
 TITLE = "Autoencoders: squared error or structural similarity"
@@ -21,6 +22,9 @@ RUNS = {
     "SSIM-AE": {"detector": "ssim_ae"},
     "AE-SSIM": {"detector": "ae_ssim", "settings.loss": "ssim"},
     "AE-L2": {"detector": "ae_ssim", "settings.loss": "mse"},
+    "Feature Gaussian": {"detector": "feature_gaussian"},
+    "PaDiM": {"detector": "padim"},
+    "PatchCore": {"detector": "patchcore"},
 }
 SEEDS = (0, 1, 2)
 FIGURES = (

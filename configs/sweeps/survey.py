@@ -1,21 +1,23 @@
 """Typical techniques beside deep learning, on the applications at hand (the survey's Table I).
 
     python -m launch.sweep survey --quick
-    python -m launch.sweep survey --dataset dagm2007,magnetic_tile --data FOLDER,FOLDER --weights squeezenet.h5
+    python -m launch.sweep survey --dataset "metal surface=magnetic_tile" --data FOLDER --weights squeezenet.h5
+    python -m launch.sweep survey --dataset fabric=aitex --data FOLDER --weights squeezenet.h5 data.options.tile=256
 
 The survey puts one published "precision" beside another, most of which their sources call accuracy; each is of its
 own pictures, split and rule. Here all techniques are tested on the same pictures, at thresholds fitted without them.
 Typical techniques are filters and statistics; deep ones that learn from labels train on half of the defective pictures,
-which are left out of everyone's test. Published figures stand beside a row of the same application and kind of network.
+which are left out of everyone's test. Yardsticks, from beyond the survey, see normal pictures through a pretrained
+network that learns no more. Published figures stand beside a row of the same application and kind of network.
 """
 
 TITLE = "Typical techniques and deep learning"
 SOURCE = "Gong et al. 2020, Table I"
 DETECTOR, PRESET = "phot", "small"
 PICTURES = {
-    "industrial optical": {"data.options.surfaces": (4,)},
     "metal surface": {"data.options.surfaces": (9,)},
     "fabric": {"data.options.surfaces": (3,)},
+    "industrial optical": {"data.options.surfaces": (4,)},
 }
 BASE = {"data.train_defective": 0.5, "data.options.train_defective": 40}
 TYPICAL = {"phot": "phase-only transform", "lca": "low-pass filter", "dct": "cosine transform"}
@@ -23,11 +25,18 @@ DEEP = {
     "ssim_ae": "autoencoder", "renet_d": "reconstruction network", "cnn_classifier": "convolutional network",
     "resnet_classifier": "pretrained network", "faster_rcnn": "region-based network",
 }  # fmt: skip
+YARDSTICKS = {"feature_gaussian": "Gaussian of features", "padim": "Gaussian for each position",
+              "patchcore": "nearest features"}  # fmt: skip
+TECHNIQUES = {
+    detector: f"{kind}: {name}"
+    for kind, group in (("typical", TYPICAL), ("deep", DEEP), ("yardstick", YARDSTICKS))
+    for detector, name in group.items()
+}
 AXES = (
     {
-        "technique": (*(f"typical: {name}" for name in TYPICAL.values()), *(f"deep: {name}" for name in DEEP.values())),
-        "detector": (*TYPICAL, *DEEP),
-        "preset": tuple("tuned" if name == "renet_d" else "small" for name in (*TYPICAL, *DEEP)),
+        "technique": tuple(TECHNIQUES.values()),
+        "detector": tuple(TECHNIQUES),
+        "preset": tuple("tuned" if name == "renet_d" else "small" for name in TECHNIQUES),
     },
 )
 SEEDS = (0, 1, 2)

@@ -8,7 +8,8 @@ A sweep file (configs/sweeps/NAME.py, or a file of one's own) is a few constants
     BASE = {field: value}       what is different in all runs (optional)
     QUICK = {field: value}      what `--quick` makes smaller (optional)
     PICTURES = {label: {field: value}}   kinds of pictures, and where the synthetic ones come from; `--dataset` replaces
-                                         them in this order. Without, any datasets may be given, called by their names
+                                         them in this order, or as it says: label=dataset. Without, any datasets may be
+                                         given, called by their names
     AXES = ({field: values, ...}, ...)   every combination of the axes is run; fields of one axis go together; a key
                                          that is no field, such as "loss", holds labels for the axis's values
     RUNS = {label: {field: value}, ...}  instead of AXES: just these runs
@@ -98,10 +99,10 @@ def read(
 ) -> Spec:
     """A sweep by its name or the path of its file.
 
-    datasets, roots: the pictures to use instead of the synthetic ones, for each of PICTURES in turn. axes:
-    "field=value,value,..." replaces the file's axes. overrides: "field=value" for all runs. weights: a backbone's
-    file, for the runs whose detector has one (settings.weights). Raises ValueError that names the file, the field and
-    the remedy.
+    datasets, roots: the pictures to use instead of the synthetic ones, for each of PICTURES in turn, or for the one
+    that is named, "label=dataset". axes: "field=value,value,..." replaces the file's axes. overrides: "field=value" for
+    all runs. weights: a backbone's file, for the runs whose detector has one (settings.weights). Raises ValueError that
+    names the file, the field and the remedy.
     """
     said = _constants(name)
     where = said["where"]
@@ -189,16 +190,28 @@ def _pictures(said: dict, datasets: Sequence[str], roots: Sequence[str]) -> tupl
     if not datasets:
         points = tuple({"data.name": "synthetic"} | fields for fields in said["PICTURES"].values())
         return (Axis("pictures", tuple(labels), None, points) if points else None), []
-    if labels and len(datasets) > len(labels):
-        raise ValueError(f"{said['where']} has {len(labels)} kinds of pictures ({', '.join(labels)}); "
-                         f"--dataset names {len(datasets)}: {', '.join(datasets)}")  # fmt: skip
-    used = labels[: len(datasets)] or list(datasets)
+    used = _kinds(labels, datasets, said["where"])
     points = tuple(
         {"data.name": dataset} | ({"data.root": str(Path(roots[i]).expanduser().resolve())} if roots else {})
-        for i, dataset in enumerate(datasets)
+        for i, dataset in enumerate(used.values())
     )
-    notes = [f"No dataset was given for the {label} pictures." for label in labels[len(datasets) :]]
+    notes = [f"No dataset was given for the {label} pictures." for label in labels if label not in used]
     return Axis("pictures", tuple(used), None, points), notes
+
+
+def _kinds(labels: Sequence[str], datasets: Sequence[str], where: str) -> dict[str, str]:
+    """Which dataset stands for which kind of pictures: as said, "fabric=aitex", or in turn."""
+    said = [dataset.rpartition("=") for dataset in datasets]
+    if not any(label for label, *_ in said):
+        if labels and len(datasets) > len(labels):
+            raise ValueError(f"{where} has {len(labels)} kinds of pictures ({', '.join(labels)}); "
+                             f"--dataset names {len(datasets)}: {', '.join(datasets)}")  # fmt: skip
+        return dict(zip(labels or datasets, datasets, strict=False))
+    used = {label: dataset for label, _, dataset in said}
+    if len(used) < len(said) or "" in used or (labels and not used.keys() <= set(labels)):
+        raise ValueError(f"--dataset {','.join(datasets)}: give each dataset a kind of pictures of its own, "
+                         f"{', '.join(labels) or 'as you call it'}, or none of them")  # fmt: skip
+    return used
 
 
 def _axis(fields: dict[str, Sequence], where: str) -> Axis:
