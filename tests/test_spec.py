@@ -81,6 +81,8 @@ WRONG = [
     (('"pixel.f1", "pixel.auroc"', '"f1", "pixel.auroc"'), "FIGURES has 'f1'"),
     (("SEEDS = (0, 1)", "SEEDS = (0, 1)\nRUNS = {'a': {}}"), "both AXES and RUNS"),
     (('"renet_d"', '"renet"'), "did you mean 'renet_d'"),
+    (("SEEDS = (0, 1)", "SEEDS = (0, 1)\nGROUPS = 'kind'"), "GROUPS = 'kind' is no axis of the sweep; it has alpha"),
+    (("SEEDS = (0, 1)", "SEEDS = (0, 1)\nGROUPS = 'alpha'"), "its '0' is not written 'group: name'"),
 ]
 
 
@@ -103,6 +105,7 @@ def test_a_wrong_sweep_file_is_named_with_the_remedy(change, said, tmp_path):
         ({"datasets": ["aitex", "nanotwice"]}, "1 kinds of pictures"),
         ({"datasets": ["aitex"], "roots": ["a", "b"]}, "2 folders for 1 datasets"),
         ({"name": "survey", "datasets": ["fabrik=aitex"]}, "fabrik=aitex: give each dataset a kind of pictures"),
+        ({"name": "maa_table2", "datasets": ["mvtec", "mvtec"]}, "mvtec,mvtec: give each dataset a kind of pictures"),
         ({"name": "survey", "datasets": ["fabric=aitex", "rsdds"]}, "fabric=aitex,rsdds: give each dataset a kind"),
     ],
 )

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from launch.page import beside
+from launch.page.groups import groups
 from launch.page.sweep import answer, heat, overall, shown, signed, table, write_sweep_page
 from tests.sweep_pages import (
     ALPHA,
@@ -246,3 +247,26 @@ def test_over_all_sets_of_pictures_the_mean_the_spread_and_the_worst_set_are_tol
     )
     assert second["figures"][0]["mean"] == pytest.approx(0.6) and second["figures"][0]["worst"] == 0.5
     assert overall(cells, [{"key": "f", "better": "low"}], axes)[0]["figures"][0]["worst"] == 0.9
+
+
+def test_groups_of_settings_stand_side_by_side(tmp_path):
+    results = fabricate(("technique", ["typical: filter", "deep: network", "deep: other"], None))
+    results |= {"groups": "technique", "fixed": {"pictures": "fabric"}}
+    for cell in results["cells"]:
+        cell["paper"] = {}
+    results["cells"][1]["paper"] = {"pixel.f1": 0.93}
+    results["unfilled"] = [
+        {"at": {"pictures": "rail", "technique": "deep: net"}, "figure": "pixel.f1", "value": 0.92, "why": "none"},
+        # A setting that is here, but whose runs have no such figure, is no second entry.
+        {"at": {"pictures": "fabric", "technique": "typical: filter"}, "figure": "pixel.f1", "value": 0.4, "why": "no"},
+    ]
+    found = groups(results, FIGURES[0])
+    assert found["heads"] == ["typical", "deep"] and [label for label, _ in found["rows"]] == ["fabric", "rail"]
+    (filters, networks), (none, published) = (row for _, row in found["rows"])
+    assert [entry["name"] for entry in filters] == ["filter"] and none == []
+    assert [(entry["best"], entry["paper"]) for entry in networks] == [(False, 0.93), (True, None)]
+    assert published == [{"name": "net", "mean": None, "std": None, "paper": 0.92, "best": False}]
+    assert groups(fabricate(ALPHA), FIGURES[0]) is None
+    words = words_of(page_of(results, tmp_path))
+    assert "Pictures Typical Deep fabric filter 0.520" in words and "rail – net 0.920" in words
+    assert "Side by side" not in words_of(page_of(fabricate(ALPHA), tmp_path))

@@ -39,6 +39,7 @@ AXES = (
         "preset": tuple("tuned" if name == "renet_d" else "small" for name in TECHNIQUES),
     },
 )
+GROUPS = "technique"
 SEEDS = (0, 1, 2)
 FIGURES = ("image.accuracy", "image.precision", "image.recall", "image.auroc", "boxes.ap50")
 QUICK = {

@@ -1,9 +1,9 @@
 """The page of a sweep: what it found, figures against every axis, the paper beside them, pictures, runs.
 
 Like the page of a run it is one file without a request to anywhere. `results` is the JSON-like account of the sweep:
-name, title, about, source, command, size, axes, datasets, seeds, figures, rows (runs), cells (settings), unfilled,
-notes and, where anything was logged, trainings. A setting is a dict `at` of axis name to value. What is undefined is
-None or missing, and shown as a dash.
+name, title, about, source, command, size, axes, fixed, datasets, seeds, figures, rows (runs), cells (settings),
+unfilled, notes and, where there are any, groups and trainings. A setting is a dict `at` of axis name to value. What is
+undefined is None or missing, and shown as a dash.
 """
 
 import itertools
@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from launch import files
 from launch.page.beside import LOOKED_AT, beside
+from launch.page.groups import groups
 from launch.page.render import as_json, known, number, render
 
 STYLES = ("base.css", "sweep.css")
@@ -51,6 +52,7 @@ def page(results: dict[str, Any], folder: Path) -> dict[str, Any]:
         "counts": {status: states.count(status) for status in ("finished", "failed", "unfinished")},
         "answers": [answer(results, figures[0], names, group) for group in sets] if figures else [],
         "overall": overall(results["cells"], figures, varied) if len(sets) > 2 else [],
+        "groups": [found for figure in figures if (found := groups(results, figure))],
         "tables": [table(figure, cells, sets) for figure in figures],
         "heats": [heat(figure, cells, varied, sets) for figure in figures] if len(varied) > 1 else [],
         "unfilled": [{**entry, "label": label(entry["at"], list(entry["at"]))} for entry in results["unfilled"]],

@@ -69,6 +69,7 @@ def write(spec: Spec, folder: Path, *, command: str, side_by_side: int = 0) -> P
         "command": command, "axes": [axis._asdict() | {"points": list(axis.points)} for axis in spec.axes],
         "fixed": spec.fixed, "seeds": spec.seeds, "figures": spec.figures, "by_kind": spec.by_kind,
         "multiple_of": spec.multiple_of,
+        "groups": spec.groups,
         "paper": spec.paper, "why": spec.why, "notes": spec.notes, "side_by_side": side_by_side,
         "runs": [{"name": r.name, "at": r.at, "seed": r.seed, "config": r.config.to_dict()} for r in spec.runs],
     }  # fmt: skip

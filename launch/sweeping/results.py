@@ -35,6 +35,7 @@ def collect(folder: Path) -> dict[str, Any]:
         "name": about["name"], "title": about["title"], "about": about["about"], "source": about["source"],
         "command": about["command"], "size": about["size"],
         "axes": axes + [axis | {"numbers": None} for axis in kinds if about["by_kind"] and axis["values"]],
+        "fixed": about["fixed"], "groups": about.get("groups", ""),
         "datasets": _datasets(about, sweep.runs, found),
         "seeds": about["seeds"], "figures": [_figure(key) for key in about["figures"]] + _multiples(about, cells),
         "rows": rows, "cells": cells, "trainings": trainings, "unfilled": _unfilled(about, cells),

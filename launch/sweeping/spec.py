@@ -16,6 +16,7 @@ A sweep file (configs/sweeps/NAME.py, or a file of one's own) is a few constants
     SEEDS = (0, 1, 2)           every combination is run with each
     FIGURES = ("pixel.f1", ...) of result.json; the first is the one that counts
     MULTIPLE_OF = {axis: value} the setting whose first figure is the unit that the others' are also told in (optional)
+    GROUPS = "technique"        an axis whose labels are "group: name": the page lays groups side by side (optional)
     BY_KIND = True              a row for each kind of defect (optional)
     PAPER = (({axis: value, ...}, {figure: value}), ...)  published values; WHY says why some have no run (optional)
 
@@ -34,22 +35,15 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from launch import config as configs
+from launch.sweeping import axes as axes_of
+from launch.sweeping.axes import Axis
 
 REQUIRED = ("TITLE", "SOURCE", "DETECTOR", "PRESET", "SEEDS", "FIGURES")
 OPTIONAL = {
-    "BASE": {}, "QUICK": {}, "PICTURES": {}, "AXES": (), "RUNS": {}, "MULTIPLE_OF": {}, "BY_KIND": False, "PAPER": (),
-    "WHY": "",
+    "BASE": {}, "QUICK": {}, "PICTURES": {}, "AXES": (), "RUNS": {}, "MULTIPLE_OF": {}, "GROUPS": "",
+    "BY_KIND": False, "PAPER": (), "WHY": "",
 }  # fmt: skip
 SECTIONS = ("image", "pixel", "surfaces", "kinds", "boxes", "timings")  # of result.json, that figures are taken from
-
-
-class Axis(NamedTuple):
-    """Points that are tried in turn: labels[i] is what the fields of points[i] are called."""
-
-    name: str
-    labels: tuple[str, ...]
-    numbers: tuple[float, ...] | None  # where the labels are numbers
-    points: tuple[dict[str, Any], ...]
 
 
 class Run(NamedTuple):
@@ -74,6 +68,7 @@ class Spec(NamedTuple):
     seeds: tuple[int, ...]
     figures: tuple[str, ...]
     multiple_of: dict[str, str]
+    groups: str  # an axis, or empty
     by_kind: bool
     paper: tuple[dict[str, Any], ...]  # {"at": {axis: label}, "figures": {figure: value}}
     why: str
@@ -110,16 +105,16 @@ def read(
         raise ValueError(
             f"--weights {weights}: there is no such file; give a .safetensors, .h5 or .pth of the backbone"
         )
-    pictures, notes = _pictures(said, datasets, roots)
+    pictures, notes = axes_of.pictures(said["PICTURES"], datasets, roots, where)
     if axes:
-        said["AXES"], said["RUNS"] = [_axis_of(text) for text in axes], {}
+        said |= {"AXES": [axes_of.fields_of(text) for text in axes], "RUNS": {}, "GROUPS": ""}
     alone = pictures is not None and len(pictures.points) == 1
     swept = [pictures] if pictures and not alone else []
     if said["RUNS"]:
         points = [fields if isinstance(fields, dict) else {} for fields in said["RUNS"].values()]
         swept.append(Axis("run", tuple(map(str, said["RUNS"])), None, tuple(points)))
-    swept += [_axis(axis, where) for axis in said["AXES"]]
-    _check_axes(swept, where)
+    swept += [axes_of.axis(fields, where) for fields in said["AXES"]]
+    axes_of.check(swept, where, groups=said["GROUPS"])
     seeds = tuple(said["SEEDS"] if seeds is None else seeds)
     if not seeds or len(set(seeds)) != len(seeds) or not all(type(seed) is int for seed in seeds):
         raise ValueError(f"{where}: SEEDS = {seeds} must be different whole numbers, at least one")
@@ -127,7 +122,7 @@ def read(
     # A sweep's own pictures (of 1024 x 1024, say) come before what --quick makes smaller of them.
     common = [said["BASE"], *(pictures.points if alone else ())]
     common += [said["QUICK"]] if quick else []
-    _check_no_axis(overrides, swept)
+    axes_of.check_none_set(overrides, swept)
     synthetic = not datasets
     runs = tuple(
         _run(said, common, [axis.points[i] for axis, i in zip(swept, place, strict=True)],
@@ -139,13 +134,13 @@ def read(
     if blind:
         names = ", ".join(dict.fromkeys(blind))
         notes.append(f"No file of weights was given (--weights): {names} look through a network of random weights.")
-    labels = lambda at: {axis: _label(value) for axis, value in at.items()}
+    labels = lambda at: {axis: axes_of.label(value) for axis, value in at.items()}
     paper = tuple({"at": labels(at), "figures": figures} for at, figures in said["PAPER"])
     return Spec(
         name=said["name"], size="quick" if quick else "full", title=said["TITLE"], about=said["about"],
         source=said["SOURCE"], axes=tuple(swept[:-1]), fixed={"pictures": pictures.labels[0]} if alone else {},
-        seeds=seeds, figures=tuple(said["FIGURES"]), by_kind=said["BY_KIND"], paper=paper, why=said["WHY"],
-        multiple_of=labels(said["MULTIPLE_OF"]),
+        seeds=seeds, figures=tuple(said["FIGURES"]), groups=said["GROUPS"], by_kind=said["BY_KIND"],
+        paper=paper, why=said["WHY"], multiple_of=labels(said["MULTIPLE_OF"]),
         notes=tuple(notes), runs=runs,
     )  # fmt: skip
 
@@ -181,90 +176,6 @@ def _checked(module: ModuleType, where: str) -> dict[str, Any]:
     # Commands have a place of their own on the page. (Indents are no sign of them: Python 3.13 takes them away.)
     said["about"] = "\n\n".join(text for text in paragraphs if "python -m " not in text).strip()
     return said
-
-
-def _pictures(said: dict, datasets: Sequence[str], roots: Sequence[str]) -> tuple[Axis | None, list[str]]:
-    labels = [str(label) for label in said["PICTURES"]]
-    if roots and len(roots) != len(datasets):
-        raise ValueError(f"--data names {len(roots)} folders for {len(datasets)} datasets; give one for each --dataset")
-    if not datasets:
-        points = tuple({"data.name": "synthetic"} | fields for fields in said["PICTURES"].values())
-        return (Axis("pictures", tuple(labels), None, points) if points else None), []
-    used = _kinds(labels, datasets, said["where"])
-    points = tuple(
-        {"data.name": dataset} | ({"data.root": str(Path(roots[i]).expanduser().resolve())} if roots else {})
-        for i, dataset in enumerate(used.values())
-    )
-    notes = [f"No dataset was given for the {label} pictures." for label in labels if label not in used]
-    return Axis("pictures", tuple(used), None, points), notes
-
-
-def _kinds(labels: Sequence[str], datasets: Sequence[str], where: str) -> dict[str, str]:
-    """Which dataset stands for which kind of pictures: as said, "fabric=aitex", or in turn."""
-    said = [dataset.rpartition("=") for dataset in datasets]
-    if not any(label for label, *_ in said):
-        if labels and len(datasets) > len(labels):
-            raise ValueError(f"{where} has {len(labels)} kinds of pictures ({', '.join(labels)}); "
-                             f"--dataset names {len(datasets)}: {', '.join(datasets)}")  # fmt: skip
-        return dict(zip(labels or datasets, datasets, strict=False))
-    used = {label: dataset for label, _, dataset in said}
-    if len(used) < len(said) or "" in used or (labels and not used.keys() <= set(labels)):
-        raise ValueError(f"--dataset {','.join(datasets)}: give each dataset a kind of pictures of its own, "
-                         f"{', '.join(labels) or 'as you call it'}, or none of them")  # fmt: skip
-    return used
-
-
-def _axis(fields: dict[str, Sequence], where: str) -> Axis:
-    lengths = {field: len(values) for field, values in fields.items()}
-    if not lengths or 0 in lengths.values():
-        raise ValueError(f"{where}: the axis {', '.join(fields) or '{}'} is empty; give it values or take it out")
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"{where}: the fields of an axis go together and need as many values each, not {lengths}")
-    named = [field for field in fields if not _is_field(field)]
-    if len(named) == len(fields):
-        raise ValueError(f"{where}: the axis {', '.join(fields)} sets no field; a field is written like settings.alpha")
-    first = next(iter(fields))
-    values = list(fields[named[0] if named else first])
-    numbers = tuple(values) if not named and all(type(value) in (int, float) for value in values) else None
-    points = tuple(
-        {field: fields[field][i] for field in fields if field not in named} for i in range(len(fields[first]))
-    )
-    return Axis((named or [first.split(".")[-1]])[0], tuple(map(_label, values)), numbers, points)
-
-
-def _is_field(name: str) -> bool:
-    return "." in name or name in ("detector", "preset", "seed")
-
-
-def _axis_of(text: str) -> dict[str, tuple]:
-    field, equals, values = text.partition("=")
-    if not equals or not _is_field(field):
-        raise ValueError(f"--axis {text!r} is no field=value,value, e.g. settings.alpha=0,0.15,1")
-    literal = configs.literal(values)
-    many = literal if isinstance(literal, (tuple, list)) else [configs.literal(v) for v in values.split(",") if v]
-    return {field: tuple(many)}
-
-
-def _label(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
-
-
-def _check_axes(swept: Sequence[Axis], where: str) -> None:
-    axis_names = [axis.name for axis in swept]
-    fields = [field for axis in swept for field in axis.points[0]]
-    for what, listed in (("name", [*axis_names, "seed"]), ("field", fields)):
-        twice = {one for one in listed if listed.count(one) > 1}
-        if twice:
-            raise ValueError(f"{where}: two axes have the {what} {', '.join(sorted(twice))}; keep one of them")
-
-
-def _check_no_axis(overrides: Sequence[str], swept: Sequence[Axis]) -> None:
-    fields = {field for axis in swept for field in axis.points[0]} - {"data.name"}
-    for pair in overrides:
-        field = pair.partition("=")[0]
-        if field in fields:
-            remedy = "--seeds" if field == "seed" else f"--axis {field}=..."
-            raise ValueError(f"{field} is swept; it cannot be the same in all runs. Set its values with {remedy}")
 
 
 def _run(
