@@ -28,6 +28,17 @@ def checksum(tree: Any) -> str:
     return digest.hexdigest()
 
 
+def layout(tree: Any) -> str:
+    """SHA-256 over the paths, types and shapes of a tree's leaves, arrays or shapes."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    named = [f"{jax.tree_util.keystr(path)} {leaf.dtype} {leaf.shape}" for path, leaf in leaves]
+    return hashlib.sha256("\n".join(named).encode()).hexdigest()
+
+
+class OtherState(ValueError):
+    """A sound checkpoint of another detector, of other settings or of another version."""
+
+
 class Checkpoints:
     """The checkpoints of one folder: the last `keep`, and the one with the lowest `loss`.
 
@@ -49,7 +60,7 @@ class Checkpoints:
     def save(self, step: int, state: Any, *, loss: float, progress: dict[str, Any]) -> None:
         """Saves a state and the loop's own progress (JSON) as `step`. Raises OSError, with the remedy, if it can't."""
         state = jax.device_get(state)  # Orbax refuses the outputs of pmap in a job of several processes.
-        about = {"checksum": checksum(state), "progress": progress}
+        about = {"checksum": checksum(state), "layout": layout(jax.tree.map(np.asarray, state)), "progress": progress}
         args = ocp.args.Composite(state=ocp.args.StandardSave(state), about=ocp.args.JsonSave(about))
         try:
             self._manager.save(step, args=args, metrics={"loss": float(loss)}, force=True)
@@ -68,12 +79,15 @@ class Checkpoints:
         """The last sound checkpoint (or that of `step`) as (step, state, progress); None if there never was one.
 
         template: a tree of arrays or shapes. A broken checkpoint is moved to the folder `<folder>-broken`
-        and reported as a warning. Raises ValueError if all are broken.
+        and reported as a warning. Raises ValueError if all are broken, and OtherState, with all left in place, if its
+        arrays are not those of the template.
         """
         candidates = [step] if step is not None else self.steps()[::-1]
         for candidate in candidates:
             try:
                 return candidate, *self._read(candidate, template)
+            except OtherState:
+                raise
             except Exception as error:
                 warnings.warn(
                     f"checkpoint {self.folder / str(candidate)} is broken and set aside: {error}", stacklevel=2
@@ -94,11 +108,20 @@ class Checkpoints:
 
     def _read(self, step: int, template: Any) -> tuple[Any, dict[str, Any]]:
         shapes = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), template)
-        args = ocp.args.Composite(state=ocp.args.StandardRestore(shapes), about=ocp.args.JsonRestore())
-        found = self._manager.restore(step, args=args)
-        if checksum(found.state) != found.about["checksum"]:
-            raise ValueError("its values do not match their checksum (a damaged file)")
-        return found.state, found.about["progress"]
+        about = self._manager.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore())).about
+        try:
+            state = self._manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(shapes))).state
+            if checksum(state) != about["checksum"]:
+                raise ValueError("its values do not match their checksum (a damaged file)")
+            if layout(state) != layout(shapes):  # Orbax gives arrays as they were saved, whatever was asked for.
+                raise ValueError("its arrays have other names, types or shapes than those of this state")
+        except Exception as error:
+            if about.get("layout", layout(shapes)) == layout(shapes):  # Older checkpoints do not tell.
+                raise
+            raise OtherState(f"{self.folder / str(step)} holds the state of another detector, of other settings or of "
+                             "another version: its arrays have other names, types or shapes; go on with the settings "
+                             "and the version it was trained with, or train in a new folder") from error  # fmt: skip
+        return state, about["progress"]
 
     def _set_aside(self, step: int) -> None:
         if parallel.is_main():

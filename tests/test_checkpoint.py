@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdefect.checkpoint import Checkpoints, checksum
+from jaxdefect.checkpoint import Checkpoints, OtherState, checksum
 
 STATE = {"kernel": np.arange(20000, dtype=np.float32), "step": np.int32(3), "nested": (np.ones((2, 3)),)}
 PROGRESS = {"best": 0.5, "waited": 1}
@@ -72,6 +72,18 @@ def test_an_empty_step_folder_is_no_checkpoint(tmp_path):
     (tmp_path / "c" / "20").mkdir()
     with pytest.warns(UserWarning, match="20 is broken"):
         assert Checkpoints(tmp_path / "c").restore(STATE)[0] == 10
+
+
+@pytest.mark.parametrize(
+    "other",
+    [STATE | {"memory": np.ones(3, np.float32)}, STATE | {"kernel": np.zeros(10, np.float32)}, {"step": np.int32(0)}],
+    ids=["one more", "another shape", "fewer"],
+)
+def test_a_sound_checkpoint_of_another_state_is_left_in_place(tmp_path, other):
+    saved(tmp_path / "c")
+    with pytest.raises(OtherState, match="10 holds the state of another detector.*train in a new folder"):
+        Checkpoints(tmp_path / "c").restore(other)
+    assert Checkpoints(tmp_path / "c").restore(STATE)[0] == 10 and not (tmp_path / "c-broken").exists()
 
 
 def test_nothing_sound_left_is_an_error(tmp_path):
