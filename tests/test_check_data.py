@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from launch import check_data
-from tests.test_data_layouts import mask, mvtec, picture
+from tests.data_folders import mask, mvtec, picture
 
 
 @pytest.fixture

@@ -182,24 +182,25 @@ def patch_residuals(redraw: Callable[[jax.Array], jax.Array], pictures: jax.Arra
     """Mean squared residual of the patch around every `stride`-th pixel: [B, H, W, 1] -> [B, H / stride, W / stride].
 
     redraw: [N, 8, 8, 1] -> the same. A patch's middle lies between four pixels; it is assigned to the lower right one.
-    The border is mirrored. At most about AT_ONCE patches are redrawn at a time.
+    At the border the nearest patch that lies inside counts: none was learned that is folded over. Pictures smaller than
+    a patch are mirrored. At most about AT_ONCE patches are redrawn at a time.
     """
     batch, height, width, _ = pictures.shape
-    rows, columns = -(-height // stride), -(-width // stride)
-    before = PATCH // 2 - stride // 2
-    after = [(count - 1) * stride + PATCH - before - side for count, side in ((rows, height), (columns, width))]
-    around = [(before, max(after[0], 0)), (before, max(after[1], 0))]
-    padded = jnp.pad(pictures[..., 0], ((0, 0), *around), "symmetric")
-    across = stride * np.arange(columns)[:, None] + np.arange(PATCH)
+    missing = [(0, max(PATCH - side, 0)) for side in (height, width)]
+    inside = jnp.pad(pictures[..., 0], ((0, 0), *missing), "symmetric")
+    down, across = (
+        np.clip(np.arange(0, side, stride) + stride // 2 - PATCH // 2, 0, max(side - PATCH, 0))
+        for side in (height, width)
+    )
 
-    def row(place: jax.Array) -> jax.Array:
-        strip = lax.dynamic_slice_in_dim(padded, place * stride, PATCH, 1)
-        patches = strip[:, :, across].transpose(0, 2, 1, 3).reshape(-1, PATCH, PATCH, 1)
+    def row(top: jax.Array) -> jax.Array:
+        strip = lax.dynamic_slice_in_dim(inside, top, PATCH, 1)
+        patches = strip[:, :, across[:, None] + np.arange(PATCH)].transpose(0, 2, 1, 3).reshape(-1, PATCH, PATCH, 1)
         squared = jnp.mean(jnp.square(redraw(patches) - patches), (1, 2, 3))
-        return squared.reshape(batch, columns)
+        return squared.reshape(batch, len(across))
 
-    found = lax.map(row, jnp.arange(rows), batch_size=min(rows, max(1, AT_ONCE // (batch * columns))))
-    return found.transpose(1, 0, 2)
+    at_once = min(len(down), max(1, AT_ONCE // (batch * len(across))))
+    return lax.map(row, jnp.asarray(down), batch_size=at_once).transpose(1, 0, 2)
 
 
 def fuse(levels: Sequence[jax.Array]) -> jax.Array:
