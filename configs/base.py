@@ -20,9 +20,7 @@ def get_config() -> ConfigDict:
     config.data.width = 0  # pixels, where pictures of data.size rows are not to be square
     config.data.calibration = 0.2  # of the training pictures, held out for thresholds
     config.data.test_good = 0.2  # of the normal pictures, where the dataset has no test part of its own
-    config.data.train_defective = (
-        0.0  # of the defective ones, for methods that learn from defects, where none are meant for it
-    )
+    config.data.train_defective = 0.0  # of the defective ones, to learn from, where none are meant for it
     config.data.surface = ""  # keeps the pictures of one surface alone, where the dataset has several
     config.data.mixed = False  # surfaces are what is told apart: good and defective pictures of each alike (DAGM_MIX)
     config.data.unseen = ()  # surfaces kept from training that are to raise an alarm, with data.mixed
@@ -34,9 +32,7 @@ def get_config() -> ConfigDict:
     config.train.steps = 1000
     config.train.batch = 256  # patches per step, over all devices
     config.train.patch = 32  # pixels a side; 0 for whole pictures, where they have labels
-    config.train.feed = (
-        "auto"  # resident (pictures stay on the device), stream (tf.data), auto: resident up to the limit
-    )
+    config.train.feed = "auto"  # resident (on the device), stream (tf.data), auto: resident up to the limit
     config.train.labels = "none"  # what a detector learns from beside good pictures: none, masks, kinds, surfaces
     config.train.masks = -1  # defective training pictures whose masks are used, of the others the label alone; -1 all
     config.train.flips = False  # pictures are also shown mirrored and turned upside down
@@ -55,12 +51,9 @@ def get_config() -> ConfigDict:
     config.score.overlap = 64  # pixels shared by neighbouring tiles
 
     config.threshold = ConfigDict()
-    config.threshold.pixel = (
-        "pauta"  # pauta, quantile, false_alarm_rate or otsu (per picture), fitted on normal calibration maps, or f1
-    )
-    config.threshold.image = (
-        "pauta"  # pauta, quantile, false_alarm_rate, or f1 (the best one where defective pictures are held out, too)
-    )
+    # pauta, quantile, false_alarm_rate, all fitted on normal pictures; f1: best where defective ones are held out, too
+    config.threshold.image = "pauta"
+    config.threshold.pixel = "pauta"  # or otsu, of each picture by itself
     config.threshold.fitted_on = "calibration"  # normal pictures held out, or train: those trained on
     config.threshold.gammas = (0.0, 1.0, 2.0, 3.0)  # mean + gamma * deviation also judge the pictures, for comparison
     config.threshold.sigma = 3.0  # pauta: mean + sigma * standard deviation
