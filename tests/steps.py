@@ -4,6 +4,7 @@ The test of device agreement runs it with different numbers of fake devices. `dr
 """
 
 import functools
+import os
 import sys
 from pathlib import Path
 
@@ -18,6 +19,12 @@ from jaxdefect.detector import Batch, no_training
 from launch import config as configs
 
 SURFACES = 3  # classes among the pictures of a detector that tells surfaces apart
+
+
+def on_fake_devices(count: int) -> dict[str, str]:
+    """The environment of a process that sees this CPU as so many devices."""
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={count}"
+    return os.environ | {"XLA_FLAGS": flags.strip(), "JAX_PLATFORMS": "cpu"}
 
 
 def tiny(detector: str, **settings):

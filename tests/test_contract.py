@@ -1,6 +1,5 @@
 """What every detector promises. Runs over every file of jaxdefect/detectors with the preset `tiny` of its config."""
 
-import os
 import subprocess
 import sys
 
@@ -14,7 +13,7 @@ from jaxdefect import feed, parallel, scoring, train
 from jaxdefect.checkpoint import Checkpoints
 from jaxdefect.detector import Batch
 from launch import config as configs
-from tests.steps import apart, batch_of, fit, must_learn, source, textures, tiny, weights
+from tests.steps import apart, batch_of, fit, must_learn, on_fake_devices, source, textures, tiny, weights
 
 DETECTORS = jaxdefect.names()
 
@@ -48,9 +47,8 @@ def on_eight_devices(request, tmp_path_factory):
 
     def run(*flags):
         folder = tmp_path_factory.mktemp("devices")
-        env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
         command = [sys.executable, "-m", "tests.steps", "1", str(folder), *sorted(names), *flags]
-        subprocess.run(command, check=True, env=env)
+        subprocess.run(command, check=True, env=on_fake_devices(8))
         return {name: dict(np.load(folder / f"{name}.npz")) for name in names}
 
     return run(), run("drift")

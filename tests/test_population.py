@@ -1,7 +1,6 @@
 """Many runs as one program: a run of a population equals the same run alone."""
 
 import functools
-import os
 import subprocess
 import sys
 
@@ -13,7 +12,7 @@ import jaxdefect
 from jaxdefect import population, scoring, train
 from jaxdefect.checkpoint import Checkpoints
 from launch import config as configs
-from tests.steps import apart, must_learn, source, textures, weights
+from tests.steps import apart, must_learn, on_fake_devices, source, textures, weights
 
 DETECTORS = jaxdefect.names()
 SEEDS = (3, 4, 5)
@@ -102,9 +101,9 @@ def test_runs_of_a_family_share_what_is_compiled(name):
 def test_devices_agree_on_a_population(name, tmp_path):
     both = []
     for devices in (1, 2):
-        env = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "JAX_PLATFORMS": "cpu"}
         out = tmp_path / f"{devices}.npz"
-        subprocess.run([sys.executable, "-m", "tests.test_population", name, str(out)], check=True, env=env)
+        command = [sys.executable, "-m", "tests.test_population", name, str(out)]
+        subprocess.run(command, check=True, env=on_fake_devices(devices))
         with np.load(out) as arrays:
             both.append(dict(arrays))
     assert apart(*both) < 0.05 * apart(both[0], start(name, 0, 1, 2))

@@ -3,7 +3,6 @@
 import csv
 import json
 import multiprocessing
-import os
 import random
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 
 from launch import experiment, files, sweep
 from launch.sweeping import plan, results, sharing, worker
+from tests.steps import on_fake_devices
 from tests.sweeps import write
 
 KILLS = 20
@@ -208,9 +208,8 @@ def test_eight_devices_and_one_give_the_same_figures(finished, tmp_path):
     path, folder = finished
     for options in ([], ["--side-by-side", "4"]):
         target = tmp_path / str(len(options))
-        env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
         words = [sys.executable, "-X", "faulthandler", "-m", "launch.sweep", path, "--workdir", str(target), *options]
-        done = subprocess.run(words, env=env, capture_output=True, text=True)
+        done = subprocess.run(words, env=on_fake_devices(8), capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         close(table(folder), table(target), 0.02)
 
