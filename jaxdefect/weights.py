@@ -27,6 +27,7 @@ DTYPES = {
 LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
 HEADS = ("fc.", "head.", "classifier.", "pre_logits.", "fc1/", "fc2/", "predictions/", "conv10/")
 CAFFE_MEAN = (123.68, 116.779, 103.939)  # of red, green and blue, 0 to 255
+SAFE_TORCH = (2, 6)  # Before, its restricted reader could be made to run code: CVE-2025-32434.
 SHOWN = 8  # names of each kind in an error
 
 
@@ -133,6 +134,8 @@ def _hdf5(path: Path) -> dict[str, np.ndarray]:
 def _torch(path: Path) -> dict[str, np.ndarray]:
     import torch
 
+    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < SAFE_TORCH:
+        raise ImportError(name=f"torch>={'.'.join(map(str, SAFE_TORCH))}")
     found = torch.load(path, map_location="cpu", weights_only=True)
     found = found.get("state_dict", found)
     return {name: value.detach().float().numpy() for name, value in found.items()}

@@ -5,7 +5,6 @@ import importlib
 import os
 import sys
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,12 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = str(SESSION / "compiled")
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-if version("jaxlib").startswith("0.10."):  # A flag that a release does not know ends the process.
-    # Tests run a program a few times, and compiling is most of their time, of which these save a third on CPU. Level 0
-    # would save half, but what is compiled in two ways then differs by more than the tests of agreement allow.
-    quick = "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false"
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {quick}".strip()
-# As the commands do, some of which the tests start in processes of their own. Imports JAX, which reads the above.
-importlib.import_module("launch.start").use_all_cores()
+start = importlib.import_module("launch.start")  # Imports JAX, which reads the above.
+# As the commands do, some of which the tests start in processes of their own.
+start.use_all_cores()
+# Tests run a program a few times, and compiling is most of their time, of which these save a third on CPU. Level 0
+# would save half, but what is compiled in two ways then differs by more than the tests of agreement allow.
+start.xla_flags("--xla_backend_optimization_level=1", "--xla_cpu_use_fusion_emitters=false")
 
 
 @pytest.fixture

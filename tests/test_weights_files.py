@@ -103,7 +103,11 @@ def test_pytorch_reads_its_files_without_running_what_is_in_them(tmp_path, monke
         calls.append((file, how))
         return {"state_dict": {"fc.weight": tensor}, "epoch": 3}
 
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(load=load))
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(load=load, __version__="2.5.1+cpu"))
+    with pytest.raises(ValueError, match="takes the package 'torch>=2.6': install it, or convert"):
+        weights.read(path)
+    assert not calls
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(load=load, __version__="2.10.0a0+git"))
     assert weights.read(path)["fc.weight"] is array
     assert calls == [(path, {"map_location": "cpu", "weights_only": True})]
 
