@@ -20,7 +20,7 @@ def get_config(preset: str = "paper") -> ConfigDict:
     config.train.update(steps=15600, batch=128, patch=128, log_every=50, save_every=500)
     config.settings = ConfigDict()
     config.settings.size = 128  # pixels a side of the patches, as train.patch; a multiple of 16
-    config.settings.overlap = 64  # pixels shared by neighbouring tiles of a larger picture
+    config.settings.overlap = 64  # pixels shared by neighbouring tiles of a larger image
     config.settings.width = 32  # channels of the first convolution, four times as many at the deepest
     config.settings.latent = 100  # numbers a patch is encoded in
     config.settings.loss = "ssim"  # and the residual of the map; mse for AE-L2
@@ -53,7 +53,7 @@ def tiny(config: ConfigDict) -> None:
     config.train.update(steps=20, batch=16, patch=32, log_every=5, save_every=10)
     config.score.update(tile=64, overlap=16)
     config.settings.update(size=32, overlap=8, width=4, latent=8, learning_rate=5e-3, box=3)
-    config.report.pictures = 4
+    config.report.images = 4
 
 
 PRESETS = {"paper": paper, "objects": objects, "small": small, "tiny": tiny}

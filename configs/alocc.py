@@ -1,4 +1,4 @@
-"""ALOCC, the adversarially learned one-class classifier, on pictures brought to one size.
+"""ALOCC, the adversarially learned one-class classifier, on images brought to one size.
 
 python -m launch.train --detector alocc --preset small
 python -m launch.train --detector alocc --preset small --dataset mvtec --data FOLDER
@@ -12,13 +12,13 @@ from configs import base
 
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
-    config = base.whole_pictures("alocc", preset)
+    config = base.whole_images("alocc", preset)
     config.train.update(steps=10000, batch=64, log_every=50, save_every=500)
     config.train.restore = "best"  # The paper stops on a low reconstruction error.
     base.at_size(config, 64)  # pixels a side; a multiple of 2^levels
     config.settings.width = 64  # channels of the first map of R, doubling inwards
     config.settings.critic_width = 64  # channels of the first map of D, doubling inwards
-    config.settings.levels = 4  # how often both halve a picture
+    config.settings.levels = 4  # how often both halve an image
     config.settings.noise = 0.155  # standard deviation of the noise to be taken out, of pixels in [-1, 1]
     config.settings.reconstruction = 0.4  # lambda, weight of the squared error, mean over pixels
     config.settings.learning_rate = 2e-4

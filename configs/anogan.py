@@ -1,4 +1,4 @@
-"""AnoGAN on pictures brought to one size.
+"""AnoGAN on images brought to one size.
 
 python -m launch.train --detector anogan --preset small
 python -m launch.train --detector anogan --preset small --dataset mvtec --data FOLDER
@@ -12,7 +12,7 @@ from configs import base
 
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
-    config = base.whole_pictures("anogan", preset)
+    config = base.whole_images("anogan", preset)
     config.train.update(steps=20000, batch=64, log_every=100, save_every=1000)
     base.at_size(config, 64)  # pixels a side
     config.settings.width = 64  # channels of the generator's outermost map; they double inwards
@@ -20,7 +20,7 @@ def get_config(preset: str = "paper") -> ConfigDict:
     config.settings.latent = 200  # numbers in z
     config.settings.learning_rate = 2e-4  # DCGAN's
     config.settings.feature = 0.1  # lambda, weight of the discriminator's features beside the pixels
-    config.settings.search_steps = 500  # for each picture; scoring takes as long as so many training steps
+    config.settings.search_steps = 500  # for each image; scoring takes as long as so many training steps
     config.settings.search_rate = 0.01  # a tenth of it after 40 % of the steps, a twentieth after 60 %
     config.settings.box = 5  # of the filter over the residual map, pixels
     PRESETS[preset](config)

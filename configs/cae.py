@@ -1,4 +1,4 @@
-"""CAE, a small convolutional autoencoder, on pictures brought to one size.
+"""CAE, a small convolutional autoencoder, on images brought to one size.
 
 python -m launch.train --detector cae --preset small
 python -m launch.train --detector cae --preset small --dataset mvtec --data FOLDER
@@ -12,14 +12,14 @@ from configs import base
 
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
-    config = base.whole_pictures("cae", preset)
+    config = base.whole_images("cae", preset)
     config.data.channels = 3
-    config.threshold.fitted_on = "calibration"  # Training pictures have too few pixels above their own percentile.
+    config.threshold.fitted_on = "calibration"  # Training images have too few pixels above their own percentile.
     config.train.update(steps=10000, batch=32, log_every=50, save_every=500)
     base.at_size(config, 128)  # pixels a side; a multiple of 8
     config.settings.width = 16  # channels of the first convolution, doubling inwards
     config.settings.dense = 256  # units between the convolutions and the code
-    config.settings.latent = 64  # numbers a picture is encoded in
+    config.settings.latent = 64  # numbers an image is encoded in
     config.settings.learning_rate = 1e-3
     config.settings.decay = 0.5  # factor of the learning rate ...
     config.settings.decay_every = 2000  # ... after so many steps (StepLR)

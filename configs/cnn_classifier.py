@@ -4,7 +4,7 @@ python -m launch.train --detector cnn_classifier --preset small
 python -m launch.train --detector cnn_classifier --preset small --dataset magnetic_tile
 python -m launch.train --detector cnn_classifier ... train.labels=kinds "settings.kinds=('blowhole','break','crack')"
 
-Half of the defective pictures are trained on, or held out for the threshold; their outlines are not used.
+Half of the defective images are trained on, or held out for the threshold; their outlines are not used.
 """
 
 from ml_collections import ConfigDict
@@ -15,7 +15,7 @@ from configs.resnet_classifier import for_tests, labelled, sized, synthetic
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
     config = labelled("cnn_classifier", preset)
-    config.settings.widths = (32, 64, 128, 256, 256)  # channels of each block, which halves the picture's side
+    config.settings.widths = (32, 64, 128, 256, 256)  # channels of each block, which halves the image's side
     config.settings.learning_rate = 1e-3  # of Adam
     PRESETS[preset](config)
     return config
@@ -29,7 +29,7 @@ def paper(config: ConfigDict) -> None:
 def small(config: ConfigDict) -> None:
     """128 x 128 pixels and half the channels.
 
-    Magnetic tile, 96 good and 102 defective pictures: AUROC 0.94, AP 0.99. Three minutes of processor time.
+    Magnetic tile, 96 good and 102 defective images: AUROC 0.94, AP 0.99. Three minutes of processor time.
     """
     synthetic(config)
     sized(config, 128)

@@ -1,4 +1,4 @@
-"""CVAE-GAN on pictures brought to one size.
+"""CVAE-GAN on images brought to one size.
 
 python -m launch.train --detector cvae_gan --preset small
 python -m launch.train --detector cvae_gan --preset small --dataset mvtec --data FOLDER
@@ -12,7 +12,7 @@ from configs import base
 
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
-    config = base.whole_pictures("cvae_gan", preset)
+    config = base.whole_images("cvae_gan", preset)
     config.train.update(steps=20000, batch=32, log_every=50, save_every=500)
     base.at_size(config, 256)  # pixels a side
     config.settings.width = 64  # channels of the autoencoder's outermost maps, doubling inwards
@@ -20,15 +20,15 @@ def get_config(preset: str = "paper") -> ConfigDict:
     config.settings.cap = 512  # channels at most
     config.settings.latent = 100  # length of z
     config.settings.critic_steps = 4  # updates of the critic in a step, each on its share of the batch
-    config.settings.negatives = False  # active negatives: pictures decoded from noise get a high divergence
+    config.settings.negatives = False  # active negatives: images decoded from noise get a high divergence
     config.settings.l1 = 50.0  # weight of the mean absolute error of pixels in [0, 1]
     config.settings.ssim = 10.0  # of 1 - SSIM
     config.settings.divergence = 0.001  # of KL(z | N(0, 1)), summed over z
     config.settings.adversarial = 1.0  # of the critic's value
     config.settings.matching = 1.0  # of the mean squared difference of the critic's features
     config.settings.penalty = 10.0  # of the critic's gradient, in its own loss
-    config.settings.negative = 0.001  # of what drawn pictures lack of `margin`; where negatives is set
-    config.settings.margin = 200.0  # divergence that drawn pictures should have, nats; where negatives is set
+    config.settings.negative = 0.001  # of what drawn images lack of `margin`; where negatives is set
+    config.settings.margin = 200.0  # divergence that drawn images should have, nats; where negatives is set
     config.settings.feature = 0.1  # of the feature distance in the score
     config.settings.learning_rate = 1e-4
     config.settings.box = 5  # side of the mean filter over the residual, pixels

@@ -1,4 +1,4 @@
-"""DAE, a deep autoencoder, on pictures brought to one size.
+"""DAE, a deep autoencoder, on images brought to one size.
 
 python -m launch.train --detector dae --preset small
 python -m launch.train --detector dae --preset small --dataset mvtec --data FOLDER
@@ -12,7 +12,7 @@ from configs import base
 
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
-    config = base.whole_pictures("dae", preset)
+    config = base.whole_images("dae", preset)
     config.train.update(steps=10000, batch=32, log_every=50, save_every=500)  # As MAA, its rival.
     base.at_size(config, 256)  # pixels a side
     config.settings.width = 16  # channels of the first layer; the others follow as in Table I of MAA

@@ -1,10 +1,10 @@
-"""DCT, texture removed from the cosine transform, on any folder of pictures. Nothing is trained: seconds.
+"""DCT, texture removed from the cosine transform, on any folder of images. Nothing is trained: seconds.
 
 python -m launch.train --detector dct
 python -m launch.train --detector dct --dataset mvtec --data FOLDER
 
-A threshold on levels is fitted on normal pictures held out, as for all detectors. The level of a pixel is that of the
-whole picture, or of its tile where there are many sizes, as for PHOT.
+A threshold on levels is fitted on normal images held out, as for all detectors. The level of a pixel is that of the
+whole image, or of its tile where there are many sizes, as for PHOT.
 """
 
 from ml_collections import ConfigDict

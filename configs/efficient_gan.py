@@ -1,4 +1,4 @@
-"""Efficient-GAN on pictures brought to one size.
+"""Efficient-GAN on images brought to one size.
 
 python -m launch.train --detector efficient_gan --preset small
 python -m launch.train --detector efficient_gan --preset small --dataset mvtec --data FOLDER
@@ -13,7 +13,7 @@ from configs import base
 
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
-    config = base.whole_pictures("efficient_gan", preset)
+    config = base.whole_images("efficient_gan", preset)
     config.train.update(steps=50000, batch=100, log_every=100, save_every=1000)
     base.at_size(config, 28)  # pixels a side; fully connected layers grow with its square
     config.settings.width = 64  # channels of the convolutions; the encoder's go from half to twice that

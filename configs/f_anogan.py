@@ -1,4 +1,4 @@
-"""f-AnoGAN on pictures brought to one size.
+"""f-AnoGAN on images brought to one size.
 
 python -m launch.train --detector f_anogan --preset small
 python -m launch.train --detector f_anogan --preset small --dataset mvtec --data FOLDER
@@ -15,7 +15,7 @@ from configs import base
 
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
-    config = base.whole_pictures("f_anogan", preset)
+    config = base.whole_images("f_anogan", preset)
     config.train.update(steps=60000, batch=320, log_every=100, save_every=1000)
     base.at_size(config, 64)  # pixels a side
     config.settings.width = 64  # channels of the widest maps; the others follow

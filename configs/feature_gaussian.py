@@ -1,11 +1,11 @@
-"""One Gaussian over what a frozen backbone sees anywhere in normal pictures: the yardstick for textures.
+"""One Gaussian over what a frozen backbone sees anywhere in normal images: the yardstick for textures.
 
 python -m launch.train --detector feature_gaussian --preset small settings.weights=squeezenet.h5
 python -m launch.train --detector feature_gaussian --preset small --dataset nanotwice --data FOLDER \\
     settings.weights=squeezenet.h5
 python -m launch.train --detector feature_gaussian --preset paper settings.weights=resnet18.pth
 
-Nothing is trained: the normal pictures are looked at once. Without a file of weights the backbone is a random one.
+Nothing is trained: the normal images are looked at once. Without a file of weights the backbone is a random one.
 """
 
 from ml_collections import ConfigDict
@@ -16,7 +16,7 @@ from configs import base
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
     config = frozen("feature_gaussian", preset)
-    config.settings.size = 0  # pixels a side that the backbone looks at; 0 for the picture's own size
+    config.settings.size = 0  # pixels a side that the backbone looks at; 0 for the image's own size
     config.settings.margin = 32  # pixels mirrored around it: zeros beyond the border would look like a defect
     config.settings.channels = 0  # random directions that features are projected on; 0 keeps all features
     config.settings.smoothing = 4  # standard deviation of the Gaussian filter over the map, pixels
@@ -25,7 +25,7 @@ def get_config(preset: str = "paper") -> ConfigDict:
 
 
 def frozen(detector: str, preset: str) -> ConfigDict:
-    """Where detectors start that train nothing and see pictures with a frozen backbone."""
+    """Where detectors start that train nothing and see images with a frozen backbone."""
     config = base.untrained(detector, preset)
     config.settings.backbone = "squeezenet"  # one of jaxdefect/backbones
     config.settings.backbone_width = 16  # channels of the first map of the backbone `small`
@@ -39,7 +39,7 @@ def for_tests(config: ConfigDict) -> None:
     config.train.update(batch=16, patch=16)
     config.score.update(tile=64, overlap=16)
     config.settings.update(backbone="small", backbone_width=4)
-    config.report.pictures = 4
+    config.report.images = 4
 
 
 def paper(config: ConfigDict) -> None:

@@ -1,4 +1,4 @@
-"""GANomaly on pictures brought to one size.
+"""GANomaly on images brought to one size.
 
 python -m launch.train --detector ganomaly --preset small
 python -m launch.train --detector ganomaly --preset small --dataset mvtec --data FOLDER
@@ -12,11 +12,11 @@ from configs import base
 
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
-    config = base.whole_pictures("ganomaly", preset)
+    config = base.whole_images("ganomaly", preset)
     config.train.update(steps=10000, batch=64, log_every=50, save_every=500)
     base.at_size(config, 64)  # pixels a side; a power of two
-    config.settings.latent = 100  # numbers a picture is encoded in
-    config.settings.width = 64  # channels of the maps next to the picture, doubling inwards
+    config.settings.latent = 100  # numbers an image is encoded in
+    config.settings.width = 64  # channels of the maps next to the image, doubling inwards
     config.settings.cap = 512  # channels of a map at most
     config.settings.adversarial = 1.0  # weight of matching the discriminator's features
     config.settings.contextual = 50.0  # weight of the L1 distance of pixels

@@ -1,4 +1,4 @@
-"""MAA on pictures brought to one size.
+"""MAA on images brought to one size.
 
 python -m launch.train --detector maa --preset small
 python -m launch.train --detector maa --preset small --dataset mvtec --data FOLDER
@@ -12,7 +12,7 @@ from configs import base
 
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
-    config = base.whole_pictures("maa", preset)
+    config = base.whole_images("maa", preset)
     config.train.update(steps=10000, batch=32, pairs=True, log_every=50, save_every=500)
     base.at_size(config, 256)  # pixels a side
     config.settings.width = 16  # channels of the generator's first layer; the others follow as in Table I

@@ -1,4 +1,4 @@
-"""MemAE, an autoencoder with a memory of normal codes, on pictures brought to one size.
+"""MemAE, an autoencoder with a memory of normal codes, on images brought to one size.
 
 python -m launch.train --detector memae --preset small
 python -m launch.train --detector memae --preset small --dataset mvtec --data FOLDER
@@ -12,7 +12,7 @@ from configs import base
 
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
-    config = base.whole_pictures("memae", preset)
+    config = base.whole_images("memae", preset)
     config.train.update(steps=10000, batch=32, log_every=50, save_every=500)
     base.at_size(config, 256)  # pixels a side
     config.settings.width = 16  # channels of the first layer; the code has 16 times as many

@@ -1,10 +1,10 @@
-"""MSCDAE, denoising autoencoders of patches at three scales, on any folder of pictures.
+"""MSCDAE, denoising autoencoders of patches at three scales, on any folder of images.
 
 python -m launch.train --detector mscdae --preset small
 python -m launch.train --detector mscdae --preset small --dataset mvtec --data FOLDER
 
 The papers take a level of 2 for a defect (mean and two deviations of normal residuals); here a threshold on levels is
-fitted on normal pictures held out, as for all detectors.
+fitted on normal images held out, as for all detectors.
 """
 
 from ml_collections import ConfigDict
@@ -20,7 +20,7 @@ def get_config(preset: str = "paper") -> ConfigDict:
     config.settings = ConfigDict()
     config.settings.levels = 3  # of the Gaussian pyramid
     config.settings.widths = (16, 32, 64)  # channels of the encoder
-    config.settings.patches = 8  # of 8 x 8 pixels, drawn from each training picture at each level
+    config.settings.patches = 8  # of 8 x 8 pixels, drawn from each training image at each level
     config.settings.noise = 0.1  # share of a training patch's pixels replaced by salt and pepper
     config.settings.penalty = 0.001  # of the Frobenius norm of all kernels
     config.settings.learning_rate = 1e-3
@@ -46,7 +46,7 @@ def tiny(config: ConfigDict) -> None:
     config.train.update(steps=20, batch=16, patch=32, log_every=5, save_every=10)
     config.score.update(tile=64, overlap=16)
     config.settings.update(widths=(4, 6, 8), patches=2, learning_rate=1e-2, stride=4, opening=3)
-    config.report.pictures = 4
+    config.report.images = 4
 
 
 PRESETS = {"paper": paper, "small": small, "tiny": tiny}

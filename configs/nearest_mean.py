@@ -17,7 +17,7 @@ def get_config(preset: str = "small") -> ConfigDict:
 
 
 def paper(config: ConfigDict) -> None:
-    """ResNet-101 (give settings.weights); five epochs, in which nearly every picture is drawn."""
+    """ResNet-101 (give settings.weights); five epochs, in which nearly every image is drawn."""
     config.train.update(steps=300, log_every=20, save_every=100)
 
 

@@ -1,10 +1,10 @@
-"""PaDiM: a Gaussian at each place of a picture over what a frozen backbone sees there, for parts that lie alike.
+"""PaDiM: a Gaussian at each place of an image over what a frozen backbone sees there, for parts that lie alike.
 
 python -m launch.train --detector padim --preset small settings.weights=squeezenet.h5
 python -m launch.train --detector padim --preset small --dataset mvtec --data FOLDER settings.weights=squeezenet.h5
 python -m launch.train --detector padim --preset paper --dataset mvtec --data FOLDER settings.weights=resnet18.pth
 
-Nothing is trained: the normal pictures are looked at once. With fewer of them than `channels` the ridge decides.
+Nothing is trained: the normal images are looked at once. With fewer of them than `channels` the ridge decides.
 """
 
 from ml_collections import ConfigDict
@@ -15,7 +15,7 @@ from configs import feature_gaussian
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
     config = feature_gaussian.frozen("padim", preset)
-    config.settings.size = 224  # pixels a side that all pictures are brought to
+    config.settings.size = 224  # pixels a side that all images are brought to
     config.settings.margin = 0  # pixels mirrored around them; every place has its own Gaussian, at the border, too
     config.settings.channels = 100  # of the joined maps, drawn at random
     config.settings.ridge = 0.01  # added to every variance, in units of a channel's average variance

@@ -1,10 +1,10 @@
-"""PatchCore: a picture's places are compared with a few, well spread ones of normal pictures.
+"""PatchCore: an image's places are compared with a few, well spread ones of normal images.
 
 python -m launch.train --detector patchcore --preset small settings.weights=squeezenet.h5
 python -m launch.train --detector patchcore --preset small --dataset mvtec --data FOLDER settings.weights=squeezenet.h5
 python -m launch.train --detector patchcore --preset paper --dataset mvtec --data FOLDER settings.weights=resnet50.pth
 
-Nothing is trained: the normal pictures are looked at once.
+Nothing is trained: the normal images are looked at once.
 """
 
 from ml_collections import ConfigDict
@@ -15,12 +15,12 @@ from configs import feature_gaussian
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
     config = feature_gaussian.frozen("patchcore", preset)
-    config.settings.size = 224  # pixels a side that the backbone looks at; 0 for the picture's own size
+    config.settings.size = 224  # pixels a side that the backbone looks at; 0 for the image's own size
     config.settings.margin = 0  # pixels mirrored around it
-    config.settings.bank = 30000  # cells sampled from all normal pictures
+    config.settings.bank = 30000  # cells sampled from all normal images
     config.settings.coreset = 3000  # of them that are kept
     config.settings.projection_size = 128  # random directions in which those are chosen; 0 for the features themselves
-    config.settings.neighbours = 9  # b, cells around the nearest one that weigh a picture's score; 0 for none
+    config.settings.neighbours = 9  # b, cells around the nearest one that weigh an image's score; 0 for none
     config.settings.smoothing = 4  # standard deviation of the Gaussian filter over the map, pixels
     PRESETS[preset](config)
     return config

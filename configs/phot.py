@@ -1,10 +1,10 @@
-"""PHOT, the phase-only transform, on any folder of pictures. Nothing is trained: seconds.
+"""PHOT, the phase-only transform, on any folder of images. Nothing is trained: seconds.
 
 python -m launch.train --detector phot
 python -m launch.train --detector phot --dataset mvtec --data FOLDER
 
-The paper takes a level of 4 for a defect in every picture; here a threshold on levels is fitted on normal pictures held
-out, as for all detectors. The level of a pixel is that of the whole picture, or of its tile where pictures have many
+The paper takes a level of 4 for a defect in every image; here a threshold on levels is fitted on normal images held
+out, as for all detectors. The level of a pixel is that of the whole image, or of its tile where images have many
 sizes (score.mode=whole compiles once for each).
 """
 
@@ -28,14 +28,14 @@ def paper(config: ConfigDict) -> None:
 
 
 def small(config: ConfigDict) -> None:
-    """The same: it takes milliseconds a picture anywhere."""
+    """The same: it takes milliseconds an image anywhere."""
     del config
 
 
 def tiny(config: ConfigDict) -> None:
-    """Small pictures on one core; for tests."""
+    """Small images on one core; for tests."""
     config.train.update(batch=16, patch=16, log_every=5, save_every=10)
-    config.report.pictures = 4
+    config.report.images = 4
 
 
 PRESETS = {"paper": paper, "small": small, "tiny": tiny}

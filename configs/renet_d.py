@@ -1,4 +1,4 @@
-"""ReNet-D on any folder of pictures.
+"""ReNet-D on any folder of images.
 
 python -m launch.train                              # synthetic textures
 python -m launch.train --dataset mvtec --data FOLDER
@@ -25,11 +25,11 @@ def get_config(preset: str = "tuned") -> ConfigDict:
     config.settings.penalty = 0.001  # of the Frobenius norm of all kernels
     config.settings.learning_rate = 1e-3
     config.settings.pixel_range = 1.0  # 255 for l1 and mse of 0-255 pixels
-    config.settings.block = 32  # pictures are redrawn in blocks of the size trained on, pixels; 0 redraws them whole
+    config.settings.block = 32  # images are redrawn in blocks of the size trained on, pixels; 0 redraws them whole
     config.settings.overlap = 16  # pixels shared by neighbouring blocks
     config.settings.residual = "squared"  # squared, absolute, ssim, mahalanobis, nearest, or a product: ssim*nearest
     config.settings.window = 3  # of the residual features, in cells of 4 pixels
-    config.settings.bank = 0  # residual features of normal pictures kept for `nearest`
+    config.settings.bank = 0  # residual features of normal images kept for `nearest`
     config.settings.box = 5  # side of the mean filter over the residual, pixels
     config.settings.dtype = "float32"  # of the network when it scores; bfloat16 is faster on accelerators
     PRESETS[preset](config)
@@ -42,7 +42,7 @@ def paper(config: ConfigDict) -> None:
 
 
 def tuned(config: ConfigDict) -> None:
-    """The published network with the score that finds most on real pictures; see docs/quality.md."""
+    """The published network with the score that finds most on real images; see docs/quality.md."""
     config.train.update(steps=600, save_every=200)
     config.settings.update(residual="ssim*nearest", window=3, bank=2000, box=15)
 
@@ -66,7 +66,7 @@ def tiny(config: ConfigDict) -> None:
     config.score.update(tile=64, overlap=16)
     config.settings.update(stem=2, widths=(4, 6, 8), kernels=(5, 5, 3), learning_rate=1e-2, block=16, overlap=4)
     config.settings.update(residual="ssim*nearest", bank=64)
-    config.report.pictures = 4
+    config.report.images = 4
 
 
 PRESETS = {"tuned": tuned, "paper": paper, "wide": wide, "repo": repo, "tiny": tiny}

@@ -5,8 +5,8 @@ python -m launch.train --detector resnet_classifier --preset small settings.weig
 python -m launch.train --detector resnet_classifier --preset small --dataset magnetic_tile settings.weights=net.h5
 python -m launch.train --detector resnet_classifier ... train.labels=kinds "settings.kinds=('blowhole','break','crack')"
 
-Half of the defective pictures are trained on, or held out for the threshold; their outlines are not used. Each batch
-holds as many defective as good pictures, or as many of each kind. Frozen features of random weights tell little:
+Half of the defective images are trained on, or held out for the threshold; their outlines are not used. Each batch
+holds as many defective as good images, or as many of each kind. Frozen features of random weights tell little:
 without a file of weights take settings.frozen=False, or the detector cnn_classifier.
 """
 
@@ -27,7 +27,7 @@ def get_config(preset: str = "paper") -> ConfigDict:
 
 
 def labelled(detector: str, preset: str) -> ConfigDict:
-    """Where detectors start that learn from labelled whole pictures of one size, without outlines."""
+    """Where detectors start that learn from labelled whole images of one size, without outlines."""
     config = base.get_config()
     config.detector, config.preset = detector, preset
     config.data.train_defective = 0.5
@@ -43,12 +43,12 @@ def labelled(detector: str, preset: str) -> ConfigDict:
 
 
 def sized(config: ConfigDict, size: int) -> None:
-    """Whole pictures are brought to so many pixels a side, whatever their shape, for training and for scoring."""
+    """Whole images are brought to so many pixels a side, whatever their shape, for training and for scoring."""
     config.data.size = config.settings.size = size
 
 
 def synthetic(config: ConfigDict) -> None:
-    """Synthetic pictures to try it on, as for segdec: 40 good ones and 40 defective ones of one surface."""
+    """Synthetic images to try it on, as for segdec: 40 good ones and 40 defective ones of one surface."""
     config.data.options.update(surfaces=(4,), size=256, train=40, train_defective=40)
 
 
@@ -56,11 +56,11 @@ def for_tests(config: ConfigDict) -> None:
     """What the presets `tiny` have in common: seconds on one core, no detection."""
     config.data.options.update(train_defective=10)
     sized(config, 32)
-    config.data.size = 0  # Windows about the outlined defects: the pictures stay as large as they are.
+    config.data.size = 0  # Windows about the outlined defects: the images stay as large as they are.
     config.train.update(steps=20, batch=16, masks=-1, patch=48, flips=False, log_every=5, save_every=10)
     config.score.update(tile=64, overlap=16)
     config.settings.update(learning_rate=3e-3, decay=0.5, decay_every=20)
-    config.report.pictures = 4
+    config.report.images = 4
 
 
 def paper(config: ConfigDict) -> None:
@@ -71,7 +71,7 @@ def paper(config: ConfigDict) -> None:
 def small(config: ConfigDict) -> None:
     """The frozen features of SqueezeNet (give settings.weights), of which the head alone learns.
 
-    Magnetic tile, 96 good and 102 defective pictures: AUROC 0.96, AP 0.99; three kinds of defect and good pictures are
+    Magnetic tile, 96 good and 102 defective images: AUROC 0.96, AP 0.99; three kinds of defect and good images are
     told apart with an accuracy of 0.83 after 240 steps. 50 seconds of processor time.
     """
     synthetic(config)

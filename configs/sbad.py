@@ -1,4 +1,4 @@
-"""SBAD: which surface a picture shows, with an alarm for surfaces that were never seen.
+"""SBAD: which surface an image shows, with an alarm for surfaces that were never seen.
 
 python -m launch.train --detector sbad settings.weights=squeezenet.h5
 python -m launch.train --detector sbad --preset self_trained                  # no weights file at all
@@ -18,7 +18,7 @@ from configs import attributes, base
 def get_config(preset: str = "small") -> ConfigDict:
     """Presets: paper, small and self_trained for machines without an accelerator, and tiny for tests."""
     config = surfaces("sbad", preset)
-    config.settings.mode = "B"  # A: attributes of unseen surfaces, too, once trained; oracle: of their pictures (leaks)
+    config.settings.mode = "B"  # A: attributes of unseen surfaces, too, once trained; oracle: of their images (leaks)
     config.settings.embedding = "learned"  # or real: attributes as they are annotated
     config.settings.tf_vaegan = False  # the baseline in place of SBAD
     config.settings.hidden = 4096  # units of each network's hidden layer
@@ -42,7 +42,7 @@ def get_config(preset: str = "small") -> ConfigDict:
 
 
 def surfaces(detector: str, preset: str) -> ConfigDict:
-    """Where detectors start that tell surfaces apart: good and defective pictures alike, two surfaces unseen."""
+    """Where detectors start that tell surfaces apart: good and defective images alike, two surfaces unseen."""
     config = base.get_config()
     config.detector, config.preset = detector, preset
     config.data.mixed, config.data.unseen = True, ("Class8", "Class10")
@@ -75,7 +75,7 @@ def self_training(config: ConfigDict, steps: int) -> None:
 
 
 def for_tests(config: ConfigDict, backbone_steps: int) -> None:
-    """Pictures of 16 x 16 pixels and a backbone of a few channels."""
+    """Images of 16 x 16 pixels and a backbone of a few channels."""
     config.train.update(steps=20, batch=16, patch=16, log_every=5, save_every=10)
     config.data.size = 64  # pixels
     config.data.options.update(
@@ -83,7 +83,7 @@ def for_tests(config: ConfigDict, backbone_steps: int) -> None:
     )
     config.settings.update(backbone="small", backbone_width=2, backbone_size=16, backbone_steps=backbone_steps)
     config.settings.backbone_rate = 1e-2
-    config.report.pictures = 4
+    config.report.images = 4
 
 
 def paper(config: ConfigDict) -> None:

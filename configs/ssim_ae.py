@@ -1,4 +1,4 @@
-"""SSIM-AE, a deep autoencoder that learns by multi-scale SSIM in colour, on pictures brought to one size.
+"""SSIM-AE, a deep autoencoder that learns by multi-scale SSIM in colour, on images brought to one size.
 
 python -m launch.train --detector ssim_ae --preset small
 python -m launch.train --detector ssim_ae --preset small --dataset mvtec --data FOLDER
@@ -15,15 +15,15 @@ from configs import base
 
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
-    config = base.whole_pictures("ssim_ae", preset)
+    config = base.whole_images("ssim_ae", preset)
     config.data.channels = 3
-    config.threshold.fitted_on = "calibration"  # Training pictures have too few pixels above their own percentile.
+    config.threshold.fitted_on = "calibration"  # Training images have too few pixels above their own percentile.
     config.train.update(steps=10000, batch=16, log_every=50, save_every=500)
-    config.train.update(flips=True, zoom=0.1)  # Augmentation, and early stopping by the loss on held-out pictures:
+    config.train.update(flips=True, zoom=0.1)  # Augmentation, and early stopping by the loss on held-out images:
     config.train.update(validate=True, patience=20, restore="best")
     base.at_size(config, 128)  # pixels a side; a multiple of 2 to the number of widths
     config.settings.widths = (32, 64, 128, 256)  # channels at each size; a pooling follows each
-    config.settings.code = 32  # channels of the smallest; 32 of 8 x 8 pixels are 1/24 of the numbers of a picture
+    config.settings.code = 32  # channels of the smallest; 32 of 8 x 8 pixels are 1/24 of the numbers of an image
     config.settings.scales = 4  # of the multi-scale SSIM, 1 to 5; the coarsest has at least 11 pixels a side
     config.settings.learning_rate = 5e-4
     config.settings.residual = "squared"  # error of a pixel: squared, absolute or ssim

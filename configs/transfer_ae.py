@@ -1,4 +1,4 @@
-"""Transfer autoencoder: a network known from ImageNet sees the picture, a decoder redraws it at 32 x 32 pixels.
+"""Transfer autoencoder: a network known from ImageNet sees the image, a decoder redraws it at 32 x 32 pixels.
 
 python -m launch.train --detector transfer_ae settings.weights=vgg19.safetensors
 python -m launch.train --detector transfer_ae --preset small settings.weights=squeezenet.h5
@@ -17,9 +17,9 @@ from configs import base
 
 def get_config(preset: str = "paper") -> ConfigDict:
     """Presets: paper, small for machines without an accelerator, and tiny for tests."""
-    config = base.whole_pictures("transfer_ae", preset)
+    config = base.whole_images("transfer_ae", preset)
     config.train.update(steps=5000, batch=32, log_every=50, save_every=500)
-    config.threshold.fitted_on = "calibration"  # Few training pictures are soon known by heart.
+    config.threshold.fitted_on = "calibration"  # Few training images are soon known by heart.
     base.at_size(config, 224)  # pixels a side of what the front end sees
     config.settings.backbone = "vgg19"  # resnet18, resnet50, resnet101, squeezenet, vgg16, vgg19, small
     config.settings.backbone_width = 16  # channels of the first map of `small`

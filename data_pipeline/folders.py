@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from data_pipeline.pictures import is_picture, listed
+from data_pipeline.images import is_image, listed
 
 
 def subfolders(folder: Path) -> list[str]:
@@ -14,8 +14,8 @@ def subfolders(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def pictures_in(folder: Path, rule: str) -> list[Path]:
-    """The pictures of a folder, sorted by name; FileNotFoundError with what was expected (`rule`) if there are none."""
+def images_in(folder: Path, rule: str) -> list[Path]:
+    """The images of a folder, sorted by name; FileNotFoundError with what was expected (`rule`) if there are none."""
     return listed(folder) or wrong(folder, rule)
 
 
@@ -32,7 +32,7 @@ def wrong(folder: Path, rule: str) -> NoReturn:
 
 
 def pairs(folder: Path, mask_suffix: str) -> Iterator[tuple[Path, Path | None]]:
-    """Pictures with their masks, where both lie in one folder and a mask is named as its picture plus a suffix."""
+    """Images with their masks, where both lie in one folder and a mask is named as its image plus a suffix."""
     files = {path.stem: path for path in listed(folder)}
     for stem, path in files.items():
         if not stem.endswith(mask_suffix):
@@ -42,7 +42,7 @@ def pairs(folder: Path, mask_suffix: str) -> Iterator[tuple[Path, Path | None]]:
 def _contents(folder: Path) -> str:
     entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     folders = [f"{path.name}/" for path in entries if path.is_dir()]
-    pictures = sum(map(is_picture, entries))
-    others = [path.name for path in entries if path.is_file() and not is_picture(path)]
-    parts = folders[:8] + ["..."] * (len(folders) > 8) + [f"{pictures} pictures"] * (pictures > 0)
+    images = sum(map(is_image, entries))
+    others = [path.name for path in entries if path.is_file() and not is_image(path)]
+    parts = folders[:8] + ["..."] * (len(folders) > 8) + [f"{images} images"] * (images > 0)
     return ", ".join(parts + others[:4] + ["..."] * (len(others) > 4)) or "nothing"

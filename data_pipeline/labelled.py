@@ -1,6 +1,6 @@
-"""The training stream of supervised methods: as many defective as good pictures, with masks and labels.
+"""The training stream of supervised methods: as many defective as good images, with masks and labels.
 
-Step k's batch depends on the seed and k alone, as in `stream`, which cuts patches of good pictures only.
+Step k's batch depends on the seed and k alone, as in `stream`, which cuts patches of good images only.
 """
 
 import itertools
@@ -30,16 +30,16 @@ def labelled(
     """Endless batches from step start_step on, of b = batch / process_count samples:
 
     "image" uint8 [b, H, W, C], "mask" uint8 [b, H, W], "label" int32 [b] (1 is defective), and "outlined" float32 [b],
-    0 where only the label of a defective picture is used, whose mask is then empty.
+    0 where only the label of a defective image is used, whose mask is then empty.
 
-    An epoch is all defective pictures and as many good ones, shuffled; see `order`. patch: pixels a side of a window,
-    of a defective picture one with a part of the defect; 0 for whole pictures. masks: defective pictures whose outlines
+    An epoch is all defective images and as many good ones, shuffled; see `order`. patch: pixels a side of a window,
+    of a defective image one with a part of the defect; 0 for whole images. masks: defective images whose outlines
     are used, drawn at random, fewer being among those of more; -1 for all. flips: mirrored and upside down, too. kinds:
     of defect; with these also "kind" int32 [b], 0 for good and the place of a kind, counted from 1, and an epoch has as
-    many pictures of each, and good ones, as the most frequent of them all has.
+    many images of each, and good ones, as the most frequent of them all has.
 
-    Raises ValueError for empty splits, whole pictures of several sizes, windows larger than a picture, a defective
-    picture whose mask is empty, and windows of defective pictures without outlines.
+    Raises ValueError for empty splits, whole images of several sizes, windows larger than an image, a defective
+    image whose mask is empty, and windows of defective images without outlines.
     """
     _check(good, defective, batch=batch, patch=patch, masks=masks, process_count=process_count)
     _check_kinds(kinds, defective)
@@ -55,8 +55,8 @@ def labelled(
     for step in itertools.count(start_step):
         chosen = list(itertools.islice(drawn, batch))[own]
         rngs = [np.random.default_rng((seed, 2, step, own.start + place)) for place in range(len(chosen))]
-        pictures = [(defective[i], known[i]) if i < count else (good[i - count], True) for i in chosen]
-        samples = [_arrays(*one, rng, patch=patch, flips=flips) for one, rng in zip(pictures, rngs, strict=True)]
+        images = [(defective[i], known[i]) if i < count else (good[i - count], True) for i in chosen]
+        samples = [_arrays(*one, rng, patch=patch, flips=flips) for one, rng in zip(images, rngs, strict=True)]
         named = {"kind": np.array([which[i] if i < count else 0 for i in chosen], np.int32)} if kinds else {}
         yield named | {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
 
@@ -81,7 +81,7 @@ def order(positives: int, negatives: int, *, seed: int) -> Iterator[int]:
 
 
 def even_order(classes: Sequence[int], *, seed: int) -> Iterator[int]:
-    """Endless indices, epoch by epoch: as many of each class as the largest has, each picture of one as often, or once
+    """Endless indices, epoch by epoch: as many of each class as the largest has, each image of one as often, or once
     more."""
     rng = np.random.default_rng((seed, 0))
     members = [np.flatnonzero(np.equal(classes, one)) for one in np.unique(classes)]
@@ -97,7 +97,7 @@ def _arrays(sample: Sample, outlined: bool, rng: np.random.Generator, *, patch: 
     mask = sample.mask if outlined else np.zeros(image.shape[:2], np.uint8)
     if sample.label and outlined and not mask.any():
         raise ValueError(f"{sample.id} is filed as defective, but its mask marks no pixel; outline the defect, "
-                         "file the picture as good, or take a larger data.size or data.scale")  # fmt: skip
+                         "file the image as good, or take a larger data.size or data.scale")  # fmt: skip
     if patch:
         rows, columns = _window(mask, rng, patch)
         image, mask = image[rows, columns], mask[rows, columns]
@@ -121,10 +121,10 @@ def _window(mask: np.ndarray, rng: np.random.Generator, patch: int) -> tuple[sli
 
 def _check(good: Split, defective: Split, *, batch: int, patch: int, masks: int, process_count: int) -> None:
     if not len(defective):
-        raise ValueError("no defective pictures to learn from: the set has none in its training part; give "
+        raise ValueError("no defective images to learn from: the set has none in its training part; give "
                          "data.train_defective, the share of all that is trained on, such as 0.5")  # fmt: skip
     if not len(good):
-        raise ValueError("no good pictures to learn from; the training split is empty")
+        raise ValueError("no good images to learn from; the training split is empty")
     if batch < 1 or batch % process_count:
         raise ValueError(f"batch {batch} does not divide over {process_count} processes; use a multiple of it")
     if masks < -1 or patch < 0:
@@ -132,21 +132,21 @@ def _check(good: Split, defective: Split, *, batch: int, patch: int, masks: int,
     entries = good.records + defective.records
     sizes = sorted({(entry.height, entry.width) for entry in entries})
     if not patch and len(sizes) > 1:
-        raise ValueError(f"train.patch = 0 trains on whole pictures, of one size, but there are {len(sizes)} from "
+        raise ValueError(f"train.patch = 0 trains on whole images, of one size, but there are {len(sizes)} from "
                          f"{sizes[0]} to {sizes[-1]} (rows, columns); set data.size, or a train.patch")  # fmt: skip
     small = next((entry for entry in entries if min(entry.height, entry.width) < patch), None)
     if small:
         raise ValueError(f"{small.id} is {small.height} x {small.width} pixels, smaller than train.patch = {patch}; "
-                         "use a smaller patch, or enlarge the pictures with data.scale or data.size")  # fmt: skip
+                         "use a smaller patch, or enlarge the images with data.scale or data.size")  # fmt: skip
     if patch and (0 <= masks < len(defective) or not all(entry.outlined for entry in defective.records)):
-        raise ValueError(f"train.patch = {patch} cuts windows about defects, so that all defective pictures need their "
-                         "masks; use whole pictures (train.patch=0) where only labels are known")  # fmt: skip
+        raise ValueError(f"train.patch = {patch} cuts windows about defects, so that all defective images need their "
+                         "masks; use whole images (train.patch=0) where only labels are known")  # fmt: skip
 
 
 def _check_kinds(kinds: Sequence[str], defective: Split) -> None:
     there = {entry.kind for entry in defective.records}
     missing = sorted(set(kinds) - there) or sorted(there - set(kinds)) * bool(kinds)
     if missing:
-        problem = "no defective training picture is of that kind" if missing[0] in kinds else "it is not among them"
+        problem = "no defective training image is of that kind" if missing[0] in kinds else "it is not among them"
         raise ValueError(f"kind {missing[0]!r}: {problem}; set settings.kinds to those there are: "
                          f"{', '.join(sorted(there))}")  # fmt: skip

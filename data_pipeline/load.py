@@ -1,4 +1,4 @@
-"""load(): a dataset by name, divided into normal training, normal calibration and test pictures."""
+"""load(): a dataset by name, divided into normal training, normal calibration and test images."""
 
 import functools
 import hashlib
@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from data_pipeline import builder, layouts, mixed, pictures
-from data_pipeline.builder import Entry
+from data_pipeline import images, layouts, prepared, surface_classes
+from data_pipeline.prepared import Entry
 from data_pipeline.record import Record, Sample, read, source
 
 
 class Split(Sequence[Sample]):
-    """Pictures of one part of a dataset: split[i] decodes a Sample; split.records lists Entry without decoding
+    """Images of one part of a dataset: split[i] decodes a Sample; split.records lists Entry without decoding
     anything.
     """
 
@@ -26,11 +26,11 @@ class Split(Sequence[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         if not -len(self) <= index < len(self):
-            raise IndexError(f"picture {index} of {len(self)}")
+            raise IndexError(f"image {index} of {len(self)}")
         return self._sample(index % len(self))
 
     def part(self, chosen: Sequence[int]) -> "Split":
-        """The pictures of these places, in this order."""
+        """The images of these places, in this order."""
         return Split([self.records[index] for index in chosen], lambda index: self[chosen[index]])
 
 
@@ -43,10 +43,10 @@ class Mix(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """train and calibration hold normal pictures only, test both; defective and calibration_defective hold what
+    """train and calibration hold normal images only, test both; defective and calibration_defective hold what
     supervised methods may train on, and fit thresholds on.
 
-    fingerprint changes with the files, the options and the conversion of the pictures.
+    fingerprint changes with the files, the options and the conversion of the images.
     """
 
     name: str
@@ -75,25 +75,25 @@ def load(
     allow_unmasked: bool = False,
     **layout_options: object,
 ) -> Dataset:
-    """A dataset, prepared on first use and decoded picture by picture afterwards.
+    """A dataset, prepared on first use and decoded image by image afterwards.
 
-    name is a file in `layouts`; root the folder of its pictures, by default $JAXDEFECT_DATA/name. cache is the folder
+    name is a file in `layouts`; root the folder of its images, by default $JAXDEFECT_DATA/name. cache is the folder
     of prepared datasets, by default $JAXDEFECT_CACHE or ~/.cache/jaxdefect; False reads the files themselves every
     time. channels 1 is grey, 3 is RGB; scale resizes by a factor, resize=(height, width) to a fixed size.
 
-    train are the normal training pictures, of which the fraction `calibration` (at least one picture) is held out. test
-    is the set's own test part; where it has none, all defective pictures and the fraction test_good of the normal ones
-    (at least one of three). defective are the defective pictures of the set's own training part, or the fraction
+    train are the normal training images, of which the fraction `calibration` (at least one image) is held out. test
+    is the set's own test part; where it has none, all defective images and the fraction test_good of the normal ones
+    (at least one of three). defective are the defective images of the set's own training part, or the fraction
     train_defective of those for the test where it has none; of them too the fraction `calibration` is held out (at
-    least one of two). Who goes where depends on seed and the ids of the pictures alone. allow_unmasked keeps defective
-    pictures that nobody has outlined; their Sample.mask is None. mix makes the surfaces what is told apart: label 1 is
-    an unseen surface then, and defective and calibration_defective hold the pictures of unseen surfaces in the set's
+    least one of two). Who goes where depends on seed and the ids of the images alone. allow_unmasked keeps defective
+    images that nobody has outlined; their Sample.mask is None. mix makes the surfaces what is told apart: label 1 is
+    an unseen surface then, and defective and calibration_defective hold the images of unseen surfaces in the set's
     own training part.
 
     seed, test_good and train_defective also go to a layout that has options of these names (synthetic: number of
-    pictures).
+    images).
 
-    Raises ValueError for an unknown name or option, for bad pictures, and where too few normal pictures are left;
+    Raises ValueError for an unknown name or option, for bad images, and where too few normal images are left;
     FileNotFoundError where the folder is not what the layout expects.
     """
     layout = layouts.find(name)
@@ -107,18 +107,18 @@ def load(
         records = _of_surface(name, records, surface)
     if mix:
         _check_unseen(name, records, mix.unseen)
-        records = mixed.balanced(records, per_kind=mix.per_kind, seed=seed, pooled=mix.pooled)
+        records = surface_classes.balanced(records, per_kind=mix.per_kind, seed=seed, pooled=mix.pooled)
     _check(name, records, allow_unmasked=allow_unmasked)
     conversion = {"channels": channels, "scale": scale, "size": resize}
     _check_conversion(**conversion)
     version = getattr(layout, "VERSION", "")
-    mark = builder.fingerprint(records, name=name, version=version, options=known | given, **conversion)
+    mark = prepared.fingerprint(records, name=name, version=version, options=known | given, **conversion)
     decode = functools.partial(read, **conversion)
     if cache is False:
         entries, sample = [_entry(record, scale, resize) for record in records], lambda index: decode(records[index])
     else:
         folder = Path(cache) if cache not in (None, True) else default_cache()
-        entries, sample = builder.prepare(name, mark, folder, records=records, read=decode, channels=channels)
+        entries, sample = prepared.prepare(name, mark, folder, records=records, read=decode, channels=channels)
     fractions = {"calibration": calibration, "test_good": test_good, "train_defective": train_defective}
     if mix:
         entries, sample, parts = _mixed(records, entries, sample, mix, seed=seed, **fractions)
@@ -143,12 +143,12 @@ def list_records(name: str, root: str | os.PathLike | None = None, **options: ob
     if root is None:
         if "JAXDEFECT_DATA" not in os.environ:
             raise ValueError(
-                f"dataset {name!r} needs the folder of its pictures; give root=, or set JAXDEFECT_DATA to its parent"
+                f"dataset {name!r} needs the folder of its images; give root=, or set JAXDEFECT_DATA to its parent"
             )
         root = Path(os.environ["JAXDEFECT_DATA"]) / name
     root = Path(root).expanduser()
     if not root.is_dir():
-        raise FileNotFoundError(f"{root}: no such folder; root= must be the folder of the {name} pictures")
+        raise FileNotFoundError(f"{root}: no such folder; root= must be the folder of the {name} images")
     return list(layout.records(root, **options))
 
 
@@ -161,8 +161,8 @@ def _mixed(
     records: list[Record], entries: list[Entry], sample: Callable[[int], Sample], mix: Mix, *, seed: int, **fractions
 ) -> tuple[list[Entry], Callable[[int], Sample], dict[str, list[int]]]:
     """Entries, samples and parts where labels say whether a surface is unseen. What is prepared serves any choice."""
-    again = lambda picture: mixed.relabelled(picture, mix.unseen)
-    kept = [i for i, r in enumerate(records) if not (r.surface in mix.unseen and mixed.is_copy(r.id))]
+    again = lambda image: surface_classes.relabelled(image, mix.unseen)
+    kept = [i for i, r in enumerate(records) if not (r.surface in mix.unseen and surface_classes.is_copy(r.id))]
     whole = (lambda id: id) if mix.pooled else source
     parts = divide([again(records[i]) for i in kept], seed=seed, source=whole, **fractions)
     indices = {part: [kept[i] for i in chosen] for part, chosen in parts.items()}
@@ -185,7 +185,7 @@ def divide(
     fractions = {"calibration": calibration, "test_good": test_good, "train_defective": train_defective}
     for field, fraction in fractions.items():
         if not 0 <= fraction < 1:
-            raise ValueError(f"{field}={fraction}; a fraction of the pictures, from 0 up to but not including 1")
+            raise ValueError(f"{field}={fraction}; a fraction of the images, from 0 up to but not including 1")
 
     def order(index: int) -> tuple[bytes, str]:
         id = records[index].id
@@ -214,8 +214,8 @@ def divide(
     held, left = split(pool, max(1, round(calibration * len(pool))))
     if not left:
         raise ValueError(
-            f"{len(pool)} normal training pictures leave none to train on once {len(held)} is held out for calibration "
-            f"(calibration={calibration}); add normal pictures or lower the fractions calibration and test_good"
+            f"{len(pool)} normal training images leave none to train on once {len(held)} is held out for calibration "
+            f"(calibration={calibration}); add normal images or lower the fractions calibration and test_good"
         )
     few = len(defective) < 2
     held_defective, defective = split(defective, 0 if few else max(1, round(calibration * len(defective))))
@@ -248,14 +248,14 @@ def _check(name: str, records: Sequence[Record], *, allow_unmasked: bool) -> Non
     seen: set[str] = set()
     for record in records:
         if record.id in seen:
-            raise ValueError(f"two pictures of {name!r} are called {record.id!r} ({record.image}); rename one of them")
+            raise ValueError(f"two images of {name!r} are called {record.id!r} ({record.image}); rename one of them")
         seen.add(record.id)
     bare = [record for record in records if not record.outlined]
     if bare and not allow_unmasked:
         raise ValueError(
-            f"{bare[0].image}: a defective picture without a mask, as are {len(bare)} of the "
-            f"{sum(record.label for record in records)} defective pictures; add the masks, or pass "
-            "allow_unmasked=True to leave such pictures out of the pixel figures"
+            f"{bare[0].image}: a defective image without a mask, as are {len(bare)} of the "
+            f"{sum(record.label for record in records)} defective images; add the masks, or pass "
+            "allow_unmasked=True to leave such images out of the pixel figures"
         )
 
 
@@ -269,6 +269,6 @@ def _check_conversion(channels: int, scale: float, size: tuple[int, int] | None)
 
 
 def _entry(record: Record, scale: float, size: tuple[int, int] | None) -> Entry:
-    height, width = record.draw()[0].shape[:2] if record.draw is not None else pictures.header(record.image)[:2]
-    height, width = pictures.target_size(height, width, scale=scale, size=size)
+    height, width = record.draw()[0].shape[:2] if record.draw is not None else images.header(record.image)[:2]
+    height, width = images.target_size(height, width, scale=scale, size=size)
     return Entry(record.id, record.kind, record.surface, record.label, height, width, record.outlined)

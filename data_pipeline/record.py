@@ -1,7 +1,7 @@
-"""What one picture of a dataset is: `Record` before its pixels are read, `Sample` after.
+"""What one image of a dataset is: `Record` before its pixels are read, `Sample` after.
 
-Pictures on the host are uint8 [H, W, C] with C = 1 (grey) or 3 (RGB); masks are uint8 [H, W], 1 where the defect is.
-label is 1 for a defective picture and 0 for a good one; kind is "good" or the kind of defect; surface is the class of
+Images on the host are uint8 [H, W, C] with C = 1 (grey) or 3 (RGB); masks are uint8 [H, W], 1 where the defect is.
+label is 1 for a defective image and 0 for a good one; kind is "good" or the kind of defect; surface is the class of
 material (a fabric, a rail type, a DAGM class) or "" where the set has one; id is unique, readable and the same on every
 machine ("test/crack/003"): splits are drawn from it.
 """
@@ -12,22 +12,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_pipeline import pictures
+from data_pipeline import images
 
-PART = "#"  # between the id of a picture and what of it this is, or what was done to it
+PART = "#"  # between the id of an image and what of it this is, or what was done to it
 
 
 def source(id: str) -> str:
-    """The id of the picture that a part or a copy was made from; a whole picture's own."""
+    """The id of the image that a part or a copy was made from; a whole image's own."""
     return id.partition(PART)[0]
 
 
 class Record(NamedTuple):
-    """A picture a layout has found, not yet decoded.
+    """An image a layout has found, not yet decoded.
 
-    mask is None for a good picture and for a defective one that nobody has outlined. split is "train", "test" or ""
+    mask is None for a good image and for a defective one that nobody has outlined. split is "train", "test" or ""
     where the set prescribes none. draw, where given, returns (image uint8 [H, W, C], mask uint8 [H, W] or None) and
-    replaces plainly reading the two files: for pictures that are generated (image and mask None), cut, or outlined by
+    replaces plainly reading the two files: for images that are generated (image and mask None), cut, or outlined by
     several files. more names files beside image and mask that the pixels depend on. A dataset is prepared anew when any
     of its files changes.
     """
@@ -49,7 +49,7 @@ class Record(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """A decoded picture. mask is None only for a defective picture that nobody has outlined."""
+    """A decoded image. mask is None only for a defective image that nobody has outlined."""
 
     image: np.ndarray
     mask: np.ndarray | None
@@ -62,29 +62,29 @@ class Sample(NamedTuple):
 def read(
     record: Record, *, channels: int | None = 1, scale: float = 1.0, size: tuple[int, int] | None = None
 ) -> Sample:
-    """Decodes a record and brings it to the wanted channels and size (see `pictures`).
+    """Decodes a record and brings it to the wanted channels and size (see `images`).
 
-    Raises ValueError where mask and picture differ in size, or where the mask of a good picture marks a defect.
+    Raises ValueError where mask and image differ in size, or where the mask of a good image marks a defect.
     """
     if record.draw is not None:
         image, mask = record.draw()
     else:
-        image = pictures.read_image(record.image)
-        mask = None if record.mask is None else pictures.read_mask(record.mask)
+        image = images.read_image(record.image)
+        mask = None if record.mask is None else images.read_mask(record.mask)
     if mask is None and not record.label:
         mask = np.zeros(image.shape[:2], np.uint8)
     if mask is not None and mask.shape != image.shape[:2]:
         raise ValueError(
             f"{record.mask or record.id}: the mask is {mask.shape[1]} x {mask.shape[0]} pixels (width x height), its "
-            f"picture {record.image or record.id} {image.shape[1]} x {image.shape[0]}; "
-            "export the mask at the picture's size"
+            f"image {record.image or record.id} {image.shape[1]} x {image.shape[0]}; "
+            "export the mask at the image's size"
         )
     if not record.label and mask.any():
         raise ValueError(
-            f"{record.mask or record.id}: the mask marks {int(mask.sum())} defect pixels in a picture filed as good "
-            f"({record.image or record.id}); move the picture to its kind of defect, or empty the mask"
+            f"{record.mask or record.id}: the mask marks {int(mask.sum())} defect pixels in an image filed as good "
+            f"({record.image or record.id}); move the image to its kind of defect, or empty the mask"
         )
-    height, width = pictures.target_size(*image.shape[:2], scale=scale, size=size)
-    image = pictures.resize_image(pictures.to_channels(image, channels), height=height, width=width)
-    mask = None if mask is None else pictures.resize_mask(mask, height=height, width=width)
+    height, width = images.target_size(*image.shape[:2], scale=scale, size=size)
+    image = images.resize_image(images.to_channels(image, channels), height=height, width=width)
+    mask = None if mask is None else images.resize_mask(mask, height=height, width=width)
     return Sample(image, mask, record.label, record.kind, record.surface, record.id)

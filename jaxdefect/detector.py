@@ -23,9 +23,9 @@ class Batch(NamedTuple):
     mask: jax.Array | None = None  # [B, H, W] float32, 1 on defects
     label: jax.Array | None = None  # [B] int32, 1 is defective (or of an unseen surface)
     surface: jax.Array | None = None  # [B] int32, the surface class
-    other: jax.Array | None = None  # [B, H, W, C], each a picture of the other half of the training set
-    outlined: jax.Array | None = None  # [B] float32, 0 where a defective picture has no mask: only its label is known
-    features: jax.Array | None = None  # [B, F] float32, what a frozen backbone makes of each picture
+    other: jax.Array | None = None  # [B, H, W, C], each an image of the other half of the training set
+    outlined: jax.Array | None = None  # [B] float32, 0 where a defective image has no mask: only its label is known
+    features: jax.Array | None = None  # [B, F] float32, what a frozen backbone makes of each image
     kind: jax.Array | None = None  # [B] int32, 0 is good, the others are kinds of defect in the order of the config
 
 
@@ -37,8 +37,8 @@ class Scores(NamedTuple):
     reconstruction: jax.Array | None = None  # [B, H, W, C] in [0, 1]
     surface: jax.Array | None = None  # [B] int32
     classes: jax.Array | None = None  # [B, K] how well each surface class fits; the higher the better
-    embedding: jax.Array | None = None  # [B, A] the attributes a picture seems to have
-    kinds: jax.Array | None = None  # [B, 1 + K] how likely a picture is good, or has each kind of defect; rows sum to 1
+    embedding: jax.Array | None = None  # [B, A] the attributes an image seems to have
+    kinds: jax.Array | None = None  # [B, 1 + K] how likely an image is good, or has each kind of defect; rows sum to 1
     boxes: jax.Array | None = None  # [B, N, 5] top, left, bottom, right in pixels, and a score; 0 where there is none
 
 
@@ -49,7 +49,7 @@ def no_training(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict
 
 
 def no_calibration(state: State, images: jax.Array) -> State:
-    """The calibration of a detector whose map needs no statistics of normal pictures."""
+    """The calibration of a detector whose map needs no statistics of normal images."""
     del images
     return state
 
@@ -69,7 +69,7 @@ class Detector(NamedTuple):
                detector with a frozen backbone also takes [B, F], the features of images.
     calibrate: (state, images) -> state, folded over the normal training images once trained: each once, in their order.
                Thresholds are then fitted on held-out images that neither has seen.
-    close:     state -> state, once, when all have been folded in: what is costly and the same for every picture scored.
+    close:     state -> state, once, when all have been folded in: what is costly and the same for every image scored.
     """
 
     init: Callable[[jax.Array, Batch], State]
@@ -80,11 +80,11 @@ class Detector(NamedTuple):
 
 
 def check_size(batch: Batch, size: int) -> None:
-    """Raises ValueError unless a batch holds pictures of size x size pixels, for detectors of one size."""
+    """Raises ValueError unless a batch holds images of size x size pixels, for detectors of one size."""
     height, width = batch.image.shape[1:3]
     if (height, width) != (size, size):
-        raise ValueError(f"training pictures are {height} x {width} pixels (train.patch), but settings.size = {size}; "
-                         "such a detector is trained on pictures of its own size: set both to the same")  # fmt: skip
+        raise ValueError(f"training images are {height} x {width} pixels (train.patch), but settings.size = {size}; "
+                         "such a detector is trained on images of its own size: set both to the same")  # fmt: skip
 
 
 def names() -> list[str]:

@@ -1,6 +1,6 @@
-"""From uint8 pictures to scores and masks in one compiled call: whole pictures, or tiles stitched together.
+"""From uint8 images to scores and masks in one compiled call: whole images, or tiles stitched together.
 
-Pictures are uint8 [B, H, W, C]; maps float32 [B, H, W], higher is worse.
+Images are uint8 [B, H, W, C]; maps float32 [B, H, W], higher is worse.
 """
 
 import functools
@@ -9,16 +9,16 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxdefect.components import remove_small
 from jaxdefect.detector import Detector, Scores, State
-from jaxdefect.threshold import otsu
-from jaxdefect.tiling import Tiles, check_tiles, cut, stitch
+from jaxdefect.maps.components import remove_small
+from jaxdefect.maps.tiling import Tiles, check_tiles, cut, stitch
+from jaxdefect.metrics.threshold import otsu
 
 TILES_AT_ONCE = 64  # More are scored in turn, to bound memory: 64 tiles of 256 x 256 are 17 MB a channel.
 
 
 def score_tiled(detector: Detector, state: State, images: jax.Array, tiles: Tiles) -> Scores:
-    """`detector.score` tile by tile, stitched. images: float32 in [0, 1]. A picture scores as its worst tile."""
+    """`detector.score` tile by tile, stitched. images: float32 in [0, 1]. An image scores as its worst tile."""
     check_tiles(tiles)
     batch, height, width, channels = images.shape
     pieces = cut(images, tiles)
@@ -61,9 +61,9 @@ def detect(
     min_area: int | jax.Array = 0,
     tiles: Tiles | None = None,
 ) -> Detection:
-    """uint8 pictures [B, H, W, C] to maps and masks, on the device.
+    """uint8 images [B, H, W, C] to maps and masks, on the device.
 
-    threshold: of the map; None takes Otsu's of each picture. min_area: smaller defects are dropped, pixels. tiles:
+    threshold: of the map; None takes Otsu's of each image. min_area: smaller defects are dropped, pixels. tiles:
     score tile by tile.
     """
     images = as_float(images)
@@ -77,7 +77,7 @@ def detect(
 
 @functools.partial(jax.jit, static_argnames=("detector", "tiles"))
 def calibrate(detector: Detector, state: State, images: jax.Array, *, tiles: Tiles | None = None) -> State:
-    """Folds uint8 normal pictures [B, H, W, C] into what the detector knows of normal maps, tile by tile if given."""
+    """Folds uint8 normal images [B, H, W, C] into what the detector knows of normal maps, tile by tile if given."""
     images = as_float(images)
     if tiles:
         images = cut(images, tiles).reshape(-1, tiles.size, tiles.size, images.shape[-1])

@@ -9,22 +9,26 @@ import json
 import sys
 from pathlib import Path
 
-from launch import config as configs
-from launch import evaluation, experiment, files, report, start
-from launch.logs import console
-from launch.train import summary
+from launch.command import configuration as configs
+from launch.command import files, start
+from launch.command.console import console
+from launch.page import run_page
+from launch.run.data import open_data
+from launch.run.evaluation import evaluate
+from launch.run.pipeline import summary
+from launch.run.trained import load_run
 
 
 def main(argv: list[str] | None = None) -> Path:
     """Returns the report page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="the folder of a run")
-    parser.add_argument("--data", type=Path, help="another folder of pictures, in the layout the run was trained on")
+    parser.add_argument("--data", type=Path, help="another folder of images, in the layout the run was trained on")
     parser.add_argument("--out", type=Path, help="a folder for the new result (default: the run's own, replacing it)")
     parser.add_argument("overrides", nargs="*", metavar="field=value", help="fields of score, threshold or report")
     arguments = parser.parse_intermixed_args(argv)
     start.devices()
-    run = experiment.load_run(arguments.run)
+    run = load_run(arguments.run)
     configs.override(run.config, arguments.overrides, only=("score", "threshold", "report"))
     if arguments.data:
         run.config.data.root = str(arguments.data.expanduser().resolve())
@@ -35,13 +39,13 @@ def main(argv: list[str] | None = None) -> Path:
     if earlier.is_file():
         run = run._replace(timings=json.loads(earlier.read_text())["timings"])
     with files.locked(out):
-        result = evaluation.evaluate(run, experiment.open_data(run.config), out)
+        result = evaluate(run, open_data(run.config), out)
         with files.replacing(out / "config.json") as file:
             file.write(configs.to_json(run.config))
         if out != arguments.run and (arguments.run / "history.jsonl").is_file():
             with files.replacing(out / "history.jsonl") as file:
                 file.write((arguments.run / "history.jsonl").read_text())
-        page = report.write_report(out)
+        page = run_page.write_report(out)
     summary(result)
     console.print(f"Report: {page}")
     return page

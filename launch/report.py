@@ -1,178 +1,19 @@
-"""Writes the page of a run: figures, scores under a movable threshold, pictures worst first, curves, settings.
+"""Writes the page of a run: figures, scores under a movable threshold, images worst first, curves, settings.
 
     python -m launch.report RUN [--out FILE]
 
-The page is one file, RUN/report.html, without a request to anywhere: styles, scripts and pictures are inside, and its
+The page is one file, RUN/report.html, without a request to anywhere: styles, scripts and images are inside, and its
 content security policy forbids the rest. Of the run only result.json must be there; whatever else is missing is left
 out of the page and said on it.
 """
 
 import argparse
-import json
 import sys
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
-from launch import files, start
-from launch.logs import console
-from launch.page.pictures import Picture, outlined, read_pictures
-from launch.page.render import as_json, as_pairs, known, render
-from launch.page.run import Prediction, command, read_history, read_predictions, read_result, worst_first
-from launch.page.surfaces import read_kinds, read_surfaces
-
-STYLES = ("base.css", "figures.css", "pictures.css", "surfaces.css", "report.css")
-SCRIPTS = ("svg.js", "maps.js", "charts.js", "surfaces.js", "viewer.js", "cards.js", "report.js")
-# What label 0 and 1 are called, and what is named after them.
-DEFECTS = {
-    "good": "good", "defective": "defective", "normal": "normal pictures", "fitted_on": "normal, fitted on",
-    "trained": "defect-free pictures", "positives": "defective", "negatives": "good ones",
-    "threshold": "Image threshold", "roc": "Image ROC", "pr": "Image precision and recall",
-    "kind": "Kind", "all_kinds": "all kinds", "kinds": "Kinds of defect", "kinds_short": "Kinds",
-}  # fmt: skip
-# Of a run that tells surfaces apart, where label 1 is a picture of a surface that was never learnt.
-SURFACES = {
-    "good": "seen", "defective": "unseen", "normal": "pictures of seen surfaces", "fitted_on": "seen, fitted on",
-    "trained": "pictures of seen surfaces", "positives": "of unseen surfaces", "negatives": "of seen ones",
-    "threshold": "Threshold τ", "roc": "ROC of unseen against seen", "pr": "Precision and recall",
-    "kind": "Surface", "all_kinds": "all surfaces", "kinds": "Unseen surfaces", "kinds_short": "Unseen",
-    "counts.test_good": "counts.test_seen", "counts.test_defective": "counts.test_unseen",
-}  # fmt: skip
-COLUMNS = (
-    ("images", "Images"), ("image_recall", "Image recall"), ("image_auroc", "Image AUROC"),
-    ("pixel_auroc", "Pixel AUROC"), ("pixel_ap", "Pixel AP"), ("pixel_precision", "Pixel precision"),
-    ("pixel_recall", "Pixel recall"), ("pixel_f1", "Pixel F1"), ("pro", "PRO"),
-)  # fmt: skip
-SURFACE_COLUMNS = (("images", "Pictures"), ("image_recall", "Alarmed"), ("image_auroc", "AUROC against seen"))
-
-
-def write_report(run_dir: str | Path, *, out: str | Path | None = None) -> Path:
-    """Writes the page of a run folder to `out` (default run_dir/report.html), whole or not at all. Returns its path.
-
-    Raises FileNotFoundError without result.json, ValueError where a file of the run is damaged.
-    """
-    run = Path(run_dir)
-    out = Path(out) if out else run / "report.html"
-    html = render("report.html", page(run), styles=STYLES, scripts=SCRIPTS, filters={"carried": carried})
-    with files.replacing(out) as file:
-        file.write(html)
-    return out
-
-
-def page(run: Path) -> dict[str, Any]:
-    """Everything the template shows, from the run folder."""
-    result = read_result(run)
-    notes = [str(warning) for warning in result.get("warnings") or []]
-    predictions, history, config = [], {}, {}
-    if (run / "predictions.csv").exists():
-        predictions = read_predictions(run / "predictions.csv")
-    else:
-        notes.append("predictions.csv is missing: no scores are shown.")
-    if (run / "history.jsonl").exists():
-        history, unreadable = read_history(run / "history.jsonl")
-        notes += [f"history.jsonl: unreadable lines left out of the loss curve: {unreadable}."] if unreadable else []
-    if (run / "config.json").exists():
-        try:
-            config = json.loads((run / "config.json").read_text(encoding="utf-8"))
-        except ValueError:
-            notes.append("config.json is not valid JSON: no settings are shown.")
-    thresholds = {level: (result["thresholds"] or {}).get(level) or {} for level in ("image", "pixel")}
-    figures = {"image": {}, "pixel": {}, "by_kind": {}, "surfaces": {}, "kinds": {}, "boxes": {}}
-    figures |= {level: values or {} for level, values in (result["figures"] or {}).items()}
-    told, damaged = told_apart(result, figures)
-    predictions = [seen_and_unseen(row) for row in predictions] if told["apart"] else predictions
-    pictures, scales, lost = read_pictures(run / "pictures", pixel_threshold=thresholds["pixel"].get("value"))
-    curves = {level: (result.get("curves") or {}).get(level) or {} for level in ("image", "pixel")}
-    fitted, gammas = result.get("fitted") or {}, by_gamma(figures["image"])
-    return {
-        "result": result, "figures": figures, "thresholds": thresholds, "notes": notes + damaged + lost,
-        "predictions": predictions, "pictures": arranged(pictures, predictions), "scales": scales, "history": history,
-        "config": config, "command": command(run / "config.json"), "fitted": fitted, "gammas": gammas,
-        **told, "outlines": outlined(pictures), "told_kinds": read_kinds(result),
-        "decisions": decided(figures["image"].get("report") or {}, told["words"]),
-        "kinds": [(kind, row or {}, None) for kind, row in figures["by_kind"].items()],
-        "data": as_json({
-            "rows": [(row.id, row.kind, row.label, row.score, row.predicted, row.threshold) for row in predictions],
-            "threshold": thresholds["image"].get("value"), "pixel_threshold": thresholds["pixel"].get("value"),
-            "figures": {level: figures[level] for level in ("image", "pixel")},
-            "curves": curves, "history": history, "scales": scales, "fitted": fitted.get("scores") or [],
-            "fitted_on": told["words"]["fitted_on"],
-            "attributes": told["attributes"]["data"] if told["attributes"] else None,
-            "levels": [(row["gamma"], row["threshold"]) for row in gammas if known(row.get("threshold"))],
-        }),
-    }  # fmt: skip
-
-
-def arranged(pictures: list[Picture], predictions: list[Prediction]) -> list[tuple[int | None, Picture]]:
-    """(row of its prediction, picture), the worst first and those without a prediction last."""
-    rows = {prediction.id: row for row, prediction in enumerate(predictions)}
-    rank = {row: place for place, row in enumerate(worst_first(predictions))}
-    return sorted(
-        ((rows.get(picture.id), picture) for picture in pictures), key=lambda pair: rank.get(pair[0], len(rank))
-    )
-
-
-def told_apart(result: dict[str, Any], figures: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """How surfaces were told apart, and the words of the page, which depend on whether they were; and notes."""
-    apart, named = bool(result.get("surfaces")), known(figures["surfaces"].get("zero_shot"))
-    routing, attributes, notes = read_surfaces(result, named=named)
-    words = SURFACES if apart else DEFECTS
-    return {
-        "apart": apart, "told": figures["surfaces"], "named": named, "words": words,
-        "unseen": result["surfaces"].get("unseen") if apart else None, "routing": routing, "attributes": attributes,
-        "dataset": [(words.get(name, name), value) for name, value in as_pairs(result["dataset"])],
-        "columns": SURFACE_COLUMNS if apart else COLUMNS,
-    }, notes  # fmt: skip
-
-
-def decided(report: dict[str, dict], words: dict[str, str]) -> list[tuple[str, dict, None]]:
-    """The rows of the table of decisions: good, defective, and their averages."""
-    titles = {"good": words["good"].capitalize(), "defective": words["defective"].capitalize(),
-              "macro": "Average", "weighted": "Average, weighted by pictures"}  # fmt: skip
-    return [(title, report[name], None) for name, title in titles.items() if isinstance(report.get(name), dict)]
-
-
-def seen_and_unseen(row: Prediction) -> Prediction:
-    """With the surface as its kind where that is an unseen one: the scores of seen surfaces are drawn as one."""
-    return row._replace(kind="unlabelled" if row.label is None else row.surface if row.label else "seen surfaces")
-
-
-def by_gamma(figures: dict[str, Any]) -> list[dict[str, Any]]:
-    """The figures at the mean + gamma standard deviations of normal scores (the keys gamma...), by rising gamma."""
-    named = [row for name, row in figures.items() if name.startswith("gamma") and isinstance(row, dict)]
-    return sorted((row for row in named if known(row.get("gamma"))), key=lambda row: row["gamma"])
-
-
-def carried(state: dict[str, Any]) -> list[tuple[str, str]]:
-    """{"memory": {"values": 65536, "bytes": 262144, "shapes": None}} as [("memory", "65.5 k values, 262 kB")].
-
-    Where the shapes are known they stand in the place of the number of values.
-    """
-    pairs = []
-    for part, size in state.items():
-        values, space, shapes = ((size or {}).get(name) for name in ("values", "bytes", "shapes"))
-        what = as_shapes(shapes) if shapes else f"{scaled(values).strip()} value{'' if values == 1 else 's'}"
-        pairs.append((part, f"{what}, {scaled(space)}B"))
-    return pairs
-
-
-def as_shapes(shapes: list[list[int]]) -> str:
-    """[[8, 8, 512], [8, 8, 512], []] as "2 arrays of 8 × 8 × 512, 1 number"."""
-    counts = Counter(" × ".join(map(str, shape)) for shape in shapes)
-    plural = lambda count, name: f"{count} {name}{'' if count == 1 else 's'}"
-    of = lambda shape, count: f"{plural(count, 'array')} of {shape}" if shape else plural(count, "number")
-    return ", ".join(of(shape, count) for shape, count in counts.items())
-
-
-def scaled(value: Any) -> str:
-    """Three significant digits and a prefix: 12583000 as "12.6 M"; a space ends it where there is none: "512 "."""
-    if not known(value):
-        return "– "
-    rounded = float(f"{value:.3g}")  # First, as 999999 is 1 M and not 1000 k.
-    for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if rounded >= factor:
-            return f"{rounded / factor:.3g} {prefix}"
-    return f"{rounded:g} "
+from launch.command import start
+from launch.command.console import console
+from launch.page.run_page import write_report
 
 
 def main(argv: list[str] | None = None) -> Path:

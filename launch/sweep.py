@@ -1,6 +1,6 @@
 """Runs a sweep: every setting with every seed, on one machine or a cluster, and writes its page.
 
-    python -m launch.sweep table4 --quick                       # minutes, synthetic pictures
+    python -m launch.sweep table4 --quick                       # minutes, synthetic images
     python -m launch.sweep table4 --dataset nanotwice --data FOLDER
     python -m launch.sweep table3 --dataset nanotwice,aitex --data FOLDER,FOLDER --seeds 0,1,2,3,4
     python -m launch.sweep my_sweep.py --axis settings.box=3,5,9 train.steps=300
@@ -15,21 +15,15 @@ import argparse
 import contextlib
 import shlex
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
-import jax
-from rich.table import Table
-
-from jaxdefect import train
-from launch import experiment, files, logs, start
-from launch.logs import console
-from launch.page.sweep import write_sweep_page
-from launch.sweeping import plan, results, sharing, spec, worker
+from launch.command import files, start
+from launch.command.console import console
+from launch.page.sweep_page import write_sweep_page
+from launch.run.trained import make_detector
+from launch.sweeping import plan, results, spec, worker
 from launch.sweeping.plan import Plan
-
-TIMED_STEPS = 3  # of each group in a dry run
+from launch.sweeping.rehearsal import rehearse
 
 
 def main(argv: list[str] | None = None) -> Path | None:
@@ -74,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("sweep", help=f"one of {', '.join(spec.names())}, or a file like those in configs/sweeps")
     made.add_argument("overrides", nargs="*", metavar="field=value", help="a field of all runs, e.g. train.steps=300")
     made.add_argument("--quick", action="store_true", help="the sweep's small size: minutes on two cores")
-    made.add_argument("--dataset", help="datasets instead of the synthetic pictures, one for each kind of pictures in "
+    made.add_argument("--dataset", help="datasets instead of the synthetic images, one for each kind of images in "
                       "turn, or kind=dataset")  # fmt: skip
     made.add_argument("--data", help="their folders, in the same order (default: $JAXDEFECT_DATA/<dataset>)")
     made.add_argument(
@@ -119,7 +113,7 @@ def check(sweep: spec.Spec) -> None:
     """Builds every detector once, so that a bad setting is an error now and not after hours."""
     for run in sweep.runs:
         try:
-            experiment.make_detector(run.config)
+            make_detector(run.config)
         except (ValueError, TypeError) as error:
             raise ValueError(f"run {run.name}: {error}") from error
 
@@ -161,47 +155,6 @@ def tell_start(planned: Plan) -> None:
     failed = sum(run.status == "failed" for run in planned.runs)
     kept = f", {failed} failed before (--retry tries them again)" if failed else ""
     console.print(f"{planned.about['title']}: {len(planned.runs)} runs, {left} to do{kept}, in {planned.folder}")
-
-
-def rehearse(sweep: spec.Spec, folder: Path) -> None:
-    """Lists the runs in groups that share what is compiled, and times a few training steps of each group."""
-    groups: list[list[spec.Run]] = []
-    for run in sweep.runs:
-        same = next((group for group in groups if sharing.alike(group[0].config, run.config)), None)
-        (same.append(run) if same else groups.append([run]))
-    table = Table("group", "runs", "steps each", "s per step", "training in all", title=sweep.title)
-    opened, total = sharing.Opened(), 0.0
-    with logs.progress_bar() as bar:
-        task = bar.add_task("timing  ", total=len(groups), note="")
-        for number, group in enumerate(groups, 1):
-            each = seconds_per_step(group[0].config, opened)
-            seconds = each * sum(run.config.train.steps for run in group)
-            total += seconds
-            steps = str(group[0].config.train.steps)
-            table.add_row(str(number), str(len(group)), steps, f"{each:.3f}", logs.duration(seconds))
-            bar.advance(task)
-    for number, group in enumerate(groups, 1):
-        console.print(*(f"group {number}  {run.name}" for run in group), sep="\n")
-    console.print(table)
-    console.print(
-        f"{len(sweep.runs)} runs in {len(groups)} groups would go to {folder}: {logs.duration(total)} of training, one "
-        "after another on this machine; compiling, scoring and figures come on top"
-    )
-
-
-def seconds_per_step(config: Any, opened: sharing.Opened) -> float:
-    """Of one run's training on this machine, once compiled."""
-    detector, numbers = experiment.make_detector(config)
-    source = opened.feed(config, opened.data(config))
-    program = train.one_run(detector, source, key=jax.random.key(0), batch=config.train.batch, numbers=numbers)
-    count = TIMED_STEPS if program.scans else 1
-    state, metrics = program.advance(program.place(program.init()), 0, count)
-    jax.block_until_ready(metrics)
-    begun = time.monotonic()
-    for step in range(count, count + TIMED_STEPS, count):
-        state, metrics = program.advance(state, step, count)
-    jax.block_until_ready(metrics)
-    return (time.monotonic() - begun) / TIMED_STEPS
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = str(SESSION / "compiled")
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-start = importlib.import_module("launch.start")  # Imports JAX, which reads the above.
+start = importlib.import_module("launch.command.start")  # Imports JAX, which reads the above.
 # As the commands do, some of which the tests start in processes of their own.
 start.use_all_cores()
 # Tests run a program a few times, and compiling is most of their time, of which these save a third on CPU. Level 0
@@ -25,11 +25,11 @@ start.xla_flags("--xla_backend_optimization_level=1", "--xla_cpu_use_fusion_emit
 
 
 @pytest.fixture
-def real_pictures() -> Path:
-    """The folder of real pictures, or a skip."""
+def real_images() -> Path:
+    """The folder of real images, or a skip."""
     root = os.environ.get("JAXDEFECT_DATA")
     if not root:
-        pytest.skip("no real pictures: set JAXDEFECT_DATA to the folder that holds the datasets")
+        pytest.skip("no real images: set JAXDEFECT_DATA to the folder that holds the datasets")
     return Path(root)
 
 

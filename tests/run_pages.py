@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from launch import report
+from launch.page import run_page
 
 THRESHOLD = 0.5
 EVIL = """<script>alert("1")</script>' onload="x" & co"""
@@ -15,9 +15,9 @@ EVIL = """<script>alert("1")</script>' onload="x" & co"""
 def fabricate_run(
     folder, *, kinds=("good", "good", "good", "crack", "crack", "stain"), shown=4, size=(12, 16), channels=1
 ):
-    """A small run folder with scores that overlap and `shown` pictures; returns the rows of predictions.csv."""
+    """A small run folder with scores that overlap and `shown` images; returns the rows of predictions.csv."""
     generator = np.random.default_rng(0)
-    (folder / "pictures").mkdir(parents=True)
+    (folder / "images").mkdir(parents=True)
     rows, index = [], []
     for number, kind in enumerate(kinds):
         label = int(kind != "good")
@@ -32,13 +32,13 @@ def fabricate_run(
             arrays["reconstruction"] = arrays["image"]
             arrays["map"] = generator.random(size).astype(np.float16)
             arrays["residual"] = generator.random(size).astype(np.float16)
-            np.savez(folder / "pictures" / f"{number:03d}.npz", **arrays)
+            np.savez(folder / "images" / f"{number:03d}.npz", **arrays)
             index.append({"file": f"{number:03d}.npz", "id": row["id"]})
     with (folder / "predictions.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    (folder / "pictures" / "index.json").write_text(json.dumps(index))
+    (folder / "images" / "index.json").write_text(json.dumps(index))
     (folder / "config.json").write_text(json.dumps({"steps": 10, "optimizer": {"name": "adam", "rate": 1e-3}}))
     history = [{"step": step, "loss": 1 / (step + 1), "seconds": step / 2} for step in range(0, 50, 10)]
     (folder / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in history))
@@ -73,7 +73,7 @@ def change_result(folder, change):
 
 
 def page_of(folder):
-    return report.write_report(folder).read_text(encoding="utf-8")
+    return run_page.write_report(folder).read_text(encoding="utf-8")
 
 
 def data_of(html):
@@ -82,7 +82,7 @@ def data_of(html):
 
 def drop(*names):
     def change(folder):
-        for path in (folder / "pictures").glob("*.npz"):
+        for path in (folder / "images").glob("*.npz"):
             arrays = dict(np.load(path))
             np.savez(path, **{name: values for name, values in arrays.items() if name not in names})
 
@@ -121,15 +121,15 @@ GAPS = {
     "no truth": drop("truth"),
     "no map": drop("map", "mask"),
     "null figures": no_figures,
-    "no pictures": without("pictures/index.json"),
-    "only result.json": without("pictures/index.json", "predictions.csv", "history.jsonl", "config.json"),
+    "no images": without("images/index.json"),
+    "only result.json": without("images/index.json", "predictions.csv", "history.jsonl", "config.json"),
     "no labels": unlabelled,
-    "no good test pictures": None,
+    "no good test images": None,
 }
 
 
 def fabricate_gap(folder, gap):
-    kinds = ("crack", "stain") if gap == "no good test pictures" else ("good", "good", "crack", "stain")
+    kinds = ("crack", "stain") if gap == "no good test images" else ("good", "good", "crack", "stain")
     fabricate_run(folder, kinds=kinds)
     if GAPS[gap]:
         GAPS[gap](folder)

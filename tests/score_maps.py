@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def pictures(make, *, seed=0, defects=True):
+def images(make, *, seed=0, defects=True):
     """Maps and masks of varying sizes; `make(rng, mask)` draws the scores."""
     rng = np.random.default_rng(seed)
     maps, masks = [], []

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 import jaxdefect
-from jaxdefect import feed, optim, train
 from jaxdefect.detector import Batch, no_training
-from launch import config as configs
+from jaxdefect.training import feed, loop, optim
+from launch.command import configuration as configs
 
-SURFACES = 3  # classes among the pictures of a detector that tells surfaces apart
+SURFACES = 3  # classes among the images of a detector that tells surfaces apart
 
 
 def on_fake_devices(count: int) -> dict[str, str]:
@@ -41,36 +41,36 @@ def must_learn(detector: str) -> None:
 
 
 def textures(count: int = 6, size: int = 48, channels: int = 1, seed: int = 0) -> list[np.ndarray]:
-    """Striped uint8 pictures that a small autoencoder can learn."""
+    """Striped uint8 images that a small autoencoder can learn."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:size, :size]
     stripes = [np.sin(x / 3 + rng.uniform(0, 6)) + np.cos(y / 4 + rng.uniform(0, 6)) for _ in range(count)]
     noisy = [128 + 40 * s[..., None] + rng.normal(0, 6, (size, size, channels)) for s in stripes]
-    return [np.clip(picture, 0, 255).astype(np.uint8) for picture in noisy]
+    return [np.clip(image, 0, 255).astype(np.uint8) for image in noisy]
 
 
 def source(config) -> feed.Feed:
-    """The textures as training pictures of a config, with what it learns from beside them."""
-    pictures = textures(channels=config.data.channels)
+    """The textures as training images of a config, with what it learns from beside them."""
+    images = textures(channels=config.data.channels)
     if config.train.labels == "none":
-        halves = feed.halved(len(pictures), seed=0) if config.train.pairs else None
-        return feed.resident(pictures, patch=config.train.patch, halves=halves)
-    marked = [marked_as(picture, place, config.train.labels) for place, picture in enumerate(pictures)]
+        halves = feed.halved(len(images), seed=0) if config.train.pairs else None
+        return feed.resident(images, patch=config.train.patch, halves=halves)
+    marked = [marked_as(image, place, config.train.labels) for place, image in enumerate(images)]
     return feed.resident(
-        [picture for picture, _ in marked], patch=config.train.patch, masks=[mask for _, mask in marked],
+        [image for image, _ in marked], patch=config.train.patch, masks=[mask for _, mask in marked],
         labels=[int(mask.any()) for _, mask in marked], surfaces=[place % SURFACES for place in range(len(marked))],
     )  # fmt: skip
 
 
-def marked_as(picture: np.ndarray, place: int, labels: str) -> tuple[np.ndarray, np.ndarray]:
-    """(picture, mask): every second one has a bright square; or a third each is dark, as it is and bright."""
-    picture, mask = picture.copy(), np.zeros(picture.shape[:2], np.uint8)
+def marked_as(image: np.ndarray, place: int, labels: str) -> tuple[np.ndarray, np.ndarray]:
+    """(image, mask): every second one has a bright square; or a third each is dark, as it is and bright."""
+    image, mask = image.copy(), np.zeros(image.shape[:2], np.uint8)
     if labels == "surfaces":
-        return np.clip(picture.astype(int) + 60 * (place % SURFACES - 1), 0, 255).astype(np.uint8), mask
+        return np.clip(image.astype(int) + 60 * (place % SURFACES - 1), 0, 255).astype(np.uint8), mask
     if place % 2:
         mask[12:36, 8:40] = 1
-        picture[mask > 0] = 250
-    return picture, mask
+        image[mask > 0] = 250
+    return image, mask
 
 
 def batch_of(config, images) -> Batch:
@@ -91,11 +91,11 @@ def prepared(name: str):
     return detector, source(config), config.train.batch
 
 
-def fit(name: str, steps: int, **options) -> train.Fit:
+def fit(name: str, steps: int, **options) -> loop.Fit:
     """Fits the tiny preset for `steps` steps."""
-    detector, pictures, batch = prepared(name)
-    program = train.one_run(detector, pictures, key=jax.random.key(0), batch=batch)
-    return train.fit(program, **({"steps": steps, "log_every": 5, "save_every": 5} | options))
+    detector, images, batch = prepared(name)
+    program = loop.one_run(detector, images, key=jax.random.key(0), batch=batch)
+    return loop.fit(program, **({"steps": steps, "log_every": 5, "save_every": 5} | options))
 
 
 def weights(state) -> dict[str, np.ndarray]:

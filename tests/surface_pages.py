@@ -1,4 +1,4 @@
-"""Made-up runs that tell surfaces apart and a made-up two-stage system, with pictures, for tests of their pages."""
+"""Made-up runs that tell surfaces apart and a made-up two-stage system, with images, for tests of their pages."""
 
 import csv
 import json
@@ -7,7 +7,7 @@ import numpy as np
 from sklearn import metrics
 
 from configs.attributes import DAGM, read_attributes
-from launch.page.system import OUTCOMES, judged
+from launch.page.system_page import OUTCOMES, judged
 from tests.run_pages import EVIL, change_result, fabricate_run
 
 NAMES = [f"Class{number}" for number in range(1, 11)]
@@ -16,7 +16,7 @@ TAU = 0.3
 
 
 def told_apart(counts, *, unseen=UNSEEN):
-    """result.json's surfaces, where counts of pictures [K][K + 1] were taken for the K surfaces or raised the alarm."""
+    """result.json's surfaces, where counts of images [K][K + 1] were taken for the K surfaces or raised the alarm."""
     words, table = read_attributes(DAGM)
     draw = np.random.default_rng(2)
     predicted = {
@@ -28,12 +28,12 @@ def told_apart(counts, *, unseen=UNSEEN):
     return {"names": NAMES, "unseen": list(unseen), "confusion": np.asarray(counts).tolist(), "attributes": attributes}
 
 
-def routed_counts(*, pictures=60, wrong=3):
+def routed_counts(*, images=60, wrong=3):
     """Ten surfaces of which Class8 and Class10 were never learnt: most raise the alarm, a few are taken for Class4."""
     counts = np.zeros((10, 11), int)
     for place, name in enumerate(NAMES):
         right = 10 if name in UNSEEN else place
-        counts[place, right] += pictures - 3 * wrong * (name == "Class8") - wrong
+        counts[place, right] += images - 3 * wrong * (name == "Class8") - wrong
         counts[place, 3 if right == 10 else 10] += wrong
         counts[place, 5] += 3 * wrong * (name == "Class8")
     return counts
@@ -57,10 +57,10 @@ def fabricate_surfaces(folder, *, figures=None, counts=None):
         writer.writerows(rows)
     wrong = [n for n, row in enumerate(rows) if int(row["label"]) != row["predicted"]]
     for number in [*wrong[:5], 95]:
-        image, mask = draw_picture(draw, NAMES.index(rows[number]["surface"]), defective=number % 2)
-        np.savez(folder / "pictures" / f"{number:03d}.npz", image=image, truth=mask)
+        image, mask = draw_image(draw, NAMES.index(rows[number]["surface"]), defective=number % 2)
+        np.savez(folder / "images" / f"{number:03d}.npz", image=image, truth=mask)
         index.append({"file": f"{number:03d}.npz", "id": rows[number]["id"]})
-    (folder / "pictures" / "index.json").write_text(json.dumps(index))
+    (folder / "images" / "index.json").write_text(json.dumps(index))
 
     def change(result):
         nothing = dict.fromkeys(("auroc", "ap", "pro", "precision", "recall", "f1"))
@@ -70,7 +70,7 @@ def fabricate_surfaces(folder, *, figures=None, counts=None):
         result["thresholds"]["image"] |= {
             "value": TAU,
             "rule": "95th percentile",
-            "fitted_on": "96 pictures of seen surfaces",
+            "fitted_on": "96 images of seen surfaces",
         }
         result["figures"] |= {"pixel": nothing, "by_kind": dict.fromkeys(UNSEEN, kind)}
         result["figures"]["surfaces"] = {"seen": 0.95, "unseen": 0.875, "harmonic": 0.911, "zero_shot": None} | (
@@ -84,7 +84,7 @@ def fabricate_surfaces(folder, *, figures=None, counts=None):
 
 
 def judge(draw, name, number):
-    """A line of events.jsonl of one more picture of a surface: some alarms and defects are missed, some are false."""
+    """A line of events.jsonl of one more image of a surface: some alarms and defects are missed, some are false."""
     unseen, defective = name in UNSEEN, number % 3 == 0
     score = float(draw.gamma(9, 0.06 if unseen else 0.02))
     surface = "Class3" if unseen else "Class1" if draw.random() < 0.03 else name
@@ -104,28 +104,28 @@ def judge(draw, name, number):
     return row | found | {"event": "defect" if level > 0.5 else "passed"}
 
 
-def fabricate_system(folder, *, labelled=True, pictures=24, shown=10):
-    """A folder of the system with `pictures` of each of ten surfaces, two of them unseen. Returns its events."""
+def fabricate_system(folder, *, labelled=True, images=24, shown=10):
+    """A folder of the system with `images` of each of ten surfaces, two of them unseen. Returns its events."""
     draw = np.random.default_rng(7)
-    (folder / "pictures").mkdir(parents=True)
-    events = [judge(draw, name, number) for name in NAMES for number in range(pictures)]
+    (folder / "images").mkdir(parents=True)
+    events = [judge(draw, name, number) for name in NAMES for number in range(images)]
     kept = sorted(events, key=lambda event: list(OUTCOMES).index(outcome_of(event)))
     kept = kept[:shown] + kept[shown :: len(events) // 3]
     index = []
     for number, event in enumerate(kept):
         name = event["true_surface"]
-        image, truth = draw_picture(draw, NAMES.index(name), defective=event["defective"])
+        image, truth = draw_image(draw, NAMES.index(name), defective=event["defective"])
         arrays = {"image": image} | ({"truth": truth} if labelled else {})
         if event["event"] != "unseen":
             arrays["map"] = (0.6 * truth + draw.random(truth.shape) * 0.3).astype(np.float16)
             arrays["mask"] = (arrays["map"] > 0.65).astype(np.uint8)
-        np.savez(folder / "pictures" / f"{number:03d}.npz", **arrays)
+        np.savez(folder / "images" / f"{number:03d}.npz", **arrays)
         index.append({"file": f"{number:03d}.npz", "id": event["id"]})
-    (folder / "pictures" / "index.json").write_text(json.dumps(index))
+    (folder / "images" / "index.json").write_text(json.dumps(index))
     result = system_result(events) if labelled else {"distances": {"all": [event["score"] for event in events]}}
     result |= {
         "name": "two stages", "dataset": {"name": "dagm2007", "root": "data/dagm2007"}, "unseen": UNSEEN * labelled,
-        "threshold": TAU, "timings": {"surface_ms": 4.2, "defect_ms": 11.8, "whole_ms": 16.4, "pictures_per_s": 61.0},
+        "threshold": TAU, "timings": {"surface_ms": 4.2, "defect_ms": 11.8, "whole_ms": 16.4, "images_per_s": 61.0},
         "versions": {"python": "3.11"}, "hardware": {"device": "cpu"}, "warnings": [],
     }  # fmt: skip
     (folder / "result.json").write_text(json.dumps(result))
@@ -138,7 +138,7 @@ def fabricate_system(folder, *, labelled=True, pictures=24, shown=10):
 def spoil(folder):
     """Puts markup into every name of a folder of the system."""
     evil = json.dumps(EVIL)[1:-1]
-    for name in ("result.json", "events.jsonl", "pictures/index.json"):
+    for name in ("result.json", "events.jsonl", "images/index.json"):
         text = (folder / name).read_text().replace("Class3", evil).replace("defect colour", evil)
         (folder / name).write_text(text.replace("two stages", evil).replace('"error": null', f'"error": "{evil}"'))
 
@@ -159,7 +159,7 @@ def system_result(events):
     rows, curves = {}, {}
     for name in NAMES:
         own = [event for event in events if event["true_surface"] == name]
-        rows[name] = {"pictures": len(own), "alarms": number(own, "alarm") + number(own, "alarm on seen")}
+        rows[name] = {"images": len(own), "alarms": number(own, "alarm") + number(own, "alarm on seen")}
         judged_here = [event for event in own if event["defect_score"] is not None]
         if name in UNSEEN or not judged_here:
             continue
@@ -183,7 +183,7 @@ def system_result(events):
     }  # fmt: skip
 
 
-def draw_picture(draw, surface, *, defective, size=64):
+def draw_image(draw, surface, *, defective, size=64):
     """A grating of a surface's own with noise, and a dark spot where it is defective: image [H, W, 1], mask [H, W]."""
     y, x = np.mgrid[:size, :size]
     wave = np.sin((x * np.cos(surface) + y * np.sin(surface)) / (1.5 + surface / 3))

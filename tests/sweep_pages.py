@@ -6,17 +6,17 @@ import re
 
 import numpy as np
 
-from launch.page.sweep import write_sweep_page
+from launch.page.sweep_page import write_sweep_page
 
 EVIL = """<script>alert("1")</script>' onload="x" & co"""
 FIGURES = [
     {"key": "pixel.f1", "title": "Pixel F1", "better": "high", "unit": ""},
     {"key": "image.auroc", "title": "Image AUROC", "better": "high", "unit": ""},
-    {"key": "score_ms", "title": "Time of a picture", "better": "low", "unit": "ms"},
+    {"key": "score_ms", "title": "Time of an image", "better": "low", "unit": "ms"},
 ]
 ALPHA = ("alpha", ["0", "0.15", "0.5", "1"], [0.0, 0.15, 0.5, 1.0])
 LOSS = ("loss", ["mse", "ssim", "mae+ssim"], None)
-PICTURES = ("pictures", ["irregular", "regular"], None)
+IMAGES = ("images", ["irregular", "regular"], None)
 
 
 def fabricate(*axes, seeds=(0, 1, 2), paper=True, status=None):
@@ -51,11 +51,11 @@ def fabricate(*axes, seeds=(0, 1, 2), paper=True, status=None):
         "name": "table4", "title": "Weight of L1 against SSIM", "about": "How the two terms are best weighed.",
         "source": "ReNet-D, Table 4", "command": "python -m launch.sweep table4 --quick", "size": "quick",
         "axes": [{"name": name, "values": values, "numbers": numbers} for name, values, numbers in axes],
-        "datasets": [{"pictures": "", "name": "nanotwice", "root": "data/nanotwice",
+        "datasets": [{"images": "", "name": "nanotwice", "root": "data/nanotwice",
                       "counts": {"train": 20, "calibration": 5, "test_good": 8, "test_defective": 17}}],
         "seeds": list(seeds), "figures": FIGURES, "rows": rows, "cells": cells,
         "unfilled": [{"at": {"kind": "tape"}, "figure": "pixel.f1", "value": 0.2, "why": "no run has tape"}],
-        "notes": ["regular pictures stand in"],
+        "notes": ["regular images stand in"],
     }  # fmt: skip
 
 
@@ -70,13 +70,13 @@ def train(results, *, steps=3, **values):
     return results | {"trainings": trainings}
 
 
-def store_pictures(folder, results, ids=("test/a/0", "test/b/1"), size=(96, 128), **without):
-    """Pictures of every finished run: setting n has a map whose hot spot, where the defect is, measures n + 1."""
+def store_images(folder, results, ids=("test/a/0", "test/b/1"), size=(96, 128), **without):
+    """Images of every finished run: setting n has a map whose hot spot, where the defect is, measures n + 1."""
     places = {json.dumps(cell["at"]): place for place, cell in enumerate(results["cells"])}
     for row in results["rows"]:
         if row["status"] != "finished":
             continue
-        home = folder / "runs" / row["name"] / "pictures"
+        home = folder / "runs" / row["name"] / "images"
         home.mkdir(parents=True)
         index = []
         for number, id in enumerate(ids):
@@ -108,7 +108,7 @@ def words_of(html):
 
 def rows_of(html, figure):
     """The table of settings of the n-th figure, as lists of texts."""
-    settings = html[html.index('<section id="settings">') : html.index('<section id="pictures">')]
+    settings = html[html.index('<section id="settings">') : html.index('<section id="images">')]
     body = settings.split('class="of-figure"')[figure + 1].split("<tbody>")[1].split("</tbody>")[0]
     return [
         [words_of(cell) for cell in re.findall(r"<t[hd].*?</t[hd]>", row, re.S)] for row in body.split("</tr>")[:-1]
@@ -140,15 +140,15 @@ GAPS = {
     "by kind": lambda: by_kind(fabricate(ALPHA, LOSS, status=lambda _, seed: "failed" if seed else "finished")),
     "kinds alone": lambda: by_kind(fabricate()),
     "no axis": lambda: fabricate(status=lambda at, seed: "unfinished"),
-    "nothing finished": lambda: fabricate(ALPHA, PICTURES, status=lambda at, seed: "unfinished"),
+    "nothing finished": lambda: fabricate(ALPHA, IMAGES, status=lambda at, seed: "unfinished"),
     "all failed": lambda: fabricate(ALPHA, status=lambda at, seed: "failed"),
-    "no paper": lambda: fabricate(LOSS, PICTURES, paper=False),
+    "no paper": lambda: fabricate(LOSS, IMAGES, paper=False),
     "one setting": lambda: fabricate(("kind", ["only"], None), seeds=(0,)),
-    "three axes": lambda: fabricate(ALPHA, LOSS, PICTURES, seeds=(0, 1)),
+    "three axes": lambda: fabricate(ALPHA, LOSS, IMAGES, seeds=(0, 1)),
     "one setting failed": lambda: fabricate(LOSS, status=lambda at, _: "failed" if at["loss"] == "mse" else "finished"),
     "nothing at all": lambda: fabricate(ALPHA) | {name: [] for name in LISTS},
-    "long names": lambda: fabricate(("an_axis_" * 9, ["an_unbroken_name_" * 9, "short", EVIL], None), PICTURES),
+    "long names": lambda: fabricate(("an_axis_" * 9, ["an_unbroken_name_" * 9, "short", EVIL], None), IMAGES),
     "thirty trainings": lambda: train(fabricate(("x", list("0123456789"), list(map(float, range(10)))), LOSS)),
-    "one logged step": lambda: train(fabricate((EVIL, ["an_unbroken_name_" * 9, EVIL], None), PICTURES), steps=1),
+    "one logged step": lambda: train(fabricate((EVIL, ["an_unbroken_name_" * 9, EVIL], None), IMAGES), steps=1),
     "sixty runs": lambda: fabricate(("x", [str(x) for x in range(20)], list(map(float, range(20))))),
 }  # fmt: skip

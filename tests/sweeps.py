@@ -11,7 +11,7 @@ TITLE, SOURCE = "A small sweep", "nowhere"
 DETECTOR, PRESET = "renet_d", "tiny"
 BASE = {"train.steps": 10, "train.log_every": 5, "train.save_every": 5, "train.batch": 8}
 QUICK = {"train.steps": 5}
-PICTURES = {"plain": {"data.options.surfaces": (3,), "data.options.size": 64, "data.options.train": 5,
+IMAGES = {"plain": {"data.options.surfaces": (3,), "data.options.size": 64, "data.options.train": 5,
                       "data.options.test_good": 2, "data.options.test_defective": 3}}
 AXES = ({"settings.alpha": (0.0, 0.5)},)
 SEEDS = (0, 1)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jaxdefect import adversarial, parallel
+from jaxdefect import parallel
+from jaxdefect.losses import adversarial
 
 
 def on_one_device(function):
@@ -40,7 +41,7 @@ def test_the_penalty_is_taken_between_real_and_fake():
     assert 1 < found < 25  # Not all at one end.
 
 
-def test_the_penalty_of_equal_pictures_has_gradients():
+def test_the_penalty_of_equal_images_has_gradients():
     critic = lambda x: jnp.sum(x * 0, (1, 2, 3))
     keys = jax.random.split(jax.random.key(0), 2)
     penalty = lambda scale: adversarial.gradient_penalty(
@@ -85,7 +86,7 @@ def test_a_collapsed_generator_shows_no_spread():
     assert float(measure(same, real)["moments"]) > 0.3
 
 
-def test_pictures_go_to_tanh_and_back():
+def test_images_go_to_tanh_and_back():
     images = jnp.asarray([0.0, 0.25, 1.0])
     np.testing.assert_array_equal(adversarial.to_tanh(images), [-1, -0.5, 1])
     np.testing.assert_allclose(adversarial.from_tanh(adversarial.to_tanh(images)), images)

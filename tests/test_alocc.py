@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from scipy.ndimage import uniform_filter
 
-from jaxdefect import parallel, population, train
+from jaxdefect import parallel
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import alocc
-from jaxdefect.nets import apply
-from launch import config as configs
+from jaxdefect.networks.blocks import apply
+from jaxdefect.training import loop, population
+from launch.command import configuration as configs
 from tests.steps import textures
 
 SETTINGS = configs.get("alocc", "tiny").settings.to_dict()
-jit = functools.partial(jax.jit, compiler_options=train.quick_to_compile())
+jit = functools.partial(jax.jit, compiler_options=loop.quick_to_compile())
 REFINER = alocc.Refiner(SETTINGS["width"], SETTINGS["levels"])
 
 
@@ -45,7 +46,7 @@ def learn(images):
     return learn
 
 
-def test_the_score_is_what_the_discriminator_thinks_of_the_refined_picture(fresh, learn, images):
+def test_the_score_is_what_the_discriminator_thinks_of_the_refined_image(fresh, learn, images):
     state, _ = learn(fresh, 1)
     scores = jit(alocc.make(**SETTINGS).score)(state, images)
     own, critic = state
@@ -60,7 +61,7 @@ def test_the_score_is_what_the_discriminator_thinks_of_the_refined_picture(fresh
     np.testing.assert_allclose(scores.map, wanted, atol=1e-5)
 
 
-def test_the_refiner_sees_noise_of_its_own_on_each_picture_and_is_compared_with_the_clean_one(fresh, learn, images):
+def test_the_refiner_sees_noise_of_its_own_on_each_image_and_is_compared_with_the_clean_one(fresh, learn, images):
     _, metrics = learn(fresh, 3)
     draws = [jax.random.normal(jax.random.fold_in(jax.random.key(3), i), (16, 16, 1)) for i in range(len(images))]
     noisy = 2 * images - 1 + SETTINGS["noise"] * jnp.stack(draws)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import jaxdefect
-from jaxdefect import dcgan
 from jaxdefect.detectors import anogan
+from jaxdefect.networks import dcgan
 from tests.steps import fit, textures, tiny
 
 WEIGHT = 0.5  # of the features, so that they show

@@ -1,4 +1,4 @@
-"""Backbones have the structure their weights were trained in, and see pictures as those nets do."""
+"""Backbones have the structure their weights were trained in, and see images as those nets do."""
 
 from functools import partial
 
@@ -9,8 +9,10 @@ import numpy as np
 import optax
 import pytest
 
-from jaxdefect import backbones, nets, optim, parallel, train
-from jaxdefect.convolution import max_pool3
+from jaxdefect import backbones, parallel
+from jaxdefect.networks import blocks
+from jaxdefect.networks.convolution import max_pool3
+from jaxdefect.training import loop, optim
 
 TORCHVISION = {  # parameters in all and those of the classifier
     "resnet18": (11_689_512, 513_000),
@@ -24,7 +26,7 @@ SIDES = {"resnet": [56, 28, 14, 7], "vgg": [224, 112, 56, 28, 14], "squeeze": [5
 
 
 def quick(function):
-    return jax.jit(function, compiler_options=train.quick_to_compile())
+    return jax.jit(function, compiler_options=loop.quick_to_compile())
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,7 @@ def test_grey_is_the_same_in_all_colours_and_each_colour_has_its_own_normalisati
     np.testing.assert_allclose(backbones.normalised(backbone, variables, colour), expected, atol=1e-5)
 
 
-def test_pictures_of_any_size_are_seen_at_the_size_of_the_backbone(small):
+def test_images_of_any_size_are_seen_at_the_size_of_the_backbone(small):
     backbone, variables = small
     see = lambda images: quick(partial(backbones.features, backbone))(variables, images)
     ramp = lambda height, width: (jnp.linspace(0, 1, height)[:, None] * jnp.linspace(0, 1, width))[None, ..., None]
@@ -90,7 +92,7 @@ def test_random_weights_follow_the_key(small):
 
 
 def test_the_small_one_learns_to_tell_two_surfaces_apart(small):
-    """Batch statistics and weights move, and pictures it was not trained on are told apart in eval mode."""
+    """Batch statistics and weights move, and images it was not trained on are told apart in eval mode."""
     backbone, variables = small
     adam = optim.adam(1e-2, b1=0.9, b2=0.999)
     head = jnp.zeros((backbone.channels[-1], 2))
@@ -106,7 +108,7 @@ def test_the_small_one_learns_to_tell_two_surfaces_apart(small):
     def step(player, key):
         def loss(params):
             images = backbones.normalised(backbone, variables, surfaces(key))
-            maps, stats = nets.apply(backbone.net, params["net"], player.batch_stats, images, train=True)
+            maps, stats = blocks.apply(backbone.net, params["net"], player.batch_stats, images, train=True)
             logits = maps[-1].mean((1, 2)) @ params["head"]
             value = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
             return value, (stats, value)

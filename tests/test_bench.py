@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from launch import bench, bench_frechet, bench_sweep, bench_two_stage
+from launch import bench
+from launch.benchmarks import frechet, sweep, two_stage
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,7 +25,7 @@ def test_a_curve_is_timed_in_every_way_and_the_page_keeps_its_other_sections(tmp
     result = json.loads(done.stdout)
     for rows in (result["one process"], *result["population"].values()):
         assert [row["runs"] for row in rows] == [1] and all(row["seconds"] > 0 for row in rows)
-    assert set(result["population"]) == set(bench_sweep.FORMS) and result["fresh processes"]["seconds_per_run"] > 0
+    assert set(result["population"]) == set(sweep.FORMS) and result["fresh processes"]["seconds_per_run"] > 0
     text = page.read_text()
     assert (
         "kept\n" in text and "kept, too" in text and "old" not in text and "launch.bench --preset tiny --sweep" in text
@@ -33,7 +34,7 @@ def test_a_curve_is_timed_in_every_way_and_the_page_keeps_its_other_sections(tmp
 
 
 def test_the_distance_is_timed_beside_the_matrix_root(tmp_path, monkeypatch):
-    monkeypatch.setattr(bench_frechet, "CASES", {"64 x 64, preset small": (20, 30)})
+    monkeypatch.setattr(frechet, "CASES", {"64 x 64, preset small": (20, 30)})
     page = tmp_path / "page.md"
     result = bench.main(["--frechet", "--preset", "tiny", "--detector", "maa", "--turns", "1", "--page", str(page)])
     forms = result["distance"]["64 x 64, preset small"]
@@ -44,9 +45,9 @@ def test_the_distance_is_timed_beside_the_matrix_root(tmp_path, monkeypatch):
 
 
 def test_the_two_stages_are_timed_apart_and_together(tmp_path, monkeypatch):
-    monkeypatch.setattr(bench_two_stage, "LAYERS", {"small": ((1, 16, 16, 4), 8)})
-    result = bench_two_stage.bench_two_stage(turns=1, systems={"tiny": ("tiny", 64)})
+    monkeypatch.setattr(two_stage, "LAYERS", {"small": ((1, 16, 16, 4), 8)})
+    result = two_stage.bench_two_stage(turns=1, systems={"tiny": ("tiny", 64)})
     (row,) = result["systems"].values()
     assert all(row[name] > 0 for name in ("surface_ms", "defect_ms", "whole_ms", "fps"))
-    text = bench_two_stage.as_section(result, machine="here", command="that")
+    text = two_stage.as_section(result, machine="here", command="that")
     assert "| small: [1, 16, 16, 4], 15 x 15 to 8 |" in text and "| tiny, 512 x 512 |" in text

@@ -7,12 +7,12 @@ import pytest
 import scipy.ndimage
 import skimage.measure
 
-from jaxdefect import boxes
-from jaxdefect.box_metrics import box_figures
+from jaxdefect.maps import boxes
+from jaxdefect.metrics.box_metrics import box_figures
 
 
 def some(count, side=20, seed=0):
-    """Boxes of whole pixels in a picture of side x side: float32 [count, 4]."""
+    """Boxes of whole pixels in an image of side x side: float32 [count, 4]."""
     corners = np.sort(np.random.default_rng(seed).integers(0, side + 1, (count, 2, 2)), 1)
     return corners.reshape(count, 4).astype(np.float32)
 
@@ -134,7 +134,7 @@ def test_average_precision_of_cases_worked_out_by_hand():
     # Hit, false alarm, hit: precision 1 up to recall 1/2, then 2/3.
     between = scored([*both.tolist(), [50, 50, 60, 60, 0.85]])
     assert box_figures([between], [TRUE])["ap50"] == pytest.approx((1 + 2 / 3) / 2)
-    # A false alarm on a good picture above all others: precision 1/2, then 2/3, and so 2/3 throughout.
+    # A false alarm on a good image above all others: precision 1/2, then 2/3, and so 2/3 throughout.
     alarm = scored([[0, 0, 10, 10, 0.95]])
     assert box_figures([both, alarm], [TRUE, np.zeros((0, 4))])["ap50"] == pytest.approx(2 / 3)
 
@@ -194,8 +194,8 @@ def test_average_precision_is_that_of_its_definition(seed):
     assert box_figures(found, truths)["ap50"] == pytest.approx(wanted)
 
 
-def test_wrong_shapes_and_numbers_of_pictures_are_named():
-    with pytest.raises(ValueError, match="of 1 pictures, true ones of 2"):
+def test_wrong_shapes_and_numbers_of_images_are_named():
+    with pytest.raises(ValueError, match="of 1 images, true ones of 2"):
         box_figures([scored([])], [TRUE, TRUE])
     with pytest.raises(ValueError, match=r"found\[0\] has shape \(2, 4\)"):
         box_figures([TRUE], [TRUE])

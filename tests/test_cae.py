@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from jaxdefect import histogram, losses, postprocess, train
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import cae, cae_multiloss
+from jaxdefect.losses import reconstruction
+from jaxdefect.maps import residuals
 from jaxdefect.parallel import on_one_device
+from jaxdefect.statistics import quantiles
+from jaxdefect.training import loop
 from tests.steps import textures, tiny
 
 IMAGES = np.stack(textures(4, 16)).astype(np.float32) / 255
-compiled = lambda function: jax.jit(function, compiler_options=train.quick_to_compile())
+compiled = lambda function: jax.jit(function, compiler_options=loop.quick_to_compile())
 
 
 def scaled(tree, name: str, factor: float):
@@ -24,37 +27,37 @@ def scaled(tree, name: str, factor: float):
 
 @pytest.fixture(scope="module")
 def calibrated():
-    """(detector, state): weights large enough to say something untrained, calibrated on all but the last picture."""
+    """(detector, state): weights large enough to say something untrained, calibrated on all but the last image."""
     detector, _ = tiny("cae", percentile=90.0)
     state = compiled(detector.init)(jax.random.key(0), Batch(IMAGES))
     state = state._replace(player=state.player._replace(params=scaled(state.player.params, "kernel", 10)))
     fold = compiled(detector.calibrate)
-    for picture in IMAGES[:3]:
-        state = fold(state, picture[None])
+    for image in IMAGES[:3]:
+        state = fold(state, image[None])
     return detector, compiled(detector.close)(state)
 
 
 def test_a_percentile_of_the_histogram_is_that_of_the_values():
     values = np.random.default_rng(0).lognormal(-7, 2.5, (5, 200, 250)).astype(np.float32)
-    counted = histogram.nothing()
+    counted = quantiles.nothing()
     for part in (values[:2], values[2:]):
-        counted = histogram.add(counted, part)
+        counted = quantiles.add(counted, part)
     for q in (0.5, 10.0, 50.0, 95.0, 99.0, 99.9):
-        np.testing.assert_allclose(histogram.percentile(counted, q), np.percentile(values, q), rtol=6e-3)
+        np.testing.assert_allclose(quantiles.percentile(counted, q), np.percentile(values, q), rtol=6e-3)
 
 
-def test_each_picture_counts_as_one_whatever_its_size():
-    counted = histogram.add(histogram.nothing(), jnp.full((1, 40, 40), 0.5))
-    counted = histogram.add(counted, jnp.full((1, 4, 4), 0.01))
-    np.testing.assert_allclose(histogram.percentile(counted, 49.0), 0.01, rtol=6e-3)
-    np.testing.assert_allclose(histogram.percentile(counted, 51.0), 0.5, rtol=6e-3)
+def test_each_image_counts_as_one_whatever_its_size():
+    counted = quantiles.add(quantiles.nothing(), jnp.full((1, 40, 40), 0.5))
+    counted = quantiles.add(counted, jnp.full((1, 4, 4), 0.01))
+    np.testing.assert_allclose(quantiles.percentile(counted, 49.0), 0.01, rtol=6e-3)
+    np.testing.assert_allclose(quantiles.percentile(counted, 51.0), 0.5, rtol=6e-3)
 
 
 def test_percentiles_stay_within_the_values_at_both_ends_and_without_any():
-    counted = histogram.add(histogram.nothing(), jnp.asarray([[[0.0, 1e-12, 0.2, 50.0]]]))
-    assert float(histogram.percentile(counted, 0.0)) < histogram.LOWEST
-    assert float(histogram.percentile(counted, 100.0)) == histogram.HIGHEST
-    assert float(histogram.percentile(histogram.nothing(), 50.0)) == histogram.HIGHEST
+    counted = quantiles.add(quantiles.nothing(), jnp.asarray([[[0.0, 1e-12, 0.2, 50.0]]]))
+    assert float(quantiles.percentile(counted, 0.0)) < quantiles.LOWEST
+    assert float(quantiles.percentile(counted, 100.0)) == quantiles.HIGHEST
+    assert float(quantiles.percentile(quantiles.nothing(), 50.0)) == quantiles.HIGHEST
 
 
 def test_the_score_is_the_share_of_pixels_above_the_percentile_of_training_errors(calibrated):
@@ -69,10 +72,10 @@ def test_the_score_is_the_share_of_pixels_above_the_percentile_of_training_error
     assert np.mean(scores.image[:3]) == pytest.approx(0.1, abs=0.01)  # By what a percentile is.
 
 
-def test_pictures_of_other_sizes_are_judged_at_the_size_of_the_network(calibrated):
+def test_images_of_other_sizes_are_judged_at_the_size_of_the_network(calibrated):
     detector, state = calibrated
-    large = jnp.repeat(jnp.repeat(IMAGES, 2, 1), 2, 2)  # Resized back, these are the same pictures.
-    at_once, resized = (compiled(detector.score)(state, seen) for seen in (IMAGES, postprocess.resized(large, 16, 16)))
+    large = jnp.repeat(jnp.repeat(IMAGES, 2, 1), 2, 2)  # Resized back, these are the same images.
+    at_once, resized = (compiled(detector.score)(state, seen) for seen in (IMAGES, residuals.resized(large, 16, 16)))
     np.testing.assert_allclose(compiled(detector.score)(state, large).image, resized.image, atol=2 / 256)
     assert np.abs(at_once.image - resized.image).max() < 0.1
 
@@ -105,7 +108,7 @@ def test_two_losses_are_their_weighted_sum_and_of_weight_none_the_first_alone():
 
 def test_the_objective_of_cae_is_the_mean_squared_error():
     metrics = cae.mean_squared(IMAGES * 0.5, IMAGES)
-    np.testing.assert_allclose(metrics["loss"], losses.mse(IMAGES * 0.5, IMAGES))
+    np.testing.assert_allclose(metrics["loss"], reconstruction.mse(IMAGES * 0.5, IMAGES))
     np.testing.assert_allclose(metrics["mse"], np.square(IMAGES * 0.5).mean(), rtol=1e-5)
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdefect.checkpoint import Checkpoints, OtherState, checksum
+from jaxdefect.training.checkpoint import Checkpoints, OtherState, checksum
 
 STATE = {"kernel": np.arange(20000, dtype=np.float32), "step": np.int32(3), "nested": (np.ones((2, 3)),)}
 PROGRESS = {"best": 0.5, "waited": 1}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import fft, ndimage
 
-from jaxdefect import frequency
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import dct, lca, phot
+from jaxdefect.maps import texture_removal
 from tests.steps import tiny
 
 RNG = np.random.default_rng(0)
@@ -84,10 +84,10 @@ def test_dct_smooths_with_a_mirrored_border():
     np.testing.assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max())
 
 
-def test_a_level_is_the_distance_from_the_mean_in_deviations_of_the_picture():
-    found = np.asarray(frequency.level(jnp.asarray(GREY + 3)))
+def test_a_level_is_the_distance_from_the_mean_in_deviations_of_the_image():
+    found = np.asarray(texture_removal.level(jnp.asarray(GREY + 3)))
     np.testing.assert_allclose(found, np.abs(GREY) / GREY.std((1, 2), keepdims=True), rtol=1e-3, atol=1e-5)
-    assert not frequency.level(jnp.full((1, 8, 8), 0.3)).any()
+    assert not texture_removal.level(jnp.full((1, 8, 8), 0.3)).any()
 
 
 def test_a_spot_in_a_periodic_texture_has_the_highest_level(score):
@@ -97,7 +97,7 @@ def test_a_spot_in_a_periodic_texture_has_the_highest_level(score):
     assert float(scores.image[0]) == float(scores.map.max()) > 4
 
 
-def test_a_picture_of_three_equal_channels_is_judged_as_the_grey_one(score):
+def test_a_image_of_three_equal_channels_is_judged_as_the_grey_one(score):
     np.testing.assert_allclose(score(woven(3)).map, score(woven()).map, atol=1e-3)
 
 

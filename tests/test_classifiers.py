@@ -9,8 +9,9 @@ import pytest
 from scipy.special import logit
 from sklearn import metrics
 
-from jaxdefect import backbones, parallel, train
+from jaxdefect import backbones, parallel
 from jaxdefect.detector import Batch
+from jaxdefect.training import loop
 from tests.steps import apart, textures, tiny, weights
 from tests.weight_files import save
 
@@ -18,18 +19,18 @@ SIDE = 32
 KINDS = ("bright", "dark")
 IMAGES = np.stack(textures(8, SIDE)).astype(np.float32) / 255
 LABELS = np.arange(8, dtype=np.int32) % 2
-quick = partial(jax.jit, compiler_options=train.quick_to_compile())
+quick = partial(jax.jit, compiler_options=loop.quick_to_compile())
 
 
 def marked(count, seed):
-    """(pictures, kinds, places): a third each is good, has a bright spot of 8 pixels, or a dark one."""
-    pictures = np.stack(textures(count, SIDE, seed=seed)).astype(np.float32) / 255
+    """(images, kinds, places): a third each is good, has a bright spot of 8 pixels, or a dark one."""
+    images = np.stack(textures(count, SIDE, seed=seed)).astype(np.float32) / 255
     places = np.random.default_rng(seed).integers(0, SIDE - 8, (count, 2))
     kinds = np.arange(count, dtype=np.int32) % 3
-    for picture, kind, (y, x) in zip(pictures, kinds, places, strict=True):
+    for image, kind, (y, x) in zip(images, kinds, places, strict=True):
         if kind:
-            picture[y : y + 8, x : x + 8] = (1.0, 0.0)[kind - 1]
-    return pictures, kinds, places
+            image[y : y + 8, x : x + 8] = (1.0, 0.0)[kind - 1]
+    return images, kinds, places
 
 
 def begun(name, **settings):
@@ -41,17 +42,17 @@ def begun(name, **settings):
 
 @pytest.fixture(scope="module")
 def of_kinds():
-    """A plain network that has seen 48 pictures of three classes, and its scores of 30 others."""
+    """A plain network that has seen 48 images of three classes, and its scores of 30 others."""
     state, step, score = begun("cnn_classifier", widths=(8, 16), kinds=KINDS, learning_rate=1e-2)
-    pictures, kinds, _ = marked(48, seed=0)
+    images, kinds, _ = marked(48, seed=0)
     for number in range(60):
         chosen = np.random.default_rng(number).permutation(48)[:24]
-        state, _ = step(state, Batch(pictures[chosen], kind=kinds[chosen]), jax.random.key(number))
-    pictures, kinds, places = marked(30, seed=1)
-    return score(state, pictures), kinds, places
+        state, _ = step(state, Batch(images[chosen], kind=kinds[chosen]), jax.random.key(number))
+    images, kinds, places = marked(30, seed=1)
+    return score(state, images), kinds, places
 
 
-def test_kinds_of_defects_are_told_apart_on_pictures_never_seen(of_kinds):
+def test_kinds_of_defects_are_told_apart_on_images_never_seen(of_kinds):
     scores, kinds, _ = of_kinds
     assert scores.kinds.shape == (30, 3)
     assert metrics.accuracy_score(kinds, scores.kinds.argmax(-1)) > 0.9

@@ -143,7 +143,7 @@ def test_no_worker_outlives_its_launcher(name, stand_in, tmp_path):
     folder = stand_in("print('working'); time.sleep(300)")
     code = (
         "import pathlib, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"  # Ignored under nohup.
-        "from launch import start; from launch.sweeping import cluster; cluster.WORKER = tuple(sys.argv[1:3]);"
+        "from launch.command import start; from launch.sweeping import cluster; cluster.WORKER = tuple(sys.argv[1:3]);"
         "start.run(lambda argv: cluster.run_local(pathlib.Path(argv[0]), workers=2), sys.argv[3:])"
     )
     launcher = subprocess.Popen(

@@ -6,7 +6,7 @@ import scipy.ndimage
 import skimage.measure
 import skimage.morphology
 
-from jaxdefect import components
+from jaxdefect.maps import components
 
 EIGHT = np.ones((3, 3), int)
 
@@ -67,11 +67,11 @@ def test_every_mask_of_four_by_four_pixels_is_labelled_right():
         np.testing.assert_array_equal(found, scipy.ndimage.label(mask, EIGHT)[0])
 
 
-def test_pictures_of_a_batch_do_not_touch_each_other():
+def test_images_of_a_batch_do_not_touch_each_other():
     batch = np.stack([noise(0.4, seed=seed) for seed in range(3)] + [np.ones((97, 64), np.uint8)])
     together = components.label_components(batch)
-    for picture, labels in zip(batch, together, strict=True):
-        np.testing.assert_array_equal(labels, components.label_components(picture))
+    for image, labels in zip(batch, together, strict=True):
+        np.testing.assert_array_equal(labels, components.label_components(image))
     np.testing.assert_array_equal(jax.vmap(components.label_components)(batch), together)
 
 
@@ -96,8 +96,8 @@ def test_removal_keeps_dtype_and_takes_traced_areas():
     batch = np.stack([blobs(seed=seed) for seed in range(2)])
     sweep = jax.jit(jax.vmap(components.remove_small, in_axes=(None, 0)))(batch, jnp.array([1, 10, 100]))
     for area, result in zip((1, 10, 100), sweep, strict=True):
-        for picture, kept in zip(batch, result, strict=True):
-            np.testing.assert_array_equal(kept, components.remove_small(picture, area))
+        for image, kept in zip(batch, result, strict=True):
+            np.testing.assert_array_equal(kept, components.remove_small(image, area))
     for dtype in (bool, np.uint8, np.float32):
         assert components.remove_small(batch.astype(dtype), 3).dtype == dtype
 
@@ -113,6 +113,6 @@ def test_an_empty_batch_stays_empty():
     assert components.label_components(np.zeros((0, 8, 8), np.uint8)).shape == (0, 8, 8)
 
 
-def test_a_picture_with_channels_is_refused_with_its_shape():
+def test_a_image_with_channels_is_refused_with_its_shape():
     with pytest.raises(ValueError, match=r"\(1, 8, 8, 3\)"):
         components.label_components(np.zeros((1, 8, 8, 3), np.uint8))

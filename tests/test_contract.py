@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import jaxdefect
-from jaxdefect import feed, parallel, scoring, train
-from jaxdefect.checkpoint import Checkpoints
+from jaxdefect import parallel, scoring
 from jaxdefect.detector import Batch
-from launch import config as configs
+from jaxdefect.training import feed, loop
+from jaxdefect.training.checkpoint import Checkpoints
+from launch.command import configuration as configs
 from tests.steps import apart, batch_of, fit, must_learn, on_fake_devices, source, textures, tiny, weights
 
 DETECTORS = jaxdefect.names()
@@ -23,10 +24,10 @@ def trained(request):
     """(detector, state, images float32 [4, 48, 48, C]) after a few steps and calibration."""
     detector, config = tiny(request.param)
     state = jax.device_get(fit(request.param, 10).state)
-    pictures = np.stack(textures(4, channels=config.data.channels, seed=1))
-    for picture in pictures[:2]:
-        state = scoring.calibrate(detector, state, picture[None])
-    return detector, scoring.close(detector, state), jnp.asarray(pictures, jnp.float32) / 255
+    images = np.stack(textures(4, channels=config.data.channels, seed=1))
+    for image in images[:2]:
+        state = scoring.calibrate(detector, state, image[None])
+    return detector, scoring.close(detector, state), jnp.asarray(images, jnp.float32) / 255
 
 
 @pytest.mark.parametrize("name", DETECTORS)
@@ -129,7 +130,7 @@ def test_scores_are_numbers_before_anything_is_learned(name):
     assert not bool(jnp.isnan(scores.image).any())  # Infinite is the distance to classes of which none is known.
 
 
-def test_any_size_of_picture_is_scored(trained):
+def test_any_size_of_image_is_scored(trained):
     detector, state, images = trained
     for height, width in ((37, 41), (16, 48), (48, 19)):
         scores = jax.jit(detector.score)(state, images[:1, :height, :width])
@@ -165,7 +166,7 @@ def test_a_diverged_run_stops_and_keeps_the_last_good_checkpoint(name, tmp_path)
 
     sick = feed.Feed(lambda step: (healthy.inputs(step), jnp.asarray(step >= 7)), cut, split=False)
     checkpoints = Checkpoints(tmp_path)
-    with pytest.raises(train.Diverged, match="checkpoint of step 5 is kept"):
-        program = train.one_run(detector, sick, key=jax.random.key(0), batch=16)
-        train.fit(program, steps=20, log_every=5, save_every=5, checkpoints=checkpoints)
+    with pytest.raises(loop.Diverged, match="checkpoint of step 5 is kept"):
+        program = loop.one_run(detector, sick, key=jax.random.key(0), batch=16)
+        loop.fit(program, steps=20, log_every=5, save_every=5, checkpoints=checkpoints)
     assert checkpoints.steps() == [5]

@@ -21,7 +21,7 @@ def copy(tmp_path_factory):
         shutil.copytree(HERE / part, place / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(HERE / "pyproject.toml", place)
     files = dict(FILE.findall((HERE / "CONTRIBUTING.md").read_text()))
-    assert sorted(files) == ["configs/mean_picture.py", "jaxdefect/detectors/mean_picture.py"]
+    assert sorted(files) == ["configs/mean_image.py", "jaxdefect/detectors/mean_image.py"]
     for name, text in files.items():
         assert not (place / name).exists()
         (place / name).write_text(text)
@@ -35,7 +35,7 @@ def run(place, *words):
 
 
 def test_it_keeps_the_contract_and_only_skips_what_is_about_learning(copy):
-    said = run(copy, "pytest", "-n", "0", "-q", "-rs", "tests/test_contract.py", "-k", "mean_picture and not devices")
+    said = run(copy, "pytest", "-n", "0", "-q", "-rs", "tests/test_contract.py", "-k", "mean_image and not devices")
     results, *_ = said.splitlines()
     assert results.count(".") > 8 and said.count("SKIPPED") == 1 and "learns nothing by steps" in said
 
@@ -43,11 +43,11 @@ def test_it_keeps_the_contract_and_only_skips_what_is_about_learning(copy):
 def test_it_is_trained_scored_and_reported_by_its_name(copy):
     options = ["data.options.surfaces=(4,)", "data.options.size=64", "data.options.train=8"]
     options += ["data.options.test_good=3", "data.options.test_defective=3"]
-    said = run(copy, "launch.train", "--detector", "mean_picture", "--preset", "tiny", "--workdir", "RUN", *options)
+    said = run(copy, "launch.train", "--detector", "mean_image", "--preset", "tiny", "--workdir", "RUN", *options)
     assert "image AUROC" in said and (copy / "RUN" / "report.html").is_file()
 
 
 def test_its_files_are_in_the_style_of_the_house(copy):
-    files = ["configs/mean_picture.py", "jaxdefect/detectors/mean_picture.py"]
+    files = ["configs/mean_image.py", "jaxdefect/detectors/mean_image.py"]
     run(copy, "ruff", "check", *files)
     run(copy, "ruff", "format", "--check", *files)

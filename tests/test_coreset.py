@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import scipy.spatial.distance as distances
 
-from jaxdefect import coreset
+from jaxdefect.statistics import coreset
 
 ALL = jnp.ones(1, bool)
 
 
-def test_the_sample_holds_vectors_of_all_pictures_alike_and_none_twice():
+def test_the_sample_holds_vectors_of_all_images_alike_and_none_twice():
     sample = coreset.reservoir(300, 1)
     for number, side in enumerate((10, 20, 30)):  # 100, 400 and 900 cells
         sample = coreset.add(sample, number * 1000.0 + jnp.arange(side**2).reshape(1, side, side, 1))

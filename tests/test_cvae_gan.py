@@ -17,7 +17,7 @@ from tests.steps import textures, tiny
 
 @functools.cache
 def program():
-    """(state, pictures [16, 16, 16, 1], step) of the tiny preset with active negatives.
+    """(state, images [16, 16, 16, 1], step) of the tiny preset with active negatives.
 
     step: (weight of the negatives, state, key) -> (state, metrics), compiled once.
     """
@@ -82,7 +82,7 @@ def test_active_negatives_teach_the_encoder_alone():
     assert not any(jax.tree.leaves(same["encoder"]))
 
 
-def test_active_negatives_give_drawn_pictures_a_divergence():
+def test_active_negatives_give_drawn_images_a_divergence():
     _, _, step = program()
     state = trained()[0]
     lacking = step(0.0, state, jax.random.key(0))[1]["lacking"]

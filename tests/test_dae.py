@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from jaxdefect import train
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import dae
+from jaxdefect.training import loop
 from tests.steps import textures, tiny
 
 IMAGES = np.stack(textures(3, 16)).astype(np.float32) / 255
@@ -17,10 +17,10 @@ IMAGES = np.stack(textures(3, 16)).astype(np.float32) / 255
 def drawn(request):
     """(name, score, state) of a detector with weights large enough to say something untrained."""
     detector, _ = tiny(request.param)
-    state = jax.jit(detector.init, compiler_options=train.quick_to_compile())(jax.random.key(0), Batch(IMAGES))
+    state = jax.jit(detector.init, compiler_options=loop.quick_to_compile())(jax.random.key(0), Batch(IMAGES))
     louder = lambda path, leaf: 10 * leaf if "kernel" in jax.tree_util.keystr(path) else leaf
     params = jax.tree_util.tree_map_with_path(louder, state.params)
-    score = jax.jit(detector.score, compiler_options=train.quick_to_compile())
+    score = jax.jit(detector.score, compiler_options=loop.quick_to_compile())
     return request.param, score, state._replace(params=params)
 
 
@@ -32,7 +32,7 @@ def test_the_score_is_the_mean_squared_error_and_the_map_the_filtered_residual(d
     np.testing.assert_allclose(scores.map, [ndimage.uniform_filter(one, 3) for one in residual], rtol=1e-4, atol=1e-7)
 
 
-def test_only_skips_tell_pictures_apart_where_the_code_says_nothing(drawn):
+def test_only_skips_tell_images_apart_where_the_code_says_nothing(drawn):
     name, score, state = drawn
     deepest = lambda path, leaf: leaf * 0 if "['Encoder_0']['Conv_4']" in jax.tree_util.keystr(path) else leaf
     silent = state._replace(params=jax.tree_util.tree_map_with_path(deepest, state.params))

@@ -60,7 +60,7 @@ def test_kinds_of_defect_are_told_and_drawn_alike(tmp_path):
     assert np.array_equal(told > 0, labels == 1)
     assert np.bincount(told).min() > 60 and np.bincount(told).max() < 100  # of 240
     with pytest.raises(
-        ValueError, match="kind 'dent': no defective training picture is of that kind; set settings.kinds"
+        ValueError, match="kind 'dent': no defective training image is of that kind; set settings.kinds"
     ):
         next(labelled(data.train, data.defective, batch=6, seed=0, kinds=[*kinds, "dent"]))
     with pytest.raises(ValueError, match=f"kind {kinds[1]!r}: it is not among them; set settings.kinds"):
@@ -81,13 +81,13 @@ def test_step_k_is_the_same_however_it_is_reached_and_whoever_makes_it(data):
             np.testing.assert_array_equal(values, np.concatenate([half[step][name] for half in halves]))
 
 
-def test_a_window_of_a_defective_picture_holds_a_part_of_the_defect(data):
+def test_a_window_of_a_defective_image_holds_a_part_of_the_defect(data):
     for batch in take(labelled(data.train, data.defective, batch=8, seed=0, patch=20), 10):
         assert batch["image"].shape == (8, 20, 20, 1)
         np.testing.assert_array_equal(batch["mask"].any((1, 2)), batch["label"] == 1)
 
 
-def test_of_a_picture_without_outline_only_the_label_is_told(data):
+def test_of_a_image_without_outline_only_the_label_is_told(data):
     outlined = lambda count: {
         sample["image"][i].tobytes()
         for sample in take(labelled(data.train, data.defective, batch=6, seed=0, masks=count), 10)
@@ -101,7 +101,7 @@ def test_of_a_picture_without_outline_only_the_label_is_told(data):
 
 
 def test_what_cannot_be_trained_on_is_refused_by_name(data):
-    with pytest.raises(ValueError, match=r"no defective pictures to learn from.*data\.train_defective"):
+    with pytest.raises(ValueError, match=r"no defective images to learn from.*data\.train_defective"):
         next(labelled(data.train, data.defective.part([]), batch=2, seed=0))
     with pytest.raises(ValueError, match=r"smaller than train\.patch = 80"):
         next(labelled(data.train, data.defective, batch=2, seed=0, patch=80))

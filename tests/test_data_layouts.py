@@ -7,16 +7,16 @@ import pytest
 from PIL import Image
 
 import data_pipeline
-from data_pipeline import layouts, pictures
+from data_pipeline import images, layouts
 from data_pipeline.layouts import aitex, kolektor_sdd, severstal
 from data_pipeline.load import list_records
-from tests.data_folders import ids, load, mask, mvtec, picture
+from tests.data_folders import ids, load, mvtec, write_image, write_mask
 
 # Real sets.
 
 
-def test_aitex_is_found_and_trimmed_without_losing_defects(real_pictures):
-    records = list_records("aitex", real_pictures / "aitex")
+def test_aitex_is_found_and_trimmed_without_losing_defects(real_images):
+    records = list_records("aitex", real_images / "aitex")
     assert sum(record.label for record in records) == 12
     assert len(records) == 22
     for record in records:
@@ -29,35 +29,35 @@ def test_aitex_is_found_and_trimmed_without_losing_defects(real_pictures):
         assert trimmed.mask.any() == bool(record.label)
 
 
-def test_nanotwice_is_found_and_its_palette_masks_are_right(real_pictures):
-    dataset = load("nanotwice", real_pictures / "nanotwice")
+def test_nanotwice_is_found_and_its_palette_masks_are_right(real_images):
+    dataset = load("nanotwice", real_images / "nanotwice")
     assert len(dataset.train) + len(dataset.calibration) + sum(not e.label for e in dataset.test.records) == 5
     defective = [sample for sample in dataset.test if sample.label]
     assert len(defective) == 14
     for sample in defective:
         assert sample.image.shape == (696, 1024, 1)
-        file = Image.open(real_pictures / f"nanotwice/Anomalous/gt/{Path(sample.id).name}_gt.png")
+        file = Image.open(real_images / f"nanotwice/Anomalous/gt/{Path(sample.id).name}_gt.png")
         assert np.array_equal(sample.mask, np.asarray(file).astype(np.uint8))  # 1-bit, or the palette's index 1.
         assert 0.001 < sample.mask.mean() < 0.2
     assert {(e.height, e.width) for e in dataset.train.records} == {(700, 1024)}
 
 
-def test_magnetic_tile_is_found(real_pictures):
-    records = list_records("magnetic_tile", real_pictures / "magnetic_tile")
+def test_magnetic_tile_is_found(real_images):
+    records = list_records("magnetic_tile", real_images / "magnetic_tile")
     kinds = [record.kind for record in records]
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {"good": 150, "blowhole": 115, "break": 85, "crack": 57}
     assert all(record.mask for record in records)
-    only = list_records("magnetic_tile", real_pictures / "magnetic_tile", kinds=("crack",))
+    only = list_records("magnetic_tile", real_images / "magnetic_tile", kinds=("crack",))
     assert {record.kind for record in only} == {"good", "crack"}
 
 
-def test_a_folder_in_mvtec_layout_is_found_by_itself_or_by_category(real_pictures):
-    direct = load("mvtec", real_pictures / "hazelnut_toy" / "hazelnut", channels=3)
+def test_a_folder_in_mvtec_layout_is_found_by_itself_or_by_category(real_images):
+    direct = load("mvtec", real_images / "hazelnut_toy" / "hazelnut", channels=3)
     assert len(direct.train) + len(direct.calibration) == 28
     labels = [entry.label for entry in direct.test.records]
     assert (labels.count(0), labels.count(1)) == (6, 17)
     assert all(sample.mask.any() == bool(sample.label) for sample in direct.test)
-    named = load("mvtec", real_pictures / "hazelnut_toy", category="hazelnut", channels=3)
+    named = load("mvtec", real_images / "hazelnut_toy", category="hazelnut", channels=3)
     assert ids(named.train) == ids(direct.train)
 
 
@@ -68,8 +68,8 @@ def test_dagm_reads_the_label_table_and_keeps_the_official_parts(tmp_path):
     for part in ("Train", "Test"):
         folder = tmp_path / "Class2" / part
         for number in (1, 2, 3, 4):
-            picture(folder / f"000{number}.PNG")
-        mask(folder / "Label/0002_label.PNG")
+            write_image(folder / f"000{number}.PNG")
+        write_mask(folder / "Label/0002_label.PNG")
         (folder / "Label/Labels.txt").write_text("header\n1\t0\t0001.PNG\t0\t0\n2\t1\t0002.PNG\t0\t0002_label.PNG\n")
     dataset = load("dagm2007", tmp_path, classes=(2,))
     assert len(dataset.train) + len(dataset.calibration) == 3
@@ -82,8 +82,8 @@ def test_dagm_reads_the_label_table_and_keeps_the_official_parts(tmp_path):
 
 
 def test_a_wrong_dagm_label_table_is_named_with_its_line(tmp_path):
-    picture(tmp_path / "Class1/Train/0001.PNG")
-    picture(tmp_path / "Class1/Test/0001.PNG")
+    write_image(tmp_path / "Class1/Train/0001.PNG")
+    write_image(tmp_path / "Class1/Test/0001.PNG")
     table = tmp_path / "Class1/Train/Label/Labels.txt"
     table.parent.mkdir()
     table.write_text("header\n1\tyes\t0001.PNG\n")
@@ -94,13 +94,13 @@ def test_a_wrong_dagm_label_table_is_named_with_its_line(tmp_path):
 def test_aitex_unites_several_masks_and_selects_a_fabric(tmp_path):
     image = np.full((16, 100), 100, np.uint8)
     image[:, :30] = 255
-    picture(tmp_path / "Defect_images/0044_019_04.png", like=image)
+    write_image(tmp_path / "Defect_images/0044_019_04.png", like=image)
     for number, column in ((1, 40), (2, 60)):
         marked = np.zeros((16, 100), np.uint8)
         marked[:, column : column + 5] = 255
-        picture(tmp_path / f"Mask_images/0044_019_04_mask{number}.png", like=marked)
-    picture(tmp_path / "Defect_images/0001_006_02.png", like=image)
-    picture(tmp_path / "NoDefect_images/fabric/0001_000_04.png", like=image)
+        write_image(tmp_path / f"Mask_images/0044_019_04_mask{number}.png", like=marked)
+    write_image(tmp_path / "Defect_images/0001_006_02.png", like=image)
+    write_image(tmp_path / "NoDefect_images/fabric/0001_000_04.png", like=image)
     records = list_records("aitex", tmp_path, fabric="04")
     assert [(record.id, record.kind) for record in records] == [("0001_000_04", "good"), ("0044_019_04", "fuzzyball")]
     sample = data_pipeline.record.read(records[1])
@@ -118,8 +118,8 @@ def test_a_white_fabric_is_not_taken_for_a_blank_strip():
 def kolektor(root, items=range(1, 51)):
     for item in items:
         for part in (6, 7):
-            picture(root / f"kos{item:02d}/Part{part}.jpg")
-            mask(root / f"kos{item:02d}/Part{part}_label.bmp", defect=item % 2 == 0)
+            write_image(root / f"kos{item:02d}/Part{part}.jpg")
+            write_mask(root / f"kos{item:02d}/Part{part}_label.bmp", defect=item % 2 == 0)
     return root
 
 
@@ -140,24 +140,24 @@ def test_kolektor_folds_test_every_commutator_exactly_once(tmp_path):
         list_records("kolektor_sdd", tmp_path)
 
 
-def test_kolektor2_labels_pictures_by_their_masks(tmp_path):
+def test_kolektor2_labels_images_by_their_masks(tmp_path):
     for part in ("train", "test"):
         for number in range(3):
-            picture(tmp_path / part / f"1000{number}.png")
-            mask(tmp_path / part / f"1000{number}_GT.png", defect=number == 0)
+            write_image(tmp_path / part / f"1000{number}.png")
+            write_mask(tmp_path / part / f"1000{number}_GT.png", defect=number == 0)
     dataset = load("kolektor_sdd2", tmp_path)
     assert [entry.label for entry in dataset.test.records] == [1, 0, 0]
     assert ids(dataset.defective) == ["train/10000"]
 
 
-def test_rsdds_cuts_squares_that_together_are_the_picture(tmp_path):
+def test_rsdds_cuts_squares_that_together_are_the_image(tmp_path):
     folder = tmp_path / "Type-II RSDDs dataset"
-    path = picture(folder / "Rail surface images/rail_1.png", height=105, width=20)
-    mask(folder / "GroundTruth/rail_1.png", height=105, width=20)
+    path = write_image(folder / "Rail surface images/rail_1.png", height=105, width=20)
+    write_mask(folder / "GroundTruth/rail_1.png", height=105, width=20)
     records = list_records("rsdds", tmp_path)
     assert [record.label for record in records] == [1, 0, 0, 0, 0]
     samples = [data_pipeline.record.read(record) for record in records]
-    assert np.array_equal(np.concatenate([s.image for s in samples]), pictures.read_image(path)[:100])
+    assert np.array_equal(np.concatenate([s.image for s in samples]), images.read_image(path)[:100])
     assert len(list_records("rsdds", tmp_path, squares=False)) == 1
     with pytest.raises(FileNotFoundError, match="Type-I RSDDs dataset"):
         list_records("rsdds", tmp_path, type=1)
@@ -165,7 +165,7 @@ def test_rsdds_cuts_squares_that_together_are_the_picture(tmp_path):
 
 def test_severstal_runs_go_down_the_columns(tmp_path):
     for name in ("a", "b", "c", "d"):
-        picture(tmp_path / f"train_images/{name}.jpg", height=4, width=5)
+        write_image(tmp_path / f"train_images/{name}.jpg", height=4, width=5)
     (tmp_path / "train.csv").write_text("ImageId,ClassId,EncodedPixels\na.jpg,3,2 2 9 1\nb.jpg,1,1 1\nb.jpg,3,1 1\n")
     records = list_records("severstal", tmp_path)
     assert [(record.id, record.kind) for record in records] == [("a", "class 3"), ("c", "good"), ("d", "good")]
@@ -182,7 +182,7 @@ def test_severstal_runs_go_down_the_columns(tmp_path):
 def test_kylberg_sintorn_selects_textures_and_rotations(tmp_path):
     for rotation in ("000", "040"):
         for texture in ("canesugar01", "rice02"):
-            picture(tmp_path / f"{texture}/{texture}-r{rotation}-s001.png")
+            write_image(tmp_path / f"{texture}/{texture}-r{rotation}-s001.png")
     assert len(list_records("kylberg_sintorn", tmp_path)) == 2
     assert len(list_records("kylberg_sintorn", tmp_path, rotations=None)) == 4
     assert [r.surface for r in list_records("kylberg_sintorn", tmp_path, textures=["rice02"])] == ["rice02"]

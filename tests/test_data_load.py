@@ -1,4 +1,4 @@
-"""load() divides what a layout found fairly and prepares it once; bad pictures are named."""
+"""load() divides what a layout found fairly and prepares it once; bad images are named."""
 
 import os
 import subprocess
@@ -8,24 +8,24 @@ import numpy as np
 import pytest
 
 import data_pipeline
-from tests.data_folders import ids, load, mask, mvtec, picture
+from tests.data_folders import ids, load, mvtec, write_image, write_mask
 
 
-def test_no_normal_pictures_is_an_error(tmp_path):
+def test_no_normal_images_is_an_error(tmp_path):
     mvtec(tmp_path, good=0)
     (tmp_path / "train/good").mkdir(parents=True)
-    with pytest.raises(FileNotFoundError, match=r"train/good: expected normal pictures.*found nothing"):
+    with pytest.raises(FileNotFoundError, match=r"train/good: expected normal images.*found nothing"):
         load("mvtec", tmp_path)
 
 
-def test_one_normal_picture_cannot_be_both_trained_on_and_calibrated_with(tmp_path):
+def test_one_normal_image_cannot_be_both_trained_on_and_calibrated_with(tmp_path):
     with pytest.raises(ValueError, match="none to train on"):
         load("mvtec", mvtec(tmp_path, good=1))
 
 
-def test_a_defective_picture_without_a_mask_is_an_error_unless_allowed(tmp_path):
+def test_a_defective_image_without_a_mask_is_an_error_unless_allowed(tmp_path):
     (mvtec(tmp_path) / "ground_truth/crack/001_mask.png").unlink()
-    with pytest.raises(ValueError, match=r"test/crack/001\.png: a defective picture without a mask.*allow_unmasked"):
+    with pytest.raises(ValueError, match=r"test/crack/001\.png: a defective image without a mask.*allow_unmasked"):
         load("mvtec", tmp_path)
     dataset = load("mvtec", tmp_path, allow_unmasked=True)
     assert [entry.outlined for entry in dataset.test.records] == [True, False, True, True]
@@ -33,25 +33,25 @@ def test_a_defective_picture_without_a_mask_is_an_error_unless_allowed(tmp_path)
     assert dataset.test[1].mask is None
 
 
-def test_a_folder_of_good_pictures_alone_can_be_loaded(tmp_path):
+def test_a_folder_of_good_images_alone_can_be_loaded(tmp_path):
     for number in range(3):
-        picture(tmp_path / f"train/good/{number}.png")
+        write_image(tmp_path / f"train/good/{number}.png")
     dataset = load("mvtec", tmp_path)
     assert [len(split) for split in (dataset.train, dataset.calibration)] == [1, 1]
 
 
 def test_a_mask_of_another_size_names_both_files_and_sizes(tmp_path):
-    mask(mvtec(tmp_path) / "ground_truth/crack/000_mask.png", height=21, width=31)
+    write_mask(mvtec(tmp_path) / "ground_truth/crack/000_mask.png", height=21, width=31)
     with pytest.raises(ValueError, match=r"000_mask\.png: .*31 x 21 .*crack/000\.png 30 x 20"):
         load("mvtec", tmp_path).test[0]
 
 
-def test_a_good_picture_with_a_marked_mask_is_an_error(tmp_path):
+def test_a_good_image_with_a_marked_mask_is_an_error(tmp_path):
     for kind in ("Free", "Crack"):
         for number in range(4):
-            picture(tmp_path / f"MT_{kind}/Imgs/{number}.jpg")
-            mask(tmp_path / f"MT_{kind}/Imgs/{number}.png")
-    with pytest.raises(ValueError, match="24 defect pixels in a picture filed as good"):
+            write_image(tmp_path / f"MT_{kind}/Imgs/{number}.jpg")
+            write_mask(tmp_path / f"MT_{kind}/Imgs/{number}.png")
+    with pytest.raises(ValueError, match="24 defect pixels in an image filed as good"):
         list(load("magnetic_tile", tmp_path).train)
 
 
@@ -63,10 +63,10 @@ def test_options_out_of_range_are_refused(tmp_path, options):
 
 def unsplit(root, good=10):
     for number in range(good):
-        picture(root / f"Normal/n{number}.tif")
+        write_image(root / f"Normal/n{number}.tif")
     for number in range(4):
-        picture(root / f"Anomalous/images/a{number}.tif")
-        mask(root / f"Anomalous/gt/a{number}_gt.png")
+        write_image(root / f"Anomalous/images/a{number}.tif")
+        write_mask(root / f"Anomalous/gt/a{number}_gt.png")
     return root
 
 
@@ -92,7 +92,7 @@ def test_the_official_test_part_is_the_test_part(tmp_path):
         assert ids(dataset.test) == ["test/crack/000", "test/crack/001", "test/good/000", "test/good/001"]
 
 
-def test_pictures_are_scaled_and_coloured_as_asked(tmp_path):
+def test_images_are_scaled_and_coloured_as_asked(tmp_path):
     mvtec(tmp_path)
     half = load("mvtec", tmp_path, scale=0.5, channels=3)
     assert half.test[0].image.shape == (10, 15, 3)
@@ -117,7 +117,7 @@ def test_what_is_prepared_is_what_the_files_hold(tmp_path):
             assert (one.mask is None and two.mask is None) or np.array_equal(one.mask, two.mask)
 
 
-def test_generated_pictures_are_prepared_as_they_are_drawn(tmp_path):
+def test_generated_images_are_prepared_as_they_are_drawn(tmp_path):
     options = {"surfaces": (3,), "size": 64, "train": 3, "test_good": 2, "test_defective": 2}
     prepared = data_pipeline.load("synthetic", cache=tmp_path, **options)
     direct = data_pipeline.load("synthetic", cache=False, **options)
@@ -131,7 +131,7 @@ def test_a_changed_folder_is_prepared_anew(tmp_path):
     before = data_pipeline.load("mvtec", root=root, cache=tmp_path / "cache")
     again = data_pipeline.load("mvtec", root=root, cache=tmp_path / "cache")
     assert before.fingerprint == again.fingerprint
-    white = picture(root / "test/crack/000.png", like=np.full((20, 30), 250, np.uint8))
+    white = write_image(root / "test/crack/000.png", like=np.full((20, 30), 250, np.uint8))
     os.utime(white, ns=(1, 1))
     after = data_pipeline.load("mvtec", root=root, cache=tmp_path / "cache")
     assert after.fingerprint != before.fingerprint
@@ -140,12 +140,12 @@ def test_a_changed_folder_is_prepared_anew(tmp_path):
 
 def test_a_failed_preparation_leaves_nothing_and_names_the_file(tmp_path):
     root = mvtec(tmp_path / "set")
-    (root / "test/crack/001.png").write_bytes(b"no picture")
+    (root / "test/crack/001.png").write_bytes(b"no image")
     for _ in range(2):
-        with pytest.raises(ValueError, match=r"crack/001\.png: not a picture"):
+        with pytest.raises(ValueError, match=r"crack/001\.png: not an image"):
             data_pipeline.load("mvtec", root=root, cache=tmp_path / "cache")
     assert not list((tmp_path / "cache").rglob("*array_record*"))
-    picture(root / "test/crack/001.png")
+    write_image(root / "test/crack/001.png")
     assert len(data_pipeline.load("mvtec", root=root, cache=tmp_path / "cache").test) == 4
 
 

@@ -1,12 +1,12 @@
-"""DAGM_MIX: surfaces as classes, good and defective alike, some of them unseen; and pictures for supervised methods."""
+"""DAGM_MIX: surfaces as classes, good and defective alike, some of them unseen; and images for supervised methods."""
 
 import numpy as np
 import pytest
 
 from data_pipeline import Mix, load
 from data_pipeline.load import divide
-from data_pipeline.mixed import is_copy
 from data_pipeline.record import PART, Record, source
+from data_pipeline.surface_classes import is_copy
 
 DRAWN = {"surfaces": (1, 2, 3, 4), "size": 64, "train": 6, "train_defective": 3, "test_good": 5, "test_defective": 2}
 PARTS = ("train", "calibration", "test", "defective", "calibration_defective")
@@ -44,7 +44,7 @@ def test_every_kind_of_a_surface_is_as_frequent_as_the_other(cache):
         assert sum("/good/" in id for id in tested) == 2 and not any(map(is_copy, tested))
 
 
-def test_copies_of_a_picture_stay_with_it_unless_pooled(cache):
+def test_copies_of_a_image_stay_with_it_unless_pooled(cache):
     for seed in range(5):
         found = load("synthetic", cache=cache, mix=Mix(per_kind=24), seed=seed, **DRAWN)
         where = [{source(r.id) for r in part.records} for part in (found.train, found.calibration, found.test)]
@@ -63,11 +63,11 @@ def test_what_is_prepared_serves_any_choice_of_unseen_surfaces(cache):
 
 def test_a_copy_is_its_source_turned_or_mirrored_or_brighter(cache):
     found = load("synthetic", cache=cache, mix=Mix(), **DRAWN | {"train": 24, "surfaces": (1, 2)})
-    pictures = {sample.id: sample for part in (found.train, found.calibration) for sample in part}
-    copies = [id for id in pictures if is_copy(id)]
+    images = {sample.id: sample for part in (found.train, found.calibration) for sample in part}
+    copies = [id for id in images if is_copy(id)]
     assert {id.partition(PART)[2] for id in copies} >= {"turned180", "mirrored", "turned90"}
     for id in copies:
-        original, copy, way = pictures.get(source(id)), pictures[id], id.partition(PART)[2]
+        original, copy, way = images.get(source(id)), images[id], id.partition(PART)[2]
         if way == "mirrored" and original:
             np.testing.assert_array_equal(copy.image, original.image[:, ::-1])
             np.testing.assert_array_equal(copy.mask, original.mask[:, ::-1])
@@ -80,7 +80,7 @@ def test_unknown_surfaces_and_too_few_seen_ones_are_refused(cache):
         mixed(cache, unseen=("Clas1",))
     with pytest.raises(ValueError, match="leaves fewer than two"):
         mixed(cache, unseen=("Class1", "Class2", "Class3"))
-    with pytest.raises(ValueError, match="'Class1' has no defective picture"):
+    with pytest.raises(ValueError, match="'Class1' has no defective image"):
         load("synthetic", cache=cache, mix=Mix(), **DRAWN | {"test_defective": 0, "train_defective": 0})
 
 

@@ -5,20 +5,21 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, classification_report
 
 from data_pipeline.record import Sample
-from jaxdefect import metrics
 from jaxdefect.detector import Scores
-from launch import config as configs
-from launch import detection, told
-from launch.experiment import Run
+from jaxdefect.metrics import decisions
+from launch.command import configuration as configs
 from launch.page.surfaces import read_kinds
-from launch.scored import PackedMasks, Scored
+from launch.run.kinds_and_boxes import kind_confusion, true_boxes
+from launch.run.prediction import detect_image
+from launch.run.predictions import PackedMasks, Scored
+from launch.run.trained import Run
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_report_of_decisions_is_scikit_learns(seed):
     rng = np.random.default_rng(seed)
     defective, flagged = rng.random(88) < 0.6, rng.random(88) < 0.5
-    report = metrics.decision_report(defective, flagged)
+    report = decisions.decision_report(defective, flagged)
     expected = classification_report(defective, flagged, target_names=["good", "defective"], output_dict=True)
     names = {"good": "good", "defective": "defective", "macro": "macro avg", "weighted": "weighted avg"}
     for ours, theirs in names.items():
@@ -30,14 +31,14 @@ def test_the_studys_own_confusion_gives_its_figure_7():
     """TN 26, FP 7, FN 17, TP 38."""
     defective = np.repeat([False, True], [33, 55])
     flagged = np.concatenate([np.repeat([False, True], [26, 7]), np.repeat([False, True], [17, 38])])
-    report = metrics.decision_report(defective, flagged)
+    report = decisions.decision_report(defective, flagged)
     rounded = {name: [round(row[key], 2) for key in ("precision", "recall", "f1")] for name, row in report.items()}
     assert rounded["good"] == [0.60, 0.79, 0.68] and rounded["defective"] == [0.84, 0.69, 0.76]
     assert rounded["macro"] == [0.72, 0.74, 0.72] and rounded["weighted"] == [0.75, 0.73, 0.73]
 
 
 def test_averages_of_what_is_undefined_are_undefined():
-    report = metrics.decision_report(np.array([True, True]), np.array([True, False]))
+    report = decisions.decision_report(np.array([True, True]), np.array([True, False]))
     assert report["good"]["recall"] is None and report["macro"]["recall"] is None
     assert report["defective"]["recall"] == 0.5 and report["macro"]["support"] == 2
 
@@ -45,7 +46,7 @@ def test_averages_of_what_is_undefined_are_undefined():
 def test_kinds_are_judged_by_the_likeliest():
     rng = np.random.default_rng(0)
     true, kinds = rng.integers(0, 4, 60), rng.dirichlet(np.ones(4), 60)
-    figures = metrics.kind_figures(true, kinds)
+    figures = decisions.kind_figures(true, kinds)
     assert figures["accuracy"] == pytest.approx(accuracy_score(true, kinds.argmax(1)))
     assert figures["mean_recall"] == pytest.approx(balanced_accuracy_score(true, kinds.argmax(1)))
     defective = true > 0
@@ -65,7 +66,7 @@ def run_with(**settings):
 
 
 def test_the_confusion_of_kinds_has_good_first_and_is_drawn():
-    found = told.kinds(
+    found = kind_confusion(
         run_with(kinds=("dent", "spot")), scored(np.eye(3)[[0, 1, 1, 2]], ["good", "dent", "spot", "spot"])
     )
     assert found["names"] == ["good", "dent", "spot"]
@@ -77,8 +78,8 @@ def test_the_confusion_of_kinds_has_good_first_and_is_drawn():
 
 
 def test_a_kind_that_was_not_trained_is_named():
-    with pytest.raises(ValueError, match=r"kind 'crack' of a test picture is not among settings.kinds = \['dent'\]"):
-        told.kinds(run_with(kinds=("dent",)), scored(np.eye(2)[[0, 1]], ["good", "crack"]))
+    with pytest.raises(ValueError, match=r"kind 'crack' of a test image is not among settings.kinds = \['dent'\]"):
+        kind_confusion(run_with(kinds=("dent",)), scored(np.eye(2)[[0, 1]], ["good", "crack"]))
 
 
 def test_boxes_are_told_in_pixels_of_the_original():
@@ -86,7 +87,7 @@ def test_boxes_are_told_in_pixels_of_the_original():
     detector = type("Fake", (), {"score": staticmethod(lambda state, images: Scores(images[:, 0, 0, 0], boxes=boxes))})
     run = run_with()._replace(detector=detector, state={})
     image = np.zeros((16, 20, 1), np.uint8)
-    found = detection.detect_picture(run, image, (32, 60), tiles=None, level=None, min_area=0)
+    found = detect_image(run, image, (32, 60), tiles=None, level=None, min_area=0)
     np.testing.assert_allclose(found.boxes, [[4, 9, 20, 36, 0.9]])
 
 
@@ -95,7 +96,7 @@ def test_true_boxes_are_those_of_pieces_that_training_would_join():
     mask[4:8, 4:8] = mask[4:8, 12:20] = mask[40:50, 30:33] = 1
     data = type("Data", (), {"seen": type("Seen", (), {"test": type("Test", (), {"records": [
         type("Record", (), {"height": 32, "width": 32})]})})})  # fmt: skip
-    apart, joined = (told.true_boxes(run_with(join=join), data, [mask])[0].tolist() for join in (1, 5))
+    apart, joined = (true_boxes(run_with(join=join), data, [mask])[0].tolist() for join in (1, 5))
     assert apart == [[4, 4, 8, 8], [4, 12, 8, 20], [40, 30, 50, 33]]
     assert joined == [[4, 4, 8, 20], [40, 30, 50, 33]]  # 5 pixels of 32 are 9 of 64.
-    assert told.true_boxes(run_with(join=1), data, [mask * 0])[0].shape == (0, 4)
+    assert true_boxes(run_with(join=1), data, [mask * 0])[0].shape == (0, 4)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import jaxdefect
-from launch import detectors
+from launch import tabulate
+from launch.page import detector_table
 
 RESULT = {
     "detector": "phot",
@@ -28,11 +29,11 @@ def rows_of(page):
 
 
 def test_every_detector_has_a_row_with_idea_needs_and_use():
-    head, rows = rows_of(detectors.written([]))
+    head, rows = rows_of(detector_table.written([]))
     assert list(rows) == jaxdefect.names() and head[-1] == "Use it"
     for row in rows.values():
         assert len(row) == len(head) and "–" not in (row[1], row[-1]) and row[-3:-1] == ["–", "–"]
-    assert rows["patchcore"][3] == "normal pictures; no training" and rows["dae"][3] == "normal pictures"
+    assert rows["patchcore"][3] == "normal images; no training" and rows["dae"][3] == "normal images"
     assert rows["segdec"][3] == "outlined defects" and rows["cnn_classifier"][3] == "labels: good or defective"
 
 
@@ -44,22 +45,22 @@ def test_runs_of_a_sweep_and_single_runs_are_averaged_over_seeds(tmp_path):
           figures={"image": {"auroc": 1.0}, "pixel": {"auroc": 0.5}, "boxes": {"ap50": 0.25}})  # fmt: skip
     page = tmp_path / "docs" / "page.md"
     page.parent.mkdir()
-    detectors.main([str(tmp_path / "sweep"), str(tmp_path / "run"), "--page", str(page)])
+    tabulate.main([str(tmp_path / "sweep"), str(tmp_path / "run"), "--page", str(page)])
     head, rows = rows_of(page.read_text())
-    assert head[4:8] == ["aitex", "tile", "Training, min", "ms a picture"]
+    assert head[4:8] == ["aitex", "tile", "Training, min", "ms an image"]
     assert rows["phot"][4:8] == [".850 ± .071 / .600", "–", "1.5", "12"]
     assert rows["faster_rcnn"][4:8] == ["–", "1.000 / .500 / boxes AP50 .250", "1.5", "12"]
-    assert "- aitex: trained on 6 normal pictures, tested on 12 defective and 2 normal ones" in page.read_text()
+    assert "- aitex: trained on 6 normal images, tested on 12 defective and 2 normal ones" in page.read_text()
     assert "/somewhere" not in page.read_text() and "on cpu, 2 CPU cores." in page.read_text()
 
 
 def test_a_folder_without_results_is_named_and_no_page_is_written(tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no result, neither result.json nor runs"):
-        detectors.main([str(tmp_path), "--page", str(tmp_path / "page.md")])
+        tabulate.main([str(tmp_path), "--page", str(tmp_path / "page.md")])
     assert not (tmp_path / "page.md").exists()
 
 
 def test_the_page_of_the_house_is_of_all_detectors_there_are():
     _, rows = rows_of((Path(__file__).parents[1] / "docs" / "detectors.md").read_text())
     for name in jaxdefect.names():
-        assert rows[name][1] == detectors.said_by(name)[0] and rows[name][-1] == detectors.said_by(name)[2]
+        assert rows[name][1] == detector_table.said_by(name)[0] and rows[name][-1] == detector_table.said_by(name)[2]

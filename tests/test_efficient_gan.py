@@ -14,7 +14,7 @@ from tests.steps import textures, tiny
 
 @pytest.fixture(scope="module")
 def taught():
-    """(detector, config, state drawn, a step from it as a function of the dropout, pictures [16, 16, 16, 1])."""
+    """(detector, config, state drawn, a step from it as a function of the dropout, images [16, 16, 16, 1])."""
     detector, config = tiny("efficient_gan")
     size = config.settings.size
     images = jnp.asarray(np.stack(textures(16, size)), jnp.float32) / 255
@@ -92,7 +92,7 @@ def test_settings_that_cannot_work_are_refused(settings, message):
         tiny("efficient_gan", **settings)
 
 
-def test_pictures_of_another_size_are_refused(taught):
+def test_images_of_another_size_are_refused(taught):
     detector, *_ = taught
     with pytest.raises(ValueError, match="20 x 20 pixels .train.patch., but settings.size = 16"):
         detector.init(jax.random.key(0), Batch(jnp.zeros((2, 20, 20, 1))))

@@ -1,4 +1,4 @@
-"""f-AnoGAN: its two phases, and what is scored of a picture's way through the latent space."""
+"""f-AnoGAN: its two phases, and what is scored of an image's way through the latent space."""
 
 import jax
 import jax.numpy as jnp
@@ -7,9 +7,9 @@ import optax
 import pytest
 
 import jaxdefect
-from jaxdefect import feed, train
-from jaxdefect.checkpoint import Checkpoints
 from jaxdefect.detectors import f_anogan
+from jaxdefect.training import feed, loop
+from jaxdefect.training.checkpoint import Checkpoints
 from tests.steps import textures, tiny, weights
 
 SWITCH = 2  # steps of the first phase
@@ -18,8 +18,8 @@ SOURCE = feed.resident(textures(channels=CONFIG.data.channels), patch=CONFIG.tra
 
 
 def train_for(steps, **options):
-    program = train.one_run(DETECTOR, SOURCE, key=jax.random.key(0), batch=CONFIG.train.batch)
-    return train.fit(program, steps=steps, log_every=1, save_every=1, **options).state
+    program = loop.one_run(DETECTOR, SOURCE, key=jax.random.key(0), batch=CONFIG.train.batch)
+    return loop.fit(program, steps=steps, log_every=1, save_every=1, **options).state
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_the_score_is_what_the_way_through_z_loses_of_pixels_and_features(histor
     np.testing.assert_allclose(found.image, pixels + settings.kappa * apart, rtol=1e-3)
 
 
-def test_the_critic_judges_every_picture_by_itself(history):
+def test_the_critic_judges_every_image_by_itself(history):
     variables = {"params": history[-1][1].critic.params}
     images = jax.random.uniform(jax.random.key(0), (3, CONFIG.settings.size, CONFIG.settings.size, 1))
     critic = f_anogan.Tower(CONFIG.settings.width, 1, critic=True)

@@ -6,17 +6,19 @@ import numpy as np
 import pytest
 
 import jaxdefect
-from jaxdefect import boxes, parallel, train
-from jaxdefect.box_metrics import box_figures
+from jaxdefect import parallel
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import faster_rcnn
-from launch import config as configs
+from jaxdefect.maps import boxes
+from jaxdefect.metrics.box_metrics import box_figures
+from jaxdefect.training import loop
+from launch.command import configuration as configs
 
 SETTINGS = configs.get("faster_rcnn", "tiny").settings.to_dict()
 
 
 def squares(count, side=32, seed=0):
-    """Noise; every second picture has a bright block, 10 to 15 pixels a side, which is outlined."""
+    """Noise; every second image has a bright block, 10 to 15 pixels a side, which is outlined."""
     rng = np.random.default_rng(seed)
     images, masks = rng.normal(0.4, 0.05, (count, side, side, 1)), np.zeros((count, side, side))
     labels = np.arange(count) % 2
@@ -29,7 +31,7 @@ def squares(count, side=32, seed=0):
 
 
 def quick(function):
-    return jax.jit(function, compiler_options=train.quick_to_compile())
+    return jax.jit(function, compiler_options=loop.quick_to_compile())
 
 
 def make(**changed):
@@ -42,7 +44,7 @@ def true_boxes(batch):
 
 @pytest.fixture(scope="module")
 def learned():
-    """(16 pictures never seen, of sides that are padded, what is said of them after 100 steps on one device)."""
+    """(16 images never seen, of sides that are padded, what is said of them after 100 steps on one device)."""
     detector = make(widths=(4, 8, 16, 16), hidden=32, learning_rate=1e-2, decay_every=70, candidates=64, proposals=16)
     batches = [squares(8, seed=seed) for seed in range(10)]
     state = quick(detector.init)(jax.random.key(0), Batch(batches[0].image))
@@ -54,7 +56,7 @@ def learned():
     return batch, jax.tree.map(np.asarray, quick(detector.score)(state, batch.image))
 
 
-def test_boxes_are_found_on_pictures_never_seen(learned):
+def test_boxes_are_found_on_images_never_seen(learned):
     batch, scores = learned
     assert box_figures(scores.boxes, true_boxes(batch))["ap50"] > 0.7
     defective = np.asarray(batch.label) == 1
@@ -91,7 +93,7 @@ def test_the_anchor_that_fits_a_defect_best_is_one_however_badly_it_fits():
     assert 0 < float(overlap.max()) < 0.05
     assert best.any() and bool(jnp.all(overlap[best] == overlap.max()))
     np.testing.assert_array_equal(nearest[best], jnp.broadcast_to(truths[0], (int(best.sum()), 4)))
-    assert not quick(faster_rcnn.matched)(anchors, truths * 0)[2].any()  # A good picture has no positives.
+    assert not quick(faster_rcnn.matched)(anchors, truths * 0)[2].any()  # A good image has no positives.
 
 
 def test_anchors_balance_however_many_there_are_of_each_kind():
@@ -104,7 +106,7 @@ def test_anchors_balance_however_many_there_are_of_each_kind():
     assert float(faster_rcnn.balanced(jnp.asarray(values), none, ~none)) == pytest.approx(values.mean() / 2, rel=1e-5)
 
 
-def test_defective_pictures_without_an_outline_teach_nothing():
+def test_defective_images_without_an_outline_teach_nothing():
     detector, batch = make(), squares(4)
     batch = batch._replace(label=jnp.ones(4, jnp.int32), outlined=jnp.zeros(4), mask=jnp.zeros_like(batch.mask))
     state = quick(detector.init)(jax.random.key(0), Batch(batch.image))
@@ -114,7 +116,7 @@ def test_defective_pictures_without_an_outline_teach_nothing():
     for one, other in zip(jax.tree.leaves(state.params), jax.tree.leaves(after.params), strict=True):
         np.testing.assert_array_equal(one, other)
     good = step(state, batch._replace(label=jnp.zeros(4, jnp.int32)), jax.random.key(0))[1]
-    assert float(good["loss"]) > 0 and float(good["refinement"]) == 0  # A good picture has no boxes to move.
+    assert float(good["loss"]) > 0 and float(good["refinement"]) == 0  # A good image has no boxes to move.
 
 
 @pytest.mark.parametrize(

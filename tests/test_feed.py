@@ -6,32 +6,32 @@ import numpy as np
 import pytest
 
 import data_pipeline
-from jaxdefect import feed
+from jaxdefect.training import feed
 
 
-def pictures():
+def sample_images():
     rng = np.random.default_rng(0)
     return [rng.integers(1, 256, (h, w, 1), np.uint8) for h, w in ((20, 30), (40, 17), (16, 16))]
 
 
-def contains(picture, patch):
-    windows = np.lib.stride_tricks.sliding_window_view(picture, patch.shape)
+def contains(image, patch):
+    windows = np.lib.stride_tricks.sliding_window_view(image, patch.shape)
     return bool((windows == patch).all((-3, -2, -1)).any())
 
 
-def test_resident_patches_are_cut_from_the_pictures():
-    source = feed.resident(pictures(), patch=16)
+def test_resident_patches_are_cut_from_the_images():
+    source = feed.resident(sample_images(), patch=16)
     keys = jax.random.split(jax.random.key(0), 60)
     batch = jax.jit(source.cut)(source.inputs(0), keys)
     assert batch.image.shape == (60, 16, 16, 1) and batch.image.dtype == jnp.float32
-    assert float(batch.image.min()) > 0  # Never from the padding around smaller pictures.
+    assert float(batch.image.min()) > 0  # Never from the padding around smaller images.
     found = np.round(np.asarray(batch.image) * 255).astype(np.uint8)
-    origin = [next((i for i, p in enumerate(pictures()) if contains(p, patch)), None) for patch in found]
+    origin = [next((i for i, p in enumerate(sample_images()) if contains(p, patch)), None) for patch in found]
     assert None not in origin and set(origin) == {0, 1, 2}
 
 
 def test_resident_masks_labels_and_surfaces_travel_along():
-    images = pictures()
+    images = sample_images()
     masks = [(image[..., 0] > 128).astype(np.uint8) for image in images]
     source = feed.resident(images, patch=8, masks=masks, labels=[0, 1, 1], surfaces=[5, 6, 7])
     batch = source.cut(source.inputs(0), jax.random.split(jax.random.key(1), 40))
@@ -39,12 +39,12 @@ def test_resident_masks_labels_and_surfaces_travel_along():
     np.testing.assert_array_equal(batch.label, (np.asarray(batch.surface) > 5).astype(np.int32))
 
 
-def test_a_picture_smaller_than_the_patch_is_named():
+def test_a_image_smaller_than_the_patch_is_named():
     with pytest.raises(ValueError, match="train/b is 40 x 17 pixels, smaller than train.patch = 20"):
-        feed.resident(pictures(), patch=20, ids=["train/a", "train/b", "train/c"])
+        feed.resident(sample_images(), patch=20, ids=["train/a", "train/b", "train/c"])
 
 
-def test_no_pictures_are_refused():
+def test_no_images_are_refused():
     with pytest.raises(ValueError, match="the training split is empty"):
         feed.resident([], patch=8)
 
@@ -63,7 +63,7 @@ def test_a_stream_gives_the_batch_of_a_step_however_it_is_reached():
 
 
 def test_pairs_come_from_the_two_halves():
-    """Pictures are told apart by their grey."""
+    """Images are told apart by their grey."""
     greys = np.arange(7) * 30
     halves = feed.halved(7, seed=3)
     source = feed.resident([np.full((12, 12, 1), grey, np.uint8) for grey in greys], patch=12, halves=halves)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from jaxdefect import frechet
+from jaxdefect.statistics import frechet
 
 
 def features(seed, count, width, decay=3.0):

@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 from scipy.ndimage import uniform_filter
 
-from jaxdefect import dcgan, parallel, population, train
+from jaxdefect import parallel
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import ganomaly
-from launch import config as configs
+from jaxdefect.networks import dcgan
+from jaxdefect.training import loop, population
+from launch.command import configuration as configs
 from tests.steps import textures
 
 SETTINGS = configs.get("ganomaly", "tiny").settings.to_dict()
-jit = functools.partial(jax.jit, compiler_options=train.quick_to_compile())
+jit = functools.partial(jax.jit, compiler_options=loop.quick_to_compile())
 LOSSES = ("adversarial", "contextual", "encoding")
 
 
@@ -44,7 +46,7 @@ def learn(images):
     return learn
 
 
-def test_the_score_is_the_mean_square_between_the_latents_of_picture_and_reconstruction(fresh, learn, images):
+def test_the_score_is_the_mean_square_between_the_latents_of_image_and_reconstruction(fresh, learn, images):
     state = learn(fresh, *LOSSES)
     scores = jit(ganomaly.make(**SETTINGS).score)(state, images)
     own = state.generator

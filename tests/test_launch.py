@@ -1,4 +1,4 @@
-"""The commands, from pictures to a report, at small size; and what they say of bad input."""
+"""The commands, from images to a report, at small size; and what they say of bad input."""
 
 import csv
 import json
@@ -15,8 +15,13 @@ import pytest
 from PIL import Image
 
 from jaxdefect import scoring
-from launch import config as configs
-from launch import detect, evaluate, evaluation, experiment, files, logs, train
+from launch import detect, evaluate, train
+from launch.command import configuration as configs
+from launch.command import files
+from launch.run.data import open_data
+from launch.run.evaluation import COLUMNS
+from launch.run.history import read_history
+from launch.run.trained import load_run
 from tests.steps import apart
 
 SMALL = [
@@ -47,15 +52,15 @@ def test_a_run_leaves_everything_it_promises(run):
     assert result["dataset"]["counts"] == {"train": 5, "calibration": 1, "test_good": 3, "test_defective": 4}
     assert result["thresholds"]["pixel"]["fitted_on"] and result["versions"]["jax"] and result["hardware"]["platform"]
     assert (run / "report.html").stat().st_size > 10_000
-    assert len(list((run / "pictures").glob("*.npz"))) == 4
+    assert len(list((run / "images").glob("*.npz"))) == 4
     assert any((run / "tensorboard").iterdir())
-    assert [line["step"] for line in logs.read_history(run / "history.jsonl")] == [5, 10, 15, 20]
+    assert [line["step"] for line in read_history(run / "history.jsonl")] == [5, 10, 15, 20]
     assert not (run / "maps").exists() and not list(run.glob(".maps*"))
 
 
 def test_figures_agree_with_the_predictions(run):
     result, rows = result_of(run)["figures"]["image"], rows_of(run / "predictions.csv")
-    assert list(rows[0]) == list(evaluation.COLUMNS) and len(rows) == 7
+    assert list(rows[0]) == list(COLUMNS) and len(rows) == 7
     for row in rows:
         assert int(row["predicted"]) == (float(row["score"]) > float(row["threshold"]))
     misses = sum(row["label"] == "1" and row["predicted"] == "0" for row in rows)
@@ -99,7 +104,7 @@ def test_every_threshold_rule_reaches_a_report(run, tmp_path, rule):
     assert page.is_file()
 
 
-def test_tiles_and_scaled_pictures_give_maps_of_the_original_size(tmp_path):
+def test_tiles_and_scaled_images_give_maps_of_the_original_size(tmp_path):
     small = [*SMALL, "score.mode=tiled", "score.tile=32", "score.overlap=8", "data.scale=0.5", "report.keep_maps=true"]
     train.main([*small, "--workdir", str(tmp_path / "run")])
     assert np.load(tmp_path / "run" / "maps" / "00000.npy", allow_pickle=False).shape == (64, 64)
@@ -113,11 +118,11 @@ def test_the_stream_feed_trains_too(tmp_path):
 def test_early_stopping_ends_a_run_that_learns_nothing(tmp_path):
     never = [*SMALL, "train.patience=2", "settings.learning_rate=0.0", "train.steps=200", "train.restore=best"]
     train.main([*never, "--workdir", str(tmp_path / "run")])
-    assert logs.read_history(tmp_path / "run" / "history.jsonl")[-1]["step"] < 200
+    assert read_history(tmp_path / "run" / "history.jsonl")[-1]["step"] < 200
 
 
 def make_folder(folder, run):
-    """Pictures of three sizes and modes, one broken."""
+    """Images of three sizes and modes, one broken."""
     (folder / "line 2").mkdir(parents=True)
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(0, 255, (70, 90), np.uint8)).save(folder / "a.png")
@@ -126,10 +131,10 @@ def make_folder(folder, run):
     (folder / "broken.png").write_bytes((folder / "a.png").read_bytes()[:300])
 
 
-def test_detection_needs_no_labels_and_goes_on_after_a_broken_picture(run, tmp_path):
+def test_detection_needs_no_labels_and_goes_on_after_a_broken_image(run, tmp_path):
     make_folder(tmp_path / "in", run)
     assert detect.main([str(run), str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 1
-    rows = {row["picture"]: row for row in rows_of(tmp_path / "out" / "detections.csv")}
+    rows = {row["image"]: row for row in rows_of(tmp_path / "out" / "detections.csv")}
     assert set(rows) == {"a.png", "a.jpg", "line 2/b.png", "broken.png"}
     assert "broken.png" in rows["broken.png"]["error"] and rows["broken.png"]["score"] == ""
     for name, size in (("a.png", (90, 70)), ("a.jpg", (64, 64)), ("line 2/b.png", (50, 40))):
@@ -141,8 +146,8 @@ def test_detection_needs_no_labels_and_goes_on_after_a_broken_picture(run, tmp_p
 
 
 def test_detection_finds_what_evaluation_found(run, tmp_path):
-    loaded = experiment.load_run(run)
-    data = experiment.open_data(loaded.config)
+    loaded = load_run(run)
+    data = open_data(loaded.config)
     sample = data.seen.test[0]
     (tmp_path / "in").mkdir()
     Image.fromarray(sample.image[..., 0]).save(tmp_path / "in" / "x.png")
@@ -219,7 +224,7 @@ def start(arguments, **env):
 
 
 def state_of(workdir):
-    return experiment.load_run(workdir).state
+    return load_run(workdir).state
 
 
 def test_a_killed_run_resumes_bit_for_bit(tmp_path):
@@ -228,18 +233,18 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path):
     process = start([*long, "--workdir", str(tmp_path / "killed")])
     history = tmp_path / "killed" / "history.jsonl"
     deadline = time.monotonic() + 120
-    while not any(line["step"] >= 60 for line in logs.read_history(history)) and time.monotonic() < deadline:
+    while not any(line["step"] >= 60 for line in read_history(history)) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    reached = logs.read_history(history)[-1]["step"]
+    reached = read_history(history)[-1]["step"]
     assert 60 <= reached < 400, "the run was killed too early or too late to prove anything"
     assert not (tmp_path / "killed" / "result.json").exists()
     train.main([*long, "--workdir", str(tmp_path / "killed")])
     for a, b in zip(*map(leaves, (tmp_path / "unbroken", tmp_path / "killed")), strict=True):
         np.testing.assert_array_equal(a, b)
     strip = lambda lines: [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
-    both = [strip(logs.read_history(tmp_path / name / "history.jsonl")) for name in ("unbroken", "killed")]
+    both = [strip(read_history(tmp_path / name / "history.jsonl")) for name in ("unbroken", "killed")]
     assert both[0] == both[1]
 
 
@@ -261,13 +266,13 @@ def test_two_processes_train_one_run(tmp_path):
         assert all(process.returncode == 0 for process in both), said
         train.main([*arguments, str(tmp_path / f"one {feed}")])
         one, two = (tmp_path / f"one {feed}", tmp_path / f"two {feed}")
-        losses = [[line["loss"] for line in logs.read_history(run / "history.jsonl")] for run in (one, two)]
+        losses = [[line["loss"] for line in read_history(run / "history.jsonl")] for run in (one, two)]
         assert losses[0] == pytest.approx(losses[1], rel=1e-3)
         assert apart(state_of(one), state_of(two)) < 1e-3  # They have moved by some hundredths.
 
 
-def test_calibration_has_seen_the_training_pictures(run):
-    loaded = experiment.load_run(run)
-    assert float(loaded.state.state.normal.pictures) == 5
+def test_calibration_has_seen_the_training_images(run):
+    loaded = load_run(run)
+    assert float(loaded.state.state.normal.images) == 5
     found = scoring.detect(loaded.detector, loaded.state, np.zeros((1, 64, 64, 1), np.uint8), threshold=1.0)
     assert found.scores.map.shape == (1, 64, 64)

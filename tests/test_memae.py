@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdefect import train
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import memae
+from jaxdefect.training import loop
 from tests.steps import textures, tiny
 
-quick = functools.partial(jax.jit, compiler_options=train.quick_to_compile())
+quick = functools.partial(jax.jit, compiler_options=loop.quick_to_compile())
 
 
 @quick
@@ -78,7 +78,7 @@ def test_entropy_is_that_of_the_weights():
 
 
 def test_what_the_memory_does_not_hold_is_not_redrawn():
-    """A memory whose items are all one code draws one picture, whatever it is shown."""
+    """A memory whose items are all one code draws one image, whatever it is shown."""
     detector, _ = tiny("memae", shrink=0.0)
     images = np.stack(textures(3, 16)).astype(np.float32) / 255
     drawn = quick(detector.init)(jax.random.key(0), Batch(images))

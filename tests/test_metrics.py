@@ -7,8 +7,8 @@ import scipy.stats
 import skimage.measure
 import sklearn.metrics
 
-from jaxdefect import metrics, ranking
-from tests.score_maps import DRAWS, flat, pictures
+from jaxdefect.metrics import decisions, ranking
+from tests.score_maps import DRAWS, flat, images
 
 
 def literal_pro(maps, masks, limit):
@@ -34,7 +34,7 @@ def label(mask):
 
 @pytest.mark.parametrize("name", DRAWS)
 def test_pixel_figures_are_those_of_scikit_learn(name):
-    maps, masks = pictures(DRAWS[name])
+    maps, masks = images(DRAWS[name])
     scores, truth = flat(maps, masks)
     counts = ranking.pixel_counts(maps, masks)
     assert ranking.area_under_roc(counts) == pytest.approx(sklearn.metrics.roc_auc_score(truth, scores), abs=1e-12)
@@ -48,7 +48,7 @@ def test_pixel_figures_are_those_of_scikit_learn(name):
 @pytest.mark.parametrize("limit", [0.05, 0.3, 1.0])
 @pytest.mark.parametrize("name", DRAWS)
 def test_per_region_overlap_follows_its_definition(name, limit):
-    maps, masks = pictures(DRAWS[name])
+    maps, masks = images(DRAWS[name])
     counts = ranking.pixel_counts(maps, masks)
     assert counts.regions == 6
     assert ranking.per_region_overlap(counts, limit=limit) == pytest.approx(literal_pro(maps, masks, limit), abs=1e-12)
@@ -56,11 +56,11 @@ def test_per_region_overlap_follows_its_definition(name, limit):
 
 @pytest.mark.parametrize("name", DRAWS)
 def test_the_best_f1_is_attained_strictly_above_its_threshold(name):
-    maps, masks = pictures(DRAWS[name])
+    maps, masks = images(DRAWS[name])
     best = ranking.best_f1(ranking.pixel_counts(maps, masks))
-    rows = metrics.picture_figures(maps, masks, best["threshold"])
+    rows = decisions.per_image_decisions(maps, masks, best["threshold"])
     hits, defective, predicted = (sum(r[k] for r in rows) for k in ("hits", "defect_pixels", "predicted_pixels"))
-    assert metrics.decision_figures(hits, defective, predicted)["f1"] == best["f1"]
+    assert decisions.decision_figures(hits, defective, predicted)["f1"] == best["f1"]
 
 
 def test_flagging_minus_infinity_has_no_threshold():
@@ -76,7 +76,7 @@ def figures_by_rank(maps, masks):
 
 @pytest.mark.parametrize("name", ["continuous", "heavily tied", "subnormal", "infinite"])
 def test_only_the_order_of_scores_matters(name):
-    maps, masks = pictures(DRAWS[name])
+    maps, masks = images(DRAWS[name])
     ranks = scipy.stats.rankdata(flat(maps, masks)[0], method="dense").astype(np.float32)
     ranked, start = [], 0
     for m in maps:
@@ -85,14 +85,14 @@ def test_only_the_order_of_scores_matters(name):
     assert figures_by_rank(ranked, masks) == pytest.approx(figures_by_rank(maps, masks), abs=1e-13)
 
 
-def test_order_of_pictures_and_pixels_does_not_matter():
-    maps, masks = pictures(DRAWS["heavily tied"])
+def test_order_of_images_and_pixels_does_not_matter():
+    maps, masks = images(DRAWS["heavily tied"])
     turned = [m.T[::-1] for m in maps[::-1]], [m.T[::-1] for m in masks[::-1]]
     assert figures_by_rank(*turned) == pytest.approx(figures_by_rank(maps, masks), abs=1e-13)
 
 
 def test_chunks_of_any_size_count_the_same(monkeypatch):
-    maps, masks = pictures(DRAWS["heavily tied"])
+    maps, masks = images(DRAWS["heavily tied"])
     expected = ranking.pixel_counts(maps, masks)
     for size in (1, 7, 64, 1024):
         monkeypatch.setattr(ranking, "CHUNK", size)
@@ -103,7 +103,7 @@ def test_chunks_of_any_size_count_the_same(monkeypatch):
 def test_half_precision_and_device_maps_are_read_without_loss():
     import jax.numpy as jnp
 
-    maps, masks = pictures(DRAWS["continuous"])
+    maps, masks = images(DRAWS["continuous"])
     halves = [m.astype(np.float16) for m in maps]
     expected = figures_by_rank([m.astype(np.float32) for m in halves], masks)
     assert figures_by_rank(halves, masks) == expected
@@ -113,19 +113,19 @@ def test_half_precision_and_device_maps_are_read_without_loss():
 
 
 def test_a_figure_without_positives_or_negatives_is_none():
-    maps, masks = pictures(DRAWS["continuous"], defects=False)
+    maps, masks = images(DRAWS["continuous"], defects=False)
     assert figures_by_rank(maps, masks) == [None, None, None, None]
     auroc, ap, pro, f1 = figures_by_rank(maps, [np.ones_like(m) for m in masks])
     assert (auroc, ap, pro, f1) == (None, 1.0, None, 1.0)
     assert figures_by_rank([], []) == [None, None, None, None]
     assert ranking.curves(ranking.pixel_counts(maps, masks)) == {"roc": [], "pr": []}
-    figures = metrics.image_figures([0.1, 0.2], [0, 0], 0.15)
+    figures = decisions.image_figures([0.1, 0.2], [0, 0], 0.15)
     assert (figures["auroc"], figures["recall"], figures["precision"]) == (None, None, 0.0)
     assert (figures["accuracy"], figures["misses"], figures["false_alarms"]) == (0.5, 0, 1)
 
 
 def broken(field):
-    maps, masks = pictures(DRAWS["continuous"])
+    maps, masks = images(DRAWS["continuous"])
     if field == "NaN":
         maps[2][4, 5] = np.nan
     elif field == "float64":
@@ -137,25 +137,25 @@ def broken(field):
 
 @pytest.mark.parametrize("field, message", [("NaN", "NaN in 1 of 1240"), ("float64", "float64"), ("shape", "same")])
 def test_a_broken_map_is_named(field, message):
-    with pytest.raises(ValueError, match=rf"picture 2\b.*{message}"):
+    with pytest.raises(ValueError, match=rf"image 2\b.*{message}"):
         ranking.pixel_counts(*broken(field))
 
 
 def test_wrong_image_scores_and_lengths_are_named():
-    with pytest.raises(ValueError, match="picture 1 has score nan"):
+    with pytest.raises(ValueError, match="image 1 has score nan"):
         ranking.image_counts([0.0, np.nan], [0, 1])
-    with pytest.raises(ValueError, match="picture 0 .*label 2"):
+    with pytest.raises(ValueError, match="image 0 .*label 2"):
         ranking.image_counts([0.0, 1.0], [2, 1])
     with pytest.raises(ValueError, match="'kinds': 1"):
-        metrics.evaluate([0.0, 1.0], [0, 1], ["good"], 0.5)
+        decisions.evaluate([0.0, 1.0], [0, 1], ["good"], 0.5)
 
 
 MEMORY = """
 import resource
 import numpy as np
-from jaxdefect import metrics, ranking
+from jaxdefect.metrics import ranking
 
-class Pictures:
+class Images:
     def __init__(self, count, mask):
         self.count, self.mask = count, mask
     def __len__(self):
@@ -166,7 +166,7 @@ class Pictures:
         return mask if self.mask else np.random.default_rng(i).random((1024, 1024), np.float32) + np.float32(0.3) * mask
 
 def peak_after(count):
-    ranking.pixel_counts(Pictures(count, False), Pictures(count, True))
+    ranking.pixel_counts(Images(count, False), Images(count, True))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 print(peak_after(8), peak_after(40))
@@ -176,5 +176,5 @@ print(peak_after(8), peak_after(40))
 def test_memory_does_not_grow_with_the_good_pixels():
     run = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
     few, many = map(int, run.stdout.split())  # MB
-    # Holding the scores of the 32 further pictures takes 128 MB; what is left to the allocators varies by some 50 MB.
+    # Holding the scores of the 32 further images takes 128 MB; what is left to the allocators varies by some 50 MB.
     assert many - few < 100

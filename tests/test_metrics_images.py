@@ -1,4 +1,4 @@
-"""Figures of whole pictures, decisions, kinds and results, against scikit-learn."""
+"""Figures of whole images, decisions, kinds and results, against scikit-learn."""
 
 import json
 
@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from jaxdefect import metrics, ranking
-from tests.score_maps import DRAWS, flat, pictures
+from jaxdefect.metrics import decisions, ranking
+from tests.score_maps import DRAWS, flat, images
 
 
-@pytest.mark.parametrize("name", ["normal", "tied", "single pictures"])
+@pytest.mark.parametrize("name", ["normal", "tied", "single images"])
 def test_image_figures_are_those_of_scikit_learn(name):
     rng = np.random.default_rng(1)
-    labels = np.array([0, 1]) if name == "single pictures" else np.array([0, 1, 1] * 15)
+    labels = np.array([0, 1]) if name == "single images" else np.array([0, 1, 1] * 15)
     scores = rng.normal(size=labels.size) + labels
     scores = np.round(scores) if name == "tied" else scores
-    figures = metrics.image_figures(scores.tolist(), labels.tolist(), 0.5)
+    figures = decisions.image_figures(scores.tolist(), labels.tolist(), 0.5)
     flagged = scores > 0.5
     assert figures["auroc"] == pytest.approx(sklearn.metrics.roc_auc_score(labels, scores), abs=1e-12)
     assert figures["ap"] == pytest.approx(sklearn.metrics.average_precision_score(labels, scores), abs=1e-12)
@@ -30,38 +30,38 @@ def test_image_figures_are_those_of_scikit_learn(name):
 
 
 def test_images_are_ranked_apart_by_the_last_bit_of_float64():
-    assert metrics.image_figures([1.0, np.nextafter(1.0, 2)], [0, 1], 1.0)["auroc"] == 1.0
+    assert decisions.image_figures([1.0, np.nextafter(1.0, 2)], [0, 1], 1.0)["auroc"] == 1.0
 
 
 def test_decisions_are_taken_on_the_predicted_masks_where_given():
-    maps, masks = pictures(DRAWS["continuous"])
+    maps, masks = images(DRAWS["continuous"])
     rng = np.random.default_rng(3)
     predicted = [(rng.random(m.shape) < 0.3).astype(np.uint8) for m in masks]
-    rows = metrics.picture_figures(maps, masks, 0.5, predicted=predicted)
-    pixel = metrics.pixel_figures(ranking.pixel_counts(maps, masks), rows)
+    rows = decisions.per_image_decisions(maps, masks, 0.5, predicted=predicted)
+    pixel = decisions.pixel_figures(ranking.pixel_counts(maps, masks), rows)
     truth, flagged = flat(masks, predicted)
     scores = {key: getattr(sklearn.metrics, f"{key}_score") for key in ("precision", "recall", "f1")}
     for key, score in scores.items():
         each = [score(m.ravel(), p.ravel()) for m, p in zip(masks, predicted, strict=True) if m.any()]
         assert pixel[key] == pytest.approx(score(truth, flagged), abs=1e-12)
         assert pixel[f"{key}_mean"] == pytest.approx(np.mean(each), abs=1e-12)
-    from_map = metrics.picture_figures(maps, masks, 0.5)
-    assert from_map == metrics.picture_figures(maps, masks, None, predicted=[m > np.float32(0.5) for m in maps])
+    from_map = decisions.per_image_decisions(maps, masks, 0.5)
+    assert from_map == decisions.per_image_decisions(maps, masks, None, predicted=[m > np.float32(0.5) for m in maps])
     with pytest.raises(ValueError, match="predicted masks"):
-        metrics.picture_figures(maps, masks, None)
+        decisions.per_image_decisions(maps, masks, None)
 
 
 def test_a_miss_does_not_raise_a_mean():
     mask = np.array([[0, 1]], np.uint8)
     maps = [np.array([[0, 1]], np.float32), np.zeros((1, 2), np.float32)]
-    rows = metrics.picture_figures(maps, [mask, mask], 0.5)
+    rows = decisions.per_image_decisions(maps, [mask, mask], 0.5)
     assert rows[1]["precision"] is None
-    assert metrics.pixel_figures(ranking.pixel_counts(maps, [mask, mask]), rows)["precision_mean"] == 0.5
+    assert decisions.pixel_figures(ranking.pixel_counts(maps, [mask, mask]), rows)["precision_mean"] == 0.5
 
 
-def eight_pictures():
+def eight_images():
     maps, masks = (
-        a + b for a, b in zip(pictures(DRAWS["heavily tied"]), pictures(DRAWS["continuous"], seed=1), strict=True)
+        a + b for a, b in zip(images(DRAWS["heavily tied"]), images(DRAWS["continuous"], seed=1), strict=True)
     )
     kinds = ["crack", "hole", "crack", "good", "hole", "crack", "hole", "good"]
     labels = [int(kind != "good") for kind in kinds]
@@ -69,16 +69,16 @@ def eight_pictures():
     return scores, labels, kinds, maps, masks
 
 
-def test_a_kind_is_judged_on_its_own_and_all_good_pictures():
-    scores, labels, kinds, maps, masks = eight_pictures()
-    result = metrics.evaluate(scores, labels, kinds, 0.2, maps=maps, masks=masks, pixel_threshold=0.7)
+def test_a_kind_is_judged_on_its_own_and_all_good_images():
+    scores, labels, kinds, maps, masks = eight_images()
+    result = decisions.evaluate(scores, labels, kinds, 0.2, maps=maps, masks=masks, pixel_threshold=0.7)
     assert list(result["figures"]["by_kind"]) == ["crack", "hole"]
     for kind, figures in result["figures"]["by_kind"].items():
         chosen = [i for i, k in enumerate(kinds) if k in (kind, "good")]
         some_maps, some_masks = [maps[i] for i in chosen], [masks[i] for i in chosen]
-        image = metrics.image_figures([scores[i] for i in chosen], [labels[i] for i in chosen], 0.2)
-        rows = metrics.picture_figures(some_maps, some_masks, 0.7)
-        pixel = metrics.pixel_figures(ranking.pixel_counts(some_maps, some_masks), rows)
+        image = decisions.image_figures([scores[i] for i in chosen], [labels[i] for i in chosen], 0.2)
+        rows = decisions.per_image_decisions(some_maps, some_masks, 0.7)
+        pixel = decisions.pixel_figures(ranking.pixel_counts(some_maps, some_masks), rows)
         assert (figures["images"], figures["image_auroc"]) == (3, image["auroc"])
         assert figures["image_recall"] == image["recall"]
         assert figures["pro"] == pytest.approx(pixel["pro"], abs=1e-12)
@@ -86,20 +86,20 @@ def test_a_kind_is_judged_on_its_own_and_all_good_pictures():
             assert figures[f"pixel_{key}"] == pytest.approx(pixel[key], abs=1e-12)
 
 
-def test_an_evaluation_is_that_of_all_its_pictures_at_once():
-    scores, labels, kinds, maps, masks = eight_pictures()
-    result = metrics.evaluate(scores, labels, kinds, 0.2, maps=maps, masks=masks, pixel_threshold=0.7)
+def test_an_evaluation_is_that_of_all_its_images_at_once():
+    scores, labels, kinds, maps, masks = eight_images()
+    result = decisions.evaluate(scores, labels, kinds, 0.2, maps=maps, masks=masks, pixel_threshold=0.7)
     counts = ranking.pixel_counts(maps, masks)
-    expected = metrics.pixel_figures(counts, result["pictures"])
+    expected = decisions.pixel_figures(counts, result["images"])
     got = result["figures"]["pixel"]
     assert got.pop("oracle") == pytest.approx(expected.pop("oracle"), abs=1e-12)
     assert got == pytest.approx(expected, abs=1e-12)
-    assert result["figures"]["image"] == metrics.image_figures(scores, labels, 0.2)
+    assert result["figures"]["image"] == decisions.image_figures(scores, labels, 0.2)
 
 
 def test_a_result_has_the_promised_fields_and_is_plain_json():
-    scores, labels, kinds, maps, masks = eight_pictures()
-    result = metrics.evaluate(scores, labels, kinds, 0.2, maps=maps, masks=masks, pixel_threshold=0.7)
+    scores, labels, kinds, maps, masks = eight_images()
+    result = decisions.evaluate(scores, labels, kinds, 0.2, maps=maps, masks=masks, pixel_threshold=0.7)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     figures = result["figures"]
     decided = {"precision", "recall", "f1"}
@@ -113,14 +113,14 @@ def test_a_result_has_the_promised_fields_and_is_plain_json():
 
 
 def test_a_method_without_maps_has_image_figures_only():
-    scores, labels, kinds, *_ = eight_pictures()
-    result = metrics.evaluate(scores, labels, kinds, 0.2)
+    scores, labels, kinds, *_ = eight_images()
+    result = decisions.evaluate(scores, labels, kinds, 0.2)
     pixel = result["figures"]["pixel"]
     assert pixel.pop("oracle") == {"f1": None, "threshold": None}
     assert set(pixel.values()) == {None}
     assert result["figures"]["by_kind"]["hole"]["image_recall"] is not None
     assert result["figures"]["by_kind"]["hole"]["pixel_f1"] is None
-    assert result["pictures"] == []
+    assert result["images"] == []
 
 
 def test_thinned_curves_stay_on_the_curve_and_keep_its_area():

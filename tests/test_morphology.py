@@ -1,4 +1,4 @@
-"""Morphology on the device agrees with scipy's, picture by picture."""
+"""Morphology on the device agrees with scipy's, image by image."""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from jaxdefect import morphology
+from jaxdefect.maps import morphology
 
 
 def blobs(shape=(60, 47), seed=0, level=0.05):
@@ -40,8 +40,8 @@ MASKS = {
     "all but a row": 1 - drawn((31, 22), np.s_[29, :]),
     "noise": (np.random.default_rng(0).random((33, 64)) < 0.7).astype(np.float32),
     "empty": np.zeros((13, 17), np.float32),
-    "a picture one pixel high": drawn((1, 40), np.s_[:, 5:33]),
-    "a picture one pixel wide": drawn((40, 1), np.s_[3:]),
+    "an image one pixel high": drawn((1, 40), np.s_[:, 5:33]),
+    "an image one pixel wide": drawn((40, 1), np.s_[3:]),
 }
 
 
@@ -52,7 +52,7 @@ def test_distances_are_those_of_scipy(name):
     np.testing.assert_allclose(found[0], scipy.ndimage.distance_transform_edt(MASKS[name]), rtol=1e-6)
 
 
-def test_pictures_of_a_batch_do_not_touch_each_other():
+def test_images_of_a_batch_do_not_touch_each_other():
     batch = np.stack([blobs(seed=seed) for seed in range(3)] + [np.zeros((60, 47)), np.ones((60, 47))])
     together = morphology.distance_transform(batch)
     for mask, distances in zip(batch[:4], together[:4], strict=True):
@@ -69,7 +69,7 @@ def test_a_mask_without_an_outside_is_deeper_than_any_other():
     assert 0 < corner.max() < full.min()
 
 
-def test_distances_of_a_wide_picture_are_exact():
+def test_distances_of_a_wide_image_are_exact():
     """Squares of distances beyond 2^24, where float32 no longer counts."""
     mask = np.ones((2, 6001), np.float32)
     mask[0, 0] = 0
@@ -103,7 +103,7 @@ def test_a_square_without_a_middle_is_refused_with_its_size(size):
         morphology.dilate(np.zeros((1, 5, 5)), size)
 
 
-def test_depth_is_one_in_the_middle_of_each_picture_and_zero_without_a_defect():
+def test_depth_is_one_in_the_middle_of_each_image_and_zero_without_a_defect():
     shallow, deep = ellipse((50, 60), (20, 20), (4, 9)), ellipse((50, 60), (25, 30), (20, 25))
     masks = np.stack([shallow, deep, np.zeros((50, 60)), np.ones((50, 60))])
     depth = np.asarray(jax.jit(morphology.normalised_depth)(masks))

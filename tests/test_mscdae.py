@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from jaxdefect import train
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import mscdae
+from jaxdefect.training import loop
 from tests.steps import textures, tiny
 
 RNG = np.random.default_rng(0)
@@ -19,7 +19,7 @@ IMAGES = np.stack(textures(2, 40)).astype(np.float32) / 255
 def drawn():
     """(detector, state) before any step."""
     detector, _ = tiny("mscdae", opening=1)
-    return detector, jax.jit(detector.init, compiler_options=train.quick_to_compile())(jax.random.key(0), Batch(IMAGES))
+    return detector, jax.jit(detector.init, compiler_options=loop.quick_to_compile())(jax.random.key(0), Batch(IMAGES))
 
 
 def test_illumination_is_taken_out_as_published():
@@ -35,25 +35,25 @@ def test_illumination_is_taken_out_as_published():
 
 
 def test_each_level_is_smoothed_and_halved():
-    picture = RNG.normal(size=(1, 21, 30, 1))
-    one, two, three = mscdae.pyramid(jnp.asarray(picture), 3)
+    image = RNG.normal(size=(1, 21, 30, 1))
+    one, two, three = mscdae.pyramid(jnp.asarray(image), 3)
     taps = np.array([1, 4, 6, 4, 1]) / 16
     smooth = lambda x: ndimage.convolve1d(ndimage.convolve1d(x, taps, 0, mode="reflect"), taps, 1, mode="reflect")
-    np.testing.assert_allclose(one, picture, atol=1e-6)
-    np.testing.assert_allclose(two[0, ..., 0], smooth(picture[0, ..., 0])[::2, ::2], atol=1e-6)
+    np.testing.assert_allclose(one, image, atol=1e-6)
+    np.testing.assert_allclose(two[0, ..., 0], smooth(image[0, ..., 0])[::2, ::2], atol=1e-6)
     np.testing.assert_allclose(three[0, ..., 0], smooth(np.asarray(two)[0, ..., 0])[::2, ::2], atol=1e-6)
 
 
 @pytest.mark.parametrize("stride", [1, 3, 8])
 def test_a_residual_belongs_to_the_patch_around_its_pixel(stride):
-    pictures = RNG.normal(size=(2, 19, 26)).astype(np.float32)
+    images = RNG.normal(size=(2, 19, 26)).astype(np.float32)
     turned = lambda patches: patches[:, ::-1]  # Any function of the patch alone.
-    found = mscdae.patch_residuals(turned, jnp.asarray(pictures)[..., None], stride=stride)
+    found = mscdae.patch_residuals(turned, jnp.asarray(images)[..., None], stride=stride)
     assert found.shape == (2, -(-19 // stride), -(-26 // stride))
-    for picture, row, column in np.ndindex(found.shape):
+    for image, row, column in np.ndindex(found.shape):
         y, x = (np.clip(stride * place + stride // 2 - 4, 0, side - 8) for place, side in ((row, 19), (column, 26)))
-        patch = pictures[picture, y : y + 8, x : x + 8]
-        np.testing.assert_allclose(found[picture, row, column], np.mean((patch[::-1] - patch) ** 2), rtol=1e-4)
+        patch = images[image, y : y + 8, x : x + 8]
+        np.testing.assert_allclose(found[image, row, column], np.mean((patch[::-1] - patch) ** 2), rtol=1e-4)
 
 
 def test_the_map_above_gamma_is_the_published_fusion_of_masks():
@@ -77,20 +77,20 @@ def test_an_opened_map_is_the_opening_of_its_mask_at_every_threshold():
 
 
 def test_noise_replaces_its_share_of_pixels_by_salt_and_pepper_alike():
-    picture = jnp.asarray(RNG.uniform(-1, 1, size=(40, 40, 1)).astype(np.float32))
+    image = jnp.asarray(RNG.uniform(-1, 1, size=(40, 40, 1)).astype(np.float32))
     pairs = jax.jit(mscdae.training_pairs, static_argnames="count")
-    clean, noisy = pairs(picture, jax.random.key(0), count=400, noise=0.1)
+    clean, noisy = pairs(image, jax.random.key(0), count=400, noise=0.1)
     changed = np.asarray(noisy != clean)
     assert abs(changed.mean() - 0.1) < 0.01
     np.testing.assert_allclose(np.abs(noisy[changed]), np.pi / 2, rtol=1e-6)
     assert abs(np.mean(noisy[changed] > 0) - 0.5) < 0.05
-    inside = np.lib.stride_tricks.sliding_window_view(np.asarray(picture)[..., 0], (8, 8)).reshape(-1, 64)
+    inside = np.lib.stride_tricks.sliding_window_view(np.asarray(image)[..., 0], (8, 8)).reshape(-1, 64)
     assert all((inside == patch.ravel()).all(1).any() for patch in np.asarray(clean)[:20])
 
 
 def test_calibration_knows_the_mean_and_deviation_of_normal_residuals(drawn):
     detector, state = drawn
-    calibrate = jax.jit(detector.calibrate, compiler_options=train.quick_to_compile())
+    calibrate = jax.jit(detector.calibrate, compiler_options=loop.quick_to_compile())
     together = calibrate(state, IMAGES)
     one_by_one = calibrate(calibrate(state, IMAGES[:1]), IMAGES[1:])
     for a, b in zip(mscdae.usual(together), mscdae.usual(one_by_one), strict=True):

@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdefect import parallel, train
+from jaxdefect import parallel
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import nearest_mean
-from launch import config as configs
+from jaxdefect.training import loop
+from launch.command import configuration as configs
 
 CLASSES, FEATURES = 5, 32  # of the preset `tiny`: 2 channels, doubled four times
 TABLE = {f"Class{number}": (1.0, float(number)) for number in range(CLASSES)}
@@ -16,7 +17,7 @@ SETTINGS = configs.get("nearest_mean", "tiny").settings.to_dict() | {"attributes
 DETECTOR = nearest_mean.make(**SETTINGS | {"backbone_steps": 0})
 
 
-def pictures(count=60, seed=0):
+def images(count=60, seed=0):
     """(features, surfaces): classes 0, 1 and 3, all of one mean and one deviation in each feature."""
     rng = np.random.default_rng(seed)
     centres, deviations = rng.normal(0, 3, (CLASSES, FEATURES)), rng.uniform(0.5, 2, FEATURES)
@@ -26,7 +27,7 @@ def pictures(count=60, seed=0):
 
 
 def compiled(detector):
-    return jax.jit(parallel.on_one_device(detector.step), compiler_options=train.quick_to_compile())
+    return jax.jit(parallel.on_one_device(detector.step), compiler_options=loop.quick_to_compile())
 
 
 def trained(features, surfaces, steps=3):
@@ -40,7 +41,7 @@ def trained(features, surfaces, steps=3):
 
 
 def test_distances_are_those_to_the_means_in_units_of_the_deviation_within_classes():
-    features, surfaces = pictures()
+    features, surfaces = images()
     state, _ = trained(features, surfaces)
     found = DETECTOR.score(state, jnp.asarray(features[:7]))
     own = {k: features[surfaces == k].astype(np.float64) for k in (0, 1, 3)}
@@ -51,8 +52,8 @@ def test_distances_are_those_to_the_means_in_units_of_the_deviation_within_class
         np.testing.assert_allclose(-found.classes[:, k], wanted, rtol=1e-3)
 
 
-def test_classes_without_pictures_are_no_candidates():
-    features, surfaces = pictures()
+def test_classes_without_images_are_no_candidates():
+    features, surfaces = images()
     state, _ = trained(features, surfaces)
     found = DETECTOR.score(state, jnp.asarray(features))
     assert bool(jnp.isneginf(found.classes[:, [2, 4]]).all()) and bool(jnp.isfinite(found.classes[:, [0, 1, 3]]).all())
@@ -61,14 +62,14 @@ def test_classes_without_pictures_are_no_candidates():
 
 
 def test_far_from_every_mean_is_an_alarm():
-    features, surfaces = pictures()
+    features, surfaces = images()
     state, _ = trained(features, surfaces)
     seen, unseen = (DETECTOR.score(state, jnp.asarray(x)).image for x in (features, features[:, ::-1]))
     assert float(unseen.min()) > float(seen.max())
 
 
 def test_a_feature_that_never_varied_counts_no_more_than_the_floor_allows():
-    features, surfaces = pictures()
+    features, surfaces = images()
     features[:, 4] = 1
     state, _ = trained(features, surfaces)
     moved = features[:1].copy()
@@ -78,7 +79,7 @@ def test_a_feature_that_never_varied_counts_no_more_than_the_floor_allows():
 
 
 def test_the_loss_is_the_share_of_the_square_that_the_means_leave():
-    features, surfaces = pictures()
+    features, surfaces = images()
     _, losses = trained(features, surfaces)
     assert losses[0] == pytest.approx(1) and max(losses[1:]) < 0.6
 
@@ -88,7 +89,7 @@ def test_features_of_another_backbone_are_refused():
         trained(np.zeros((4, 7), np.float32), np.zeros(4, np.int32), 1)
 
 
-def test_a_backbone_that_trains_itself_needs_pictures_and_surfaces():
+def test_a_backbone_that_trains_itself_needs_images_and_surfaces():
     detector = nearest_mean.make(**SETTINGS | {"backbone_steps": 2})
     step = lambda *args: jax.eval_shape(parallel.on_one_device(detector.step), *args)  # Traced, not compiled.
     state = jax.eval_shape(detector.init, jax.random.key(0), Batch(None))

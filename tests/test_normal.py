@@ -5,19 +5,20 @@ import jax.numpy as jnp
 import numpy as np
 import sklearn.neighbors
 
-from jaxdefect import features, normal
+from jaxdefect.maps import residual_features
+from jaxdefect.statistics import gaussian
 
 
-def pictures(seed=0, count=3):
+def images(seed=0, count=3):
     """Correlated features [count, 20, 30, 4] of very different scales."""
     x = jax.random.normal(jax.random.key(seed), (count, 20, 30, 4)) * jnp.array([1.0, 500, 0.001, 2]) + 3
     return x.at[..., 1].add(200 * x[..., 0])
 
 
 def fitted(x, **options):
-    state = normal.nothing(4, **options)
-    for picture in x:
-        state = normal.add(state, picture[None])
+    state = gaussian.nothing(4, **options)
+    for image in x:
+        state = gaussian.add(state, image[None])
     return state
 
 
@@ -26,67 +27,68 @@ def whitened(x):
     flat = np.asarray(x, np.float64).reshape(-1, 4)
     covariance = np.cov(flat.T, bias=True)
     scale = np.sqrt(np.diag(covariance))
-    correlation = covariance / scale / scale[:, None] + normal.RIDGE * np.eye(4)
+    correlation = covariance / scale / scale[:, None] + gaussian.RIDGE * np.eye(4)
     return (flat - flat.mean(0)) @ (np.linalg.inv(np.linalg.cholesky(correlation)) / scale).T
 
 
 def test_mahalanobis_is_that_of_numpy():
-    x = pictures()
+    x = images()
     expected = (whitened(x) ** 2).mean(1)
-    np.testing.assert_allclose(normal.mahalanobis(fitted(x), x).ravel(), expected, rtol=2e-3, atol=1e-3)
+    np.testing.assert_allclose(gaussian.mahalanobis(fitted(x), x).ravel(), expected, rtol=2e-3, atol=1e-3)
 
 
 def test_nearest_is_that_of_scikit_learn(monkeypatch):
-    x = pictures()
+    x = images()
     state = fitted(x, bank=50)
-    query = np.asarray(normal.whiten(state, x)).reshape(-1, 4)
-    bank = np.asarray(normal.whiten(state, state.bank))
+    query = np.asarray(gaussian.whiten(state, x)).reshape(-1, 4)
+    bank = np.asarray(gaussian.whiten(state, state.bank))
     distance, _ = sklearn.neighbors.NearestNeighbors(n_neighbors=1).fit(bank).kneighbors(query)
     expected = distance[:, 0] ** 2 / 4
-    np.testing.assert_allclose(normal.nearest(state, x).ravel(), expected, atol=1e-4)
-    monkeypatch.setattr(normal, "AT_ONCE", 128)
-    np.testing.assert_allclose(normal.nearest(state, x).ravel(), expected, atol=1e-4)
+    np.testing.assert_allclose(gaussian.nearest(state, x).ravel(), expected, atol=1e-4)
+    monkeypatch.setattr(gaussian, "AT_ONCE", 128)
+    np.testing.assert_allclose(gaussian.nearest(state, x).ravel(), expected, atol=1e-4)
 
 
-def test_the_bank_holds_pixels_of_all_pictures_alike():
+def test_the_bank_holds_pixels_of_all_images_alike():
     x = jnp.broadcast_to(jnp.arange(8.0)[:, None, None, None], (8, 5, 5, 4)) + 1
     bank = np.asarray(fitted(x, bank=4000).bank)[:, 0]
     counts = np.bincount(bank.astype(int), minlength=9)
     assert counts[0] == 0 and counts[1:].min() > 400 and counts[1:].max() < 600
 
 
-def test_pictures_may_come_one_by_one_or_together():
-    x = pictures()
-    one, together = fitted(x), normal.add(normal.nothing(4), x)
-    np.testing.assert_allclose(normal.whitening(one)[1], normal.whitening(together)[1], rtol=1e-3, atol=1e-5)
+def test_images_may_come_one_by_one_or_together():
+    x = images()
+    one, together = fitted(x), gaussian.add(gaussian.nothing(4), x)
+    np.testing.assert_allclose(gaussian.whitening(one)[1], gaussian.whitening(together)[1], rtol=1e-3, atol=1e-5)
 
 
-def test_before_the_first_picture_distances_are_finite():
-    state = normal.nothing(4, bank=3)
-    assert bool(jnp.isfinite(normal.mahalanobis(state, pictures())).all())
-    assert bool(jnp.isfinite(normal.nearest(state, pictures())).all())
+def test_before_the_first_image_distances_are_finite():
+    state = gaussian.nothing(4, bank=3)
+    assert bool(jnp.isfinite(gaussian.mahalanobis(state, images())).all())
+    assert bool(jnp.isfinite(gaussian.nearest(state, images())).all())
 
 
 def test_features_have_a_row_per_cell_and_know_where_the_contrast_is():
     x = jnp.full((1, 40, 30, 1), 0.5).at[0, 16:24, 16:24].set(jnp.indices((8, 8)).sum(0)[..., None] % 2 * 1.0)
-    found = features.residual_features(x, x, window=1)
+    found = residual_features.residual_features(x, x, window=1)
     assert found.shape == (1, 10, 8, 14)
     contrast = np.asarray(found[0, ..., 1])
     assert contrast[4:6, 4:6].min() > contrast[:3].max()
     np.testing.assert_allclose(
-        found[0, ..., 0], features.halve(features.halve(features.pad_to_multiple(x, 4)))[0, ..., 0]
+        found[0, ..., 0],
+        residual_features.halve(residual_features.halve(residual_features.pad_to_multiple(x, 4)))[0, ..., 0],
     )
-    colour = features.residual_features(jnp.zeros((2, 17, 16, 3)), jnp.zeros((2, 17, 16, 3)), window=3)
+    colour = residual_features.residual_features(jnp.zeros((2, 17, 16, 3)), jnp.zeros((2, 17, 16, 3)), window=3)
     assert colour.shape == (2, 5, 4, 18) and bool(jnp.isfinite(colour).all())
 
 
 def test_mismatch_tells_a_copy_from_its_negative():
     x = jax.random.uniform(jax.random.key(0), (1, 32, 32, 1))
-    same, negative = (features.mismatch(x, y, window=3)[..., -1] for y in (x, 1 - x))
+    same, negative = (residual_features.mismatch(x, y, window=3)[..., -1] for y in (x, 1 - x))
     assert float(same.min()) > 0.99 and float(negative.max()) < -0.99
 
 
-def test_cells_come_back_at_the_size_of_the_picture():
+def test_cells_come_back_at_the_size_of_the_image():
     cells = jnp.arange(6.0).reshape(1, 2, 3)
-    assert features.to_pixels(cells, 7, 11).shape == (1, 7, 11)
-    np.testing.assert_allclose(features.to_pixels(jnp.ones((1, 2, 3)), 7, 11), 1)
+    assert residual_features.to_pixels(cells, 7, 11).shape == (1, 7, 11)
+    np.testing.assert_allclose(residual_features.to_pixels(jnp.ones((1, 2, 3)), 7, 11), 1)

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import jaxdefect
-from jaxdefect import population, scoring, train
-from jaxdefect.checkpoint import Checkpoints
-from launch import config as configs
+from jaxdefect import scoring
+from jaxdefect.training import loop, population
+from jaxdefect.training.checkpoint import Checkpoints
+from launch.command import configuration as configs
 from tests.steps import apart, must_learn, on_fake_devices, source, textures, weights
 
 DETECTORS = jaxdefect.names()
@@ -41,13 +42,13 @@ def together(name, **options):
     detector, source, numbers, batch = members(name)
     keys = [jax.random.key(seed) for seed in SEEDS]
     program = population.many_runs(detector, source, keys=keys, numbers=numbers, batch=batch)
-    return train.fit(program, **({"steps": STEPS} | OPTIONS | options))
+    return loop.fit(program, **({"steps": STEPS} | OPTIONS | options))
 
 
 def alone(name, run, **options):
     detector, source, numbers, batch = members(name)
-    program = train.one_run(detector, source, key=jax.random.key(SEEDS[run]), batch=batch, numbers=numbers[run])
-    return train.fit(program, **({"steps": STEPS} | OPTIONS | options))
+    program = loop.one_run(detector, source, key=jax.random.key(SEEDS[run]), batch=batch, numbers=numbers[run])
+    return loop.fit(program, **({"steps": STEPS} | OPTIONS | options))
 
 
 def start(name, *runs):
@@ -56,7 +57,7 @@ def start(name, *runs):
     keys = [jax.random.key(SEEDS[run]) for run in runs]
     own = [numbers[run] for run in runs]
     if len(runs) == 1:
-        return train.one_run(detector, source, key=keys[0], batch=batch, numbers=own[0]).init()
+        return loop.one_run(detector, source, key=keys[0], batch=batch, numbers=own[0]).init()
     return population.many_runs(detector, source, keys=keys, numbers=own, batch=batch).init()
 
 
@@ -88,13 +89,13 @@ def test_a_population_resumes_bit_for_bit(name, tmp_path):
 def test_runs_of_a_family_share_what_is_compiled(name):
     alone(name, 0)
     states = [alone(name, 1).state]
-    pictures = np.stack(textures(2, channels=configs.get(name, "tiny").data.channels))
+    images = np.stack(textures(2, channels=configs.get(name, "tiny").data.channels))
     detector = members(name)[0]
-    scoring.detect(detector, states[0], pictures, threshold=1.0)
-    trained, scored = train.compile_advance.cache_info().misses, scoring.detect._cache_size()
+    scoring.detect(detector, states[0], images, threshold=1.0)
+    trained, scored = loop.compile_advance.cache_info().misses, scoring.detect._cache_size()
     states.append(alone(name, 2).state)
-    scoring.detect(detector, states[1], pictures, threshold=2.0)
-    assert train.compile_advance.cache_info().misses == trained and scoring.detect._cache_size() == scored
+    scoring.detect(detector, states[1], images, threshold=2.0)
+    assert loop.compile_advance.cache_info().misses == trained and scoring.detect._cache_size() == scored
 
 
 @pytest.mark.parametrize("name", TWO)
@@ -123,7 +124,7 @@ def test_convolutions_as_matrix_products_train_alike():
     detector, source, numbers, batch = members("renet_d")
     keys = [jax.random.key(seed) for seed in SEEDS]
     program = population.many_runs(detector, source, keys=keys, numbers=numbers, batch=batch, form="matmul")
-    states = train.fit(program, steps=STEPS, **OPTIONS).state
+    states = loop.fit(program, steps=STEPS, **OPTIONS).state
     assert apart(together("renet_d").state, states) < 0.05 * apart(states, program.init())
 
 
@@ -141,7 +142,7 @@ def test_a_diverged_run_does_not_stop_the_others():
     program = population.many_runs(
         detector, source, keys=[jax.random.key(seed) for seed in SEEDS], numbers=sick, batch=batch
     )
-    states = train.fit(program, steps=STEPS, **OPTIONS).state
+    states = loop.fit(program, steps=STEPS, **OPTIONS).state
     finite = [all(np.isfinite(v).all() for k, v in weights(population.member(states, run)).items()
                   if "learning_rate" not in k) for run in range(3)]  # fmt: skip
     assert finite == [True, False, True]

@@ -5,8 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from launch import bench_prune, experiment, prune, train
-from launch import config as configs
+from launch import prune, train
+from launch.benchmarks import pruning as benchmark
+from launch.command import configuration as configs
+from launch.run import pruning
+from launch.run.trained import load_run
 
 
 def test_a_run_becomes_a_smaller_one_and_stays_as_it_is(tmp_path):
@@ -21,7 +24,7 @@ def test_a_run_becomes_a_smaller_one_and_stays_as_it_is(tmp_path):
     assert 3 < costs["before"]["weights"] / costs["tuned"]["weights"] < 4.1 and costs["tuned"]["ms"] > 0
     assert costs["tuned"]["gflop"] < costs["before"]["gflop"]
     assert all(0 <= stage["image auroc"] <= 1 for stage in result["figures"].values())
-    run = experiment.load_run(new)
+    run = load_run(new)
     assert run.config.settings.width == 2 and (new / "report.html").is_file()
     assert all(np.isfinite(leaf).all() for leaf in run.state.state.params["Encoder_0"]["Conv_0"].values())
 
@@ -36,11 +39,11 @@ def test_what_is_no_run_or_no_share_is_refused_and_nothing_is_written(tmp_path):
 
 
 def test_settings_that_follow_the_steps_follow_those_of_the_fine_tuning():
-    config = prune.trained_on(configs.get("segdec", "tiny"), 7)
+    config = pruning.trained_on(configs.get("segdec", "tiny"), 7)
     assert config.train.steps == config.settings.steps == 7
 
 
 def test_the_table_holds_both_detectors():
     row = {"side": 64, "full_weights": 4000, "pruned_weights": 1000, "full_ms": 30.0, "pruned_ms": 10.0}
-    text = bench_prune.as_section({"keep": 0.5, "detectors": {"DAE": row}}, machine="here", command="that")
+    text = benchmark.as_section({"keep": 0.5, "detectors": {"DAE": row}}, machine="here", command="that")
     assert "| DAE, 64 x 64 | 4,000 | 1,000 | **4.0x** | 30.0 ms | 10.0 ms | **3.0x** |" in text

@@ -8,30 +8,34 @@ import numpy as np
 import pytest
 
 import jaxdefect
-from jaxdefect import channels, feed, parallel, pruning
-from launch import config as configs
-from launch import experiment
+from jaxdefect import parallel
+from jaxdefect.pruning import channel_groups, structured
+from jaxdefect.training import feed
+from launch.command import configuration as configs
+from launch.run.trained import example_batch
 
 
 @functools.cache
 def planned(name: str, keep: float = 0.5):
     """(make, settings, batch, plan) of the tiny preset, wide enough to lose channels."""
     config = configs.get(name, "tiny")
-    batch, make = experiment.example_batch(config), jaxdefect.load(name)
+    batch, make = example_batch(config), jaxdefect.load(name)
     settings = config.settings.to_dict() | ({"width": 4} if "width" in config.settings else {})
-    return make, settings, batch, pruning.plan(make, settings, batch, keep=keep)
+    return make, settings, batch, structured.plan(make, settings, batch, keep=keep)
 
 
 def drawn(make, settings, batch):
     """A state with random weights and statistics of normalisation."""
-    state = jax.jit(make(**settings).init)(jax.random.key(5), channels.concrete(batch))
+    state = jax.jit(make(**settings).init)(jax.random.key(5), channel_groups.concrete(batch))
     rng = np.random.default_rng(0)
     jitter = lambda leaf: leaf + jnp.asarray(rng.uniform(0, 0.2, leaf.shape), leaf.dtype)
-    leaves = {path: jitter(leaf) for path, leaf in channels.floats(state).items() if leaf.ndim and "opt" not in path}
-    return channels.with_leaves(state, leaves)
+    leaves = {
+        path: jitter(leaf) for path, leaf in channel_groups.floats(state).items() if leaf.ndim and "opt" not in path
+    }
+    return channel_groups.with_leaves(state, leaves)
 
 
-def pictures(batch):
+def images(batch):
     rng = np.random.default_rng(1)
     return jnp.asarray(rng.random((1, 48, 160, batch.image.shape[-1]), np.float32))
 
@@ -41,17 +45,17 @@ def test_without_dead_channels_scores_are_the_same(name):
     make, settings, batch, plan = planned(name)
     assert plan.settings != settings and not plan.left_alone
     state = drawn(make, settings, batch)
-    kept = pruning.prune(plan, make, state, batch, rank="magnitude", key=jax.random.key(0))
-    gone = pruning.removed(plan, make, state, batch, rank="magnitude")
-    dead = channels.silenced(state, plan.channels, gone)
-    full = jax.jit(make(**settings).score)(dead, pictures(batch))
-    small = jax.jit(make(**plan.settings).score)(kept, pictures(batch))
+    kept = structured.prune(plan, make, state, batch, rank="magnitude", key=jax.random.key(0))
+    gone = structured.removed(plan, make, state, batch, rank="magnitude")
+    dead = channel_groups.silenced(state, plan.channels, gone)
+    full = jax.jit(make(**settings).score)(dead, images(batch))
+    small = jax.jit(make(**plan.settings).score)(kept, images(batch))
     assert float(jnp.ptp(full.map)) > 0
     np.testing.assert_allclose(small.map, full.map, rtol=2e-3, atol=1e-5)
     np.testing.assert_allclose(small.image, full.image, rtol=2e-3, atol=1e-5)
-    assert channels.shapes_by_path(kept) == channels.shapes_of(make(**plan.settings), batch)
+    assert channel_groups.shapes_by_path(kept) == channel_groups.shapes_of(make(**plan.settings), batch)
     # Dead channels have no magnitude: they are those that go.
-    np.testing.assert_array_equal(pruning.removed(plan, make, dead, batch, rank="magnitude"), gone)
+    np.testing.assert_array_equal(structured.removed(plan, make, dead, batch, rank="magnitude"), gone)
 
 
 def test_the_rank_decides_which_channels_stay():
@@ -59,17 +63,17 @@ def test_the_rank_decides_which_channels_stay():
     state = drawn(make, settings, batch)
     path = ".params['Encoder_0']['BatchNorm_0']['scale']"
     scale = jnp.array([1e-6, 1.0, 1e-6, 1.0])
-    state = channels.with_leaves(state, {path: scale})
-    small = pruning.prune(plan, make, state, batch, rank="bn_scale", key=jax.random.key(0))
-    np.testing.assert_array_equal(channels.by_path(small)[path], [1.0, 1.0])
+    state = channel_groups.with_leaves(state, {path: scale})
+    small = structured.prune(plan, make, state, batch, rank="bn_scale", key=jax.random.key(0))
+    np.testing.assert_array_equal(channel_groups.by_path(small)[path], [1.0, 1.0])
     with pytest.raises(ValueError, match="rank = 'taylor' is not known; use one of magnitude, bn_scale"):
-        pruning.prune(plan, make, state, batch, rank="taylor", key=jax.random.key(0))
+        structured.prune(plan, make, state, batch, rank="taylor", key=jax.random.key(0))
 
 
 def test_a_pruned_detector_goes_on_learning():
     make, settings, batch, plan = planned("dae")
     detector, side = make(**plan.settings), settings["size"]
-    kept = pruning.prune(plan, make, drawn(make, settings, batch), batch, rank="magnitude", key=jax.random.key(0))
+    kept = structured.prune(plan, make, drawn(make, settings, batch), batch, rank="magnitude", key=jax.random.key(0))
     images = jnp.asarray(np.random.default_rng(2).random((2, side, side, 1), np.float32))
     after, metrics = jax.jit(parallel.on_one_device(detector.step))(kept, feed.Batch(images), jax.random.key(1))
     assert np.isfinite(metrics["loss"]) and jax.tree.structure(after) == jax.tree.structure(kept)
@@ -78,18 +82,16 @@ def test_a_pruned_detector_goes_on_learning():
 def test_keeping_all_changes_nothing():
     make, settings, batch, plan = planned("dae", keep=1.0)
     state = drawn(make, settings, batch)
-    same = channels.by_path(pruning.prune(plan, make, state, batch, rank="magnitude", key=jax.random.key(0)))
+    same = channel_groups.by_path(structured.prune(plan, make, state, batch, rank="magnitude", key=jax.random.key(0)))
     assert plan.settings == settings
     for path in plan.scored:
-        np.testing.assert_array_equal(same[path], channels.by_path(state)[path])
+        np.testing.assert_array_equal(same[path], channel_groups.by_path(state)[path])
 
 
 def test_what_cannot_be_pruned_is_refused():
     make, settings, batch, _ = planned("dae")
     with pytest.raises(ValueError, match=r"keep = 1\.5; give the share"):
-        pruning.plan(make, settings, batch, keep=1.5)
+        structured.plan(make, settings, batch, keep=1.5)
     config = configs.get("nearest_mean", "tiny")
     with pytest.raises(ValueError, match="nothing to prune"):
-        pruning.plan(
-            jaxdefect.load("nearest_mean"), config.settings.to_dict(), experiment.example_batch(config), keep=0.5
-        )
+        structured.plan(jaxdefect.load("nearest_mean"), config.settings.to_dict(), example_batch(config), keep=0.5)

@@ -48,24 +48,24 @@ QUICK = {
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A working folder with FOLDER (MVTec layout) and PICTURES."""
+    """A working folder with FOLDER (MVTec layout) and IMAGES."""
     place = tmp_path_factory.mktemp("readme")
     rng = np.random.default_rng(0)
     counts = {"train/good": 4, "test/good": 2, "test/spot": 8}
     for part, count in counts.items():
         for number in range(count):
-            picture = rng.integers(100, 156, (64, 64), np.uint8)
+            image = rng.integers(100, 156, (64, 64), np.uint8)
             target = place / "FOLDER" / part / f"{number:03d}.png"
             target.parent.mkdir(parents=True, exist_ok=True)
             if part == "test/spot":
                 mask = np.zeros((64, 64), np.uint8)
                 mask[20:30, 20:30] = 255
-                picture[mask > 0] = 250
+                image[mask > 0] = 250
                 truth = place / "FOLDER" / "ground_truth" / "spot" / f"{number:03d}_mask.png"
                 truth.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(mask).save(truth)
-            Image.fromarray(picture).save(target)
-    shutil.copytree(place / "FOLDER" / "test", place / "PICTURES")
+            Image.fromarray(image).save(target)
+    shutil.copytree(place / "FOLDER" / "test", place / "IMAGES")
     return place
 
 
@@ -83,7 +83,7 @@ def small(command: str) -> list[str]:
         extra = [*extra, *(f"data.options.{part}=2" for part in ("train", "test_good", "test_defective"))]
     if module == "launch.train" and "tiny" not in words:
         extra = ["--preset", "tiny", *extra]
-    if "--detector" in words:  # Of whole pictures, of a size of their own.
+    if "--detector" in words:  # Of whole images, of a size of their own.
         extra = [word for word in extra if not word.startswith("train.patch")]
     return [sys.executable, *words[1:], *(word for word in extra if word.split("=")[0] not in given - {"train.steps"})]
 
@@ -121,6 +121,6 @@ def test_the_readme_names_every_detector_and_dataset():
     assert all(f"`{name}`" in README for name in names())
 
 
-def test_links_and_pictures_exist():
+def test_links_and_images_exist():
     for target in re.findall(r"\]\((?!http)([^)#]+)", README):
         assert (ROOT / target).exists(), target

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from launch import config as configs
-from launch import report, start
-from launch.page import pictures as report_pictures
-from launch.page import render
-from launch.page import run as report_run
+from launch import report
+from launch.command import configuration as configs
+from launch.command import start
+from launch.page import images as report_images
+from launch.page import render, run_page
+from launch.page import run_folder as report_run
 from tests.run_pages import EVIL, GAPS, THRESHOLD, change_result, data_of, fabricate_gap, fabricate_run, page_of
 
 
@@ -71,7 +72,7 @@ def test_misses_lead_then_false_alarms_then_the_rest_by_score():
     assert order == ["far miss", "near miss", "loud alarm", "alarm", "found", "barely found", "passed"]
 
 
-def test_the_pictures_stand_worst_first(tmp_path):
+def test_the_images_stand_worst_first(tmp_path):
     rows = fabricate_run(tmp_path / "run", kinds=("good", "crack") * 6, shown=12)
     ids = re.findall(r'<article [^>]*data-id="([^"]*)"', page_of(tmp_path / "run"))
     margin = {row["id"]: row["score"] - THRESHOLD for row in rows}
@@ -98,20 +99,20 @@ def test_headline_figures_keep_the_oracle_apart(tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_maps_and_masks_travel_without_loss(tmp_path, channels):
     fabricate_run(tmp_path / "run", shown=2, channels=channels)
-    pictures, scales, notes = report_pictures.read_pictures(tmp_path / "run" / "pictures", pixel_threshold=0.7)
+    images, scales, notes = report_images.read_images(tmp_path / "run" / "images", pixel_threshold=0.7)
     assert notes == []
-    for number, picture in enumerate(pictures):
-        views = {name: decode(uri) for name, _, uri in picture.views}
-        arrays = np.load(tmp_path / "run" / "pictures" / f"{number:03d}.npz")
+    for number, image in enumerate(images):
+        views = {name: decode(uri) for name, _, uri in image.views}
+        arrays = np.load(tmp_path / "run" / "images" / f"{number:03d}.npz")
         np.testing.assert_array_equal(views["map"][..., 0], scales["map"].quantise(arrays["map"]))
         np.testing.assert_array_equal(views["truth"], arrays["truth"].astype(bool))
         np.testing.assert_array_equal(views["predicted"], arrays["mask"].astype(bool))
         assert views["input"].shape[:2] == arrays["image"].shape[:2]
 
 
-def test_a_colour_means_the_same_value_in_every_picture():
+def test_a_colour_means_the_same_value_in_every_image():
     dark, bright = np.full((4, 4), 0.25, np.float16), np.linspace(0, 1, 16, dtype=np.float16).reshape(4, 4)
-    scale = report_pictures.shared_scale([report_pictures.extent(dark), report_pictures.extent(bright)])
+    scale = report_images.shared_scale([report_images.extent(dark), report_images.extent(bright)])
     for values in (dark, bright):
         restored = scale.low + scale.quantise(values) / 255 * (scale.high - scale.low)
         inside = values <= scale.high
@@ -120,27 +121,27 @@ def test_a_colour_means_the_same_value_in_every_picture():
 
 def test_the_pixel_threshold_stays_visible_on_the_colour_scale():
     for largest in (0.1, 1.0, 1e4):
-        low, high = report_pictures.shared_scale([(0.0, largest)], threshold=0.5)
+        low, high = report_images.shared_scale([(0.0, largest)], threshold=0.5)
         assert 0.25 <= (0.5 - low) / (high - low) <= 1.0
 
 
 def test_values_that_are_not_finite_do_not_spoil_the_scale():
     values = np.array([[0.0, 1.0], [np.nan, np.inf]], np.float16)
-    scale = report_pictures.shared_scale([report_pictures.extent(values), report_pictures.extent(values * np.nan)])
+    scale = report_images.shared_scale([report_images.extent(values), report_images.extent(values * np.nan)])
     np.testing.assert_array_equal(scale.quantise(values), [[0, 255], [0, 255]])
-    assert report_pictures.shared_scale([None]).quantise(np.zeros((2, 2))).max() == 0
+    assert report_images.shared_scale([None]).quantise(np.zeros((2, 2))).max() == 0
 
 
-def test_pictures_longer_than_webp_allows_are_still_written():
-    strip = np.zeros((2, report_pictures.WEBP_LIMIT + 1), np.uint8)
+def test_images_longer_than_webp_allows_are_still_written():
+    strip = np.zeros((2, report_images.WEBP_LIMIT + 1), np.uint8)
     strip[:, ::2] = 200
-    np.testing.assert_array_equal(decode(report_pictures.data_uri(strip, quality=None)), strip)
-    assert decode(report_pictures.data_uri(strip, quality=90)).shape == strip.shape
+    np.testing.assert_array_equal(decode(report_images.data_uri(strip, quality=None)), strip)
+    assert decode(report_images.data_uri(strip, quality=90)).shape == strip.shape
 
 
 @pytest.mark.parametrize("shape, size", [("wide", (256, 4096)), ("tall", (400, 255)), ("even", (512, 512))])
-def test_views_are_laid_out_by_the_shape_of_the_picture(shape, size):
-    assert report_pictures.Picture("id", *size, []).shape == shape
+def test_views_are_laid_out_by_the_shape_of_the_image(shape, size):
+    assert report_images.ShownImage("id", *size, []).shape == shape
 
 
 @pytest.mark.parametrize("gap", GAPS)
@@ -156,21 +157,21 @@ def test_what_is_missing_leaves_the_rest_of_the_page(tmp_path, gap):
         assert 'data-view="predicted"' in html and 'data-view="truth"' not in html
 
 
-def test_a_lost_picture_is_said_and_costs_only_itself(tmp_path):
+def test_a_lost_image_is_said_and_costs_only_itself(tmp_path):
     fabricate_run(tmp_path / "run")
-    pictures = tmp_path / "run" / "pictures"
-    (pictures / "000.npz").write_bytes(b"PK\x03\x04 half a file")
-    (pictures / "001.npz").unlink()
+    images = tmp_path / "run" / "images"
+    (images / "000.npz").write_bytes(b"PK\x03\x04 half a file")
+    (images / "001.npz").unlink()
     html = page_of(tmp_path / "run")
-    assert "pictures/000.npz is not shown" in html and "pictures/001.npz is not shown: the file is missing" in html
+    assert "images/000.npz is not shown" in html and "images/001.npz is not shown: the file is missing" in html
     assert html.count("<article") == 2
 
 
-def test_pictures_outside_of_the_run_are_refused(tmp_path):
+def test_images_outside_of_the_run_are_refused(tmp_path):
     fabricate_run(tmp_path / "run")
-    (tmp_path / "run" / "pictures" / "index.json").write_text('[{"file": "../000.npz", "id": "x"}]')
+    (tmp_path / "run" / "images" / "index.json").write_text('[{"file": "../000.npz", "id": "x"}]')
     with pytest.raises(ValueError, match="index.json.*not a plain file name"):
-        report.write_report(tmp_path / "run")
+        run_page.write_report(tmp_path / "run")
 
 
 @pytest.mark.parametrize(
@@ -187,14 +188,14 @@ def test_a_broken_result_is_one_clear_error_and_keeps_the_old_page(tmp_path, tex
     before = page_of(tmp_path / "run")
     (tmp_path / "run" / "result.json").write_text(text)
     with pytest.raises(ValueError, match=message) as error:
-        report.write_report(tmp_path / "run")
+        run_page.write_report(tmp_path / "run")
     assert "result.json" in str(error.value)
     assert (tmp_path / "run" / "report.html").read_text(encoding="utf-8") == before
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys):
     with pytest.raises(FileNotFoundError, match="result.json is missing"):
-        report.write_report(tmp_path)
+        run_page.write_report(tmp_path)
     with pytest.raises(SystemExit) as stop:
         start.run(report.main, [str(tmp_path)])
     assert stop.value.code == 1 and "error:" in "".join(capsys.readouterr())
@@ -206,7 +207,7 @@ def test_a_score_that_is_no_number_is_named_with_its_row(tmp_path):
     path = tmp_path / "run" / "predictions.csv"
     path.write_text(path.read_text().replace(str(rows[1]["score"]), "high"))
     with pytest.raises(ValueError, match="predictions.csv, row 3.*high"):
-        report.write_report(tmp_path / "run")
+        run_page.write_report(tmp_path / "run")
 
 
 def test_a_failed_write_leaves_the_old_page_and_no_scraps(tmp_path, monkeypatch):
@@ -219,7 +220,7 @@ def test_a_failed_write_leaves_the_old_page_and_no_scraps(tmp_path, monkeypatch)
 
     monkeypatch.setattr("os.replace", refuse)
     with pytest.raises(OSError, match="disk full"):
-        report.write_report(tmp_path / "run")
+        run_page.write_report(tmp_path / "run")
     assert sorted(tmp_path.rglob("*")) == files
     assert (tmp_path / "run" / "report.html").read_text(encoding="utf-8") == before
 
@@ -241,7 +242,7 @@ def test_the_page_goes_where_it_is_told(tmp_path):
 )
 def test_the_command_on_the_page_makes_the_same_config(tmp_path, overrides):
     config = configs.get("renet_d", "tiny")
-    config.data.root = "/pictures of mine/it's"
+    config.data.root = "/images of mine/it's"
     configs.override(config, overrides)
     (tmp_path / "config.json").write_text(configs.to_json(config))
     words = shlex.split(report_run.command(tmp_path / "config.json"))
@@ -275,7 +276,7 @@ def test_a_killed_run_still_has_a_loss_curve(tmp_path):
     history, unreadable = report_run.read_history(path)
     assert unreadable == 1 and history["step"] == [0, 10] and history["lr"] == [None, 0.1]
     assert math.isnan(history["loss"][1])
-    assert json.loads(report.as_json(history)) == {"step": [0, 10], "loss": [2.0, None], "lr": [None, 0.1]}
+    assert json.loads(run_page.as_json(history)) == {"step": [0, 10], "loss": [2.0, None], "lr": [None, 0.1]}
 
 
 def test_long_histories_are_thinned(tmp_path):

@@ -1,4 +1,4 @@
-"""The report page in a real browser: what the slider counts, what the pictures show, what the keyboard does."""
+"""The report page in a real browser: what the slider counts, what the images show, what the keyboard does."""
 
 import csv
 import html
@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from launch import report
-from launch.page import pictures as report_pictures
+from launch.page import images as report_images
+from launch.page import run_page
 from tests.run_pages import EVIL, GAPS, THRESHOLD, change_result, fabricate_gap, fabricate_run
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
@@ -60,7 +60,7 @@ def document_of(path, profile, *, fragment=""):
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
-def play(run, steps, *, width=1200, write=report.write_report):
+def play(run, steps, *, width=1200, write=run_page.write_report):
     """What the steps (JavaScript that ends in `return value`) find in a copy of the page; fails on any error there."""
     page = write(run).read_text(encoding="utf-8")
     page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', WATCH, page)
@@ -86,7 +86,7 @@ def scores_and_labels(run):
 
 def test_the_untouched_page_counts_at_a_linked_threshold(run):
     scores, labels = scores_and_labels(run)
-    document = document_of(report.write_report(run), run.parent / "profile", fragment="#threshold=0.45")
+    document = document_of(run_page.write_report(run), run.parent / "profile", fragment="#threshold=0.45")
     misses, alarms = (int(re.search(rf'id="{name}"[^>]*>([^<]*)<', document)[1]) for name in ("misses", "false-alarms"))
     assert misses == sum((scores <= 0.45) & (labels == 1)) > 0
     assert alarms == sum((scores > 0.45) & (labels == 0)) > 0
@@ -120,7 +120,7 @@ def test_moving_the_slider_moves_everything_but_the_headline_and_the_button_move
         const state = () => ({
           counts: [text("#misses"), text("#false-alarms")], number: one("#threshold-number").value,
           line: Number(one("line.threshold").getAttribute("x1")), exploring: one("#scores").className,
-          badges: Object.fromEntries(all(".picture").map(
+          badges: Object.fromEntries(all(".image").map(
             (card) => [card.dataset.id, card.querySelector(".badge").textContent])),
           filters: text("#outcomes"), tiles: text(".tiles"), fitted: one("#fitted").disabled,
           marks: all(".mark.exploring").length,
@@ -151,7 +151,7 @@ def test_at_the_fitted_threshold_the_decisions_of_the_run_stand(tmp_path):
 def test_filters_show_what_they_say(run):
     misses, stains, count = play(
         run,
-        """const shown = () => all(".picture:not([hidden])").map((card) => [card.dataset.outcome, card.dataset.kind]);
+        """const shown = () => all(".image:not([hidden])").map((card) => [card.dataset.outcome, card.dataset.kind]);
         one("#outcomes [data-outcome=miss]").click();
         const misses = shown();
         one("#outcomes [data-outcome=all]").click();
@@ -165,20 +165,20 @@ def test_filters_show_what_they_say(run):
 def test_maps_reach_the_screen_in_the_right_colours(run):
     found = play(
         run,
-        """return all(".picture").map((card) => {
+        """return all(".image").map((card) => {
           const canvas = card.querySelector("canvas"), context = canvas.getContext("2d");
           const colours = [...context.getImageData(0, 0, canvas.width, canvas.height).data];
           return [card.dataset.id, [...levels.get(card)], colours];
         });""",
     )
-    scale = report_pictures.read_pictures(run / "pictures", pixel_threshold=0.7)[1]["map"]
-    files = {entry["id"]: entry["file"] for entry in json.loads((run / "pictures" / "index.json").read_text())}
+    scale = report_images.read_images(run / "images", pixel_threshold=0.7)[1]["map"]
+    files = {entry["id"]: entry["file"] for entry in json.loads((run / "images" / "index.json").read_text())}
     colour_of = {}
     for id, levels, colours in found:
-        expected = scale.quantise(np.load(run / "pictures" / files[id])["map"])
+        expected = scale.quantise(np.load(run / "images" / files[id])["map"])
         np.testing.assert_array_equal(levels, expected.ravel())
         for level, colour in zip(levels, np.reshape(colours, (-1, 4)).tolist(), strict=True):
-            assert colour_of.setdefault(level, colour) == colour  # One colour for one value, in every picture.
+            assert colour_of.setdefault(level, colour) == colour  # One colour for one value, in every image.
     luma = [np.dot(colour_of[level][:3], [0.2126, 0.7152, 0.0722]) for level in sorted(colour_of)]
     assert np.all(np.diff(luma) >= -0.5) and luma[-1] - luma[0] > 200
 
@@ -197,7 +197,7 @@ def test_outlines_go_around_the_masks(tmp_path):
 def test_the_enlarged_view_is_worked_by_keyboard(run):
     found = play(
         run,
-        """const stops = all(".picture .view:not([tabindex])"), seen = [], sizes = [];
+        """const stops = all(".image .view:not([tabindex])"), seen = [], sizes = [];
         const note = () => seen.push([text("#viewer-title"), one("#viewer-views [aria-pressed=true]").dataset.view]);
         const measure = () => sizes.push(Number(/scale\\(([\\d.]+)/.exec(one("#plane").style.transform)[1]));
         stops[0].focus();
@@ -210,14 +210,14 @@ def test_the_enlarged_view_is_worked_by_keyboard(run):
         key("ArrowRight");
         one("#viewer").close();
         await until(() => document.activeElement === stops[1]);
-        const ids = all(".picture").map((card) => card.dataset.id);
+        const ids = all(".image").map((card) => card.dataset.id);
         return { ids, seen, sizes, open, stops: stops.length, back: document.activeElement === stops[1] };""",
     )
     first, second = found["ids"][:2]
     pressed = [[first, "overlay"], [second, "overlay"], [second, "map"], [second, "residual"]]
     assert found["seen"] == [*pressed, [first, "residual"], [first, "residual"]]
     assert found["sizes"][0] < found["sizes"][1] and found["sizes"][2] == pytest.approx(found["sizes"][0])
-    assert found["open"] and found["back"] and found["stops"] == 12  # One tab stop a picture.
+    assert found["open"] and found["back"] and found["stops"] == 12  # One tab stop an image.
 
 
 def test_every_control_has_a_name_and_a_visible_focus(run):
@@ -259,7 +259,7 @@ def test_names_stay_text_in_the_browser(tmp_path):
     scripts, title, kinds, rows = play(
         tmp_path / "run",
         """await until(() => one("#histogram text"));
-        one(".picture .view").click();
+        one(".image .view").click();
         const kinds = all("#kind option").map((option) => option.value);
         return [all("script").length, text("#viewer-title"), kinds, text("#histogram")];""",
     )

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from launch import report
+from launch.page import run_page
 from tests.run_pages import EVIL, change_result, data_of, fabricate_run, page_of
 from tests.test_report_browser import BROWSER, play
 
@@ -50,8 +50,8 @@ def test_every_gamma_has_a_row_by_rising_gamma(tmp_path):
     order = [(0.0, thresholds[2]), (0.5, thresholds[3]), (2.0, thresholds[0]), (10.0, thresholds[1])]
     rest = ["0.812", "0.750", "–", "0.625"]
     assert rows == [[f"{gamma:g}", f"{threshold:.4g}", *rest] for gamma, threshold in order]
-    assert "At the mean + γ standard deviations of 200 normal pictures" in html
-    assert "the training pictures; the fitted threshold stands apart" in html
+    assert "At the mean + γ standard deviations of 200 normal images" in html
+    assert "the training images; the fitted threshold stands apart" in html
 
 
 def test_an_undefined_gamma_is_a_row_of_dashes_and_no_line(tmp_path):
@@ -76,10 +76,10 @@ def test_the_run_says_what_the_detector_carries(tmp_path):
 
 def test_sizes_have_three_digits_and_a_prefix():
     texts = {0: "0 ", 999: "999 ", 999.6: "1 k", 1000: "1 k", 123456: "123 k", 999999: "1 M", 2.5e9: "2.5 G"}
-    assert {value: report.scaled(value) for value in texts} == texts
+    assert {value: run_page.scaled(value) for value in texts} == texts
     gone = {"values": None, "bytes": float("nan"), "shapes": None}
     mixed = {"values": 20, "bytes": 80, "shapes": [[4, 4], [4], [], []]}
-    assert report.carried({"a": gone, "b": None, "c": mixed}) == [
+    assert run_page.carried({"a": gone, "b": None, "c": mixed}) == [
         ("a", "– values, – B"),
         ("b", "– values, – B"),
         ("c", "1 array of 4 × 4, 1 array of 4, 2 numbers, 80 B"),

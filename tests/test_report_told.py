@@ -6,14 +6,14 @@ import re
 import numpy as np
 import pytest
 
-from jaxdefect import metrics
-from launch.page import pictures
+from jaxdefect.metrics.decisions import decision_report
+from launch.page import images
 from tests.run_pages import EVIL, change_result, fabricate_run, page_of
 
 
 def told(result):
     flagged, defective = np.array([0, 0, 1, 1, 0, 1], bool), np.array([0, 0, 0, 1, 1, 1], bool)
-    result["figures"]["image"]["report"] = metrics.decision_report(defective, flagged)
+    result["figures"]["image"]["report"] = decision_report(defective, flagged)
     result["figures"]["kinds"] = {"accuracy": 0.5, "mean_recall": 0.4, "named": 0.667}
     result["figures"]["boxes"] = {"ap50": 0.243, "boxes": 5, "found": 3, "false_alarms": 2}
     result["kinds"] = {"names": ["good", "crack", EVIL], "confusion": [[2, 1, 0], [0, 1, 1], [0, 0, 1]]}
@@ -32,7 +32,7 @@ def test_decisions_kinds_and_boxes_are_shown(tmp_path):
     html = page_of(tmp_path / "run")
     decisions = cells(html, "decisions")
     assert decisions[1] == ["Good", "0.667", "0.667", "0.667", "3"]
-    assert [row[0] for row in decisions[2:]] == ["Defective", "Average", "Average, weighted by pictures"]
+    assert [row[0] for row in decisions[2:]] == ["Defective", "Average", "Average, weighted by images"]
     kinds = cells(html, "told")
     assert [row[0] for row in kinds[1:]] == ["good", "crack", EVIL]
     assert kinds[1][1:] == ["2", "1", "0", "67 %"] and "<script>alert" not in html
@@ -48,7 +48,7 @@ def test_a_run_without_them_has_no_such_sections(tmp_path):
 
 def test_boxes_are_drawn_where_they_were_found(tmp_path):
     fabricate_run(tmp_path / "run", shown=2)
-    path = tmp_path / "run" / "pictures" / "000.npz"
+    path = tmp_path / "run" / "images" / "000.npz"
     arrays = dict(np.load(path)) | {"boxes": np.array([[2, 3, 8, 13, 0.75]], np.float32)}
     np.savez(path, **arrays)
     html = page_of(tmp_path / "run")
@@ -58,5 +58,5 @@ def test_boxes_are_drawn_where_they_were_found(tmp_path):
     assert drawn == [("3", "2", "10", "6", "0.75")] and "show-boxes" in html
     np.savez(path, **arrays | {"boxes": np.zeros((2, 4), np.float32)})
     with pytest.raises(ValueError, match="of each box it tells 4 sides and a score"):
-        pictures.read_arrays(path)
-    assert "pictures/000.npz is not shown: boxes has the shape (2, 4)" in page_of(tmp_path / "run")
+        images.read_arrays(path)
+    assert "images/000.npz is not shown: boxes has the shape (2, 4)" in page_of(tmp_path / "run")

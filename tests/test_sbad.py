@@ -7,14 +7,16 @@ import pytest
 from scipy import integrate, stats
 
 from configs.attributes import DAGM, read_attributes
-from jaxdefect import parallel, train, zero_shot
+from jaxdefect import parallel
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import sbad, tf_vaegan
-from launch import config as configs
+from jaxdefect.training import loop
+from jaxdefect.zero_shot import networks
+from launch.command import configuration as configs
 from tests.steps import weights
 
 CLASSES, LENGTH, FEATURES = 10, 6, 32
-SEEN = 8  # classes 0 to 7; there are no training pictures of 8 and 9
+SEEN = 8  # classes 0 to 7; there are no training images of 8 and 9
 CE, AVERAGE, GAN = 60, 10, 90  # steps of the phases
 RNG = np.random.default_rng(0)
 TABLE = {f"Class{k}": tuple(float(x) for x in RNG.uniform(0, 1, LENGTH)) for k in range(CLASSES)}
@@ -44,13 +46,13 @@ def batch_at(number, classes=range(SEEN), size=64):
 
 
 def compiled(detector):
-    return jax.jit(parallel.on_one_device(detector.step), compiler_options=train.quick_to_compile())
+    return jax.jit(parallel.on_one_device(detector.step), compiler_options=loop.quick_to_compile())
 
 
 def train_for(detector, steps, classes=range(SEEN)):
     """The state after each step, the first before any, on the host; and the losses."""
     step = compiled(detector)
-    state = jax.jit(detector.init, compiler_options=train.quick_to_compile())(jax.random.key(0), batch_at(0))
+    state = jax.jit(detector.init, compiler_options=loop.quick_to_compile())(jax.random.key(0), batch_at(0))
     states, losses = [jax.device_get(state)], []
     for number in range(steps):
         state, metrics = step(state, batch_at(number, classes), jax.random.fold_in(jax.random.key(1), number))
@@ -79,34 +81,34 @@ def trained():
 def test_the_divergence_equals_its_integral(mean, log_variance, centre):
     one, other = stats.norm(mean, np.exp(log_variance / 2)), stats.norm(centre, 1)
     wanted, _ = integrate.quad(lambda z: one.pdf(z) * (one.logpdf(z) - other.logpdf(z)), -12, 12)
-    found = zero_shot.kl(jnp.full((1, 3), mean), jnp.full((1, 3), log_variance), jnp.full((1, 3), centre))
+    found = networks.kl(jnp.full((1, 3), mean), jnp.full((1, 3), log_variance), jnp.full((1, 3), centre))
     np.testing.assert_allclose(found, [3 * wanted], rtol=1e-4, atol=1e-6)
 
 
 def test_the_penalty_is_that_of_the_slope():
     slope = jnp.asarray([3.0, 4.0])
     x = jax.random.normal(jax.random.key(0), (5, 2))
-    found = zero_shot.slope_penalty(lambda x: x @ slope, x, -x, jax.random.split(jax.random.key(1), 5))
+    found = networks.slope_penalty(lambda x: x @ slope, x, -x, jax.random.split(jax.random.key(1), 5))
     np.testing.assert_allclose(found, np.full(5, (5 - 1) ** 2), rtol=1e-5)
 
 
 def test_features_are_scaled_by_the_range_of_those_that_count():
     x = jnp.asarray([[1.0, 5.0, 2.0], [3.0, 5.0, 4.0], [9.0, 9.0, 9.0]])
-    widen = parallel.on_one_device(zero_shot.widened)
-    span = widen(zero_shot.no_range(3), x, jnp.asarray([1.0, 1.0, 0.0]))
+    widen = parallel.on_one_device(networks.widened)
+    span = widen(networks.no_range(3), x, jnp.asarray([1.0, 1.0, 0.0]))
     np.testing.assert_array_equal(span.low, [1, 5, 2])
     np.testing.assert_array_equal(span.high, [3, 5, 4])
-    np.testing.assert_allclose(zero_shot.scaled(span, x), [[0, 0, 0], [1, 0, 1], [1, 1, 1]])
-    assert bool(jnp.isnan(zero_shot.scaled(span, x.at[0, 1].set(jnp.nan))[0, 1]))
+    np.testing.assert_allclose(networks.scaled(span, x), [[0, 0, 0], [1, 0, 1], [1, 1, 1]])
+    assert bool(jnp.isnan(networks.scaled(span, x.at[0, 1].set(jnp.nan))[0, 1]))
 
 
 def test_learned_embeddings_are_the_mean_codes_of_their_class(trained):
     _, states, _ = trained
-    encoder = zero_shot.Encoder(SETTINGS["ce_hidden"], LENGTH)
+    encoder = networks.Encoder(SETTINGS["ce_hidden"], LENGTH)
     sums = np.zeros((CLASSES, LENGTH))
     for number in range(CE, CE + AVERAGE):
         batch, span = batch_at(number), states[number + 1].span
-        x = zero_shot.scaled(span, batch.features)
+        x = networks.scaled(span, batch.features)
         mean, _ = encoder.apply({"params": states[CE].coder.params["encoder"]}, x)
         np.add.at(sums, np.asarray(batch.surface), np.asarray(mean, np.float64))
     after = states[CE + AVERAGE]
@@ -207,13 +209,13 @@ def test_the_oracle_learns_embeddings_of_unseen_surfaces_and_nothing_else_of_the
     assert np.array_equal(one.sums[:SEEN], other.sums[:SEEN]) and not np.array_equal(one.sums[SEEN:], other.sums[SEEN:])
 
 
-def test_pictures_that_are_no_numbers_show_in_the_loss_of_every_phase():
+def test_images_that_are_no_numbers_show_in_the_loss_of_every_phase():
     detector = sbad.make(
         **SETTINGS | {"mode": "A", "backbone_steps": 1, "ce_steps": 1, "average_steps": 1, "gan_steps": 1}
     )
     step = compiled(detector)
     batch = Batch(jnp.ones((4, 16, 16, 1)).at[1, 2, 3].set(jnp.nan), surface=jnp.arange(4))
-    state = jax.jit(detector.init, compiler_options=train.quick_to_compile())(jax.random.key(0), batch)
+    state = jax.jit(detector.init, compiler_options=loop.quick_to_compile())(jax.random.key(0), batch)
     for phase in range(5):
         _, metrics = step(state._replace(step=jnp.asarray(phase, jnp.int32)), batch, jax.random.key(0))
         assert np.isnan(metrics["loss"]), phase

@@ -1,4 +1,4 @@
-"""Filters against scipy; tiles against whole pictures; from uint8 to mask in one call."""
+"""Filters against scipy; tiles against whole images; from uint8 to mask in one call."""
 
 import jax
 import jax.numpy as jnp
@@ -7,8 +7,10 @@ import pytest
 import scipy.ndimage
 
 import jaxdefect
-from jaxdefect import postprocess, scoring, tiling
-from jaxdefect.tiling import Tiles
+from jaxdefect import scoring
+from jaxdefect.maps import residuals as residual_maps
+from jaxdefect.maps import tiling
+from jaxdefect.maps.tiling import Tiles
 
 
 def uniform(seed, *shape):
@@ -19,22 +21,22 @@ def uniform(seed, *shape):
 def test_the_box_filter_is_that_of_scipy(size):
     maps = uniform(0, 2, 40, 31)
     expected = np.stack([scipy.ndimage.uniform_filter(np.asarray(m, np.float64), size) for m in maps])
-    np.testing.assert_allclose(postprocess.box_filter(maps, size), expected, atol=1e-6)
+    np.testing.assert_allclose(residual_maps.box_filter(maps, size), expected, atol=1e-6)
 
 
 def test_the_box_filter_does_not_drift_over_long_rows():
     row = jnp.concatenate([jnp.full((1, 5, 2000), 1e4), jnp.full((1, 5, 2000), 1e-4)], -1)
-    np.testing.assert_allclose(postprocess.box_filter(row, 5)[0, :, 2100:], 1e-4, rtol=1e-5)
+    np.testing.assert_allclose(residual_maps.box_filter(row, 5)[0, :, 2100:], 1e-4, rtol=1e-5)
 
 
-def test_residuals_are_worst_where_pictures_differ():
+def test_residuals_are_worst_where_images_differ():
     image = jnp.full((1, 32, 32, 3), 0.5)
     rebuilt = image.at[0, 10, 20].set(0.9)
-    for name, residual in postprocess.RESIDUALS.items():
+    for name, residual in residual_maps.RESIDUALS.items():
         found = residual(image, rebuilt)
         assert found.shape == (1, 32, 32), name
         assert float(found[0, 10, 20]) > 0.01 and float(jnp.abs(found[0, 25:, :5]).max()) < 1e-6, name
-    assert float(postprocess.squared(image, rebuilt)[0, 10, 20]) == pytest.approx(0.16)
+    assert float(residual_maps.squared(image, rebuilt)[0, 10, 20]) == pytest.approx(0.16)
 
 
 @pytest.mark.parametrize("height, width", [(64, 64), (100, 150), (65, 64), (30, 200), (7, 9)])
@@ -58,7 +60,7 @@ def blur_detector(reach: int):
 
 
 @pytest.mark.parametrize("height, width", [(96, 96), (150, 201)])
-def test_tiles_equal_the_whole_picture_away_from_its_border(height, width):
+def test_tiles_equal_the_whole_image_away_from_its_border(height, width):
     tiles, reach = Tiles(64, 32), 8  # The outer quarter of the overlap is dropped: 8 pixels.
     detector = blur_detector(reach)
     images = uniform(1, 2, height, width, 1)
@@ -106,9 +108,9 @@ def test_the_local_variance_is_that_of_scipy(size):
     exact = residuals.astype(np.float64)
     mean = scipy.ndimage.uniform_filter(exact, (0, size, size))
     expected = scipy.ndimage.uniform_filter(exact**2, (0, size, size)) - mean**2
-    np.testing.assert_allclose(postprocess.local_variance(jnp.asarray(residuals), size), expected, atol=1e-6)
+    np.testing.assert_allclose(residual_maps.local_variance(jnp.asarray(residuals), size), expected, atol=1e-6)
 
 
 def test_an_even_box_is_refused():
     with pytest.raises(ValueError, match="settings.box = 4; the mean filter needs an odd number"):
-        postprocess.check_box(4)
+        residual_maps.check_box(4)

@@ -10,17 +10,18 @@ from scipy import ndimage
 from sklearn.metrics import average_precision_score
 
 import jaxdefect
-from jaxdefect import parallel, train
+from jaxdefect import parallel
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import segdec
-from launch import config as configs
+from jaxdefect.training import loop
+from launch.command import configuration as configs
 from tests.steps import apart, weights
 
 SETTINGS = configs.get("segdec", "tiny").settings.to_dict()
 
 
 def squares(count, shape=(48, 64), side=12, seed=0):
-    """Noise; every second picture has a bright square, which is outlined."""
+    """Noise; every second image has a bright square, which is outlined."""
     rng = np.random.default_rng(seed)
     images, masks = rng.normal(0.5, 0.05, (count, *shape, 1)), np.zeros((count, *shape))
     labels = np.arange(count) % 2
@@ -37,7 +38,7 @@ def make(**changed):
 
 
 def quick(function):
-    return jax.jit(function, compiler_options=train.quick_to_compile())
+    return jax.jit(function, compiler_options=loop.quick_to_compile())
 
 
 def start(detector, batch):
@@ -64,7 +65,7 @@ def network(**changed):
 
 
 @pytest.mark.parametrize("mode", segdec.NORMS)
-def test_each_channel_of_each_picture_is_normalised_by_itself(mode):
+def test_each_channel_of_each_image_is_normalised_by_itself(mode):
     x = np.random.default_rng(0).normal(2, [0.01, 1, 30], (4, 5, 7, 3)).astype(np.float32)
     scale, bias = np.array([1, 2, 3.0]), np.array([0, -1, 1.0])
     variables = {"params": {"scale": jnp.asarray(scale), "bias": jnp.asarray(bias)}}
@@ -76,7 +77,7 @@ def test_each_channel_of_each_picture_is_normalised_by_itself(mode):
 
 @pytest.mark.parametrize("mode", segdec.NORMS)
 @pytest.mark.parametrize("side", [16, 1])
-def test_constant_pictures_have_finite_gradients(mode, side):
+def test_constant_images_have_finite_gradients(mode, side):
     net, flat = network(norm_mode=mode, gradient_stop=False), jnp.full((1, side, side, 1), 0.5)
     params = quick(net.init)(jax.random.key(0), flat)["params"]
 
@@ -117,7 +118,7 @@ def test_the_decision_does_not_teach_the_segmentation_if_its_gradient_stops(stop
 @pytest.mark.parametrize("shape", [(48, 64), (45, 70), (16, 48)])
 def test_a_pixel_weighs_the_more_the_deeper_it_lies_in_the_defect(p, shape):
     masks = np.array(squares(4, shape, side=9).mask)
-    masks[1, 2:5, 3:30] = 1  # A second defect; the deepest pixel is the picture's.
+    masks[1, 2:5, 3:30] = 1  # A second defect; the deepest pixel is the image's.
     found = quick(lambda masks: segdec.targets(masks, dilate=5, w_pos=3.0, p=p))(masks)
     for index, mask in enumerate(masks):
         wide = ndimage.binary_dilation(mask, np.ones((5, 5)))
@@ -137,7 +138,7 @@ def test_the_mask_of_a_defect_matters_only_if_it_is_known(outlined, trained):
     assert all(np.array_equal(one[name], another[name]) for name in one) != bool(outlined)
 
 
-def test_a_good_picture_counts_whatever_is_said_of_its_outline(trained):
+def test_a_good_image_counts_whatever_is_said_of_its_outline(trained):
     state, advance = trained
     said = [squares(2)._replace(outlined=jnp.array([known, 1.0])) for known in (0.0, 1.0)]
     one, another = (weights(advance(state, x)[0]) for x in said)
@@ -160,7 +161,7 @@ def test_the_balance_goes_from_the_segmentation_to_the_decision(trained):
         np.testing.assert_allclose(np.divide(moved(advance, step), whole), [lam, 1 - lam], rtol=1e-3, atol=1e-6)
 
 
-def test_the_step_of_a_batch_is_the_mean_of_its_pictures_steps(trained):
+def test_the_step_of_a_batch_is_the_mean_of_its_images_steps(trained):
     state, advance = trained
     state, batch = state._replace(step=jnp.int32(2)), squares(2)
     alone = [advance(state, jax.tree.map(lambda x, i=i: x[i : i + 1], batch))[0] for i in range(2)]
@@ -176,7 +177,7 @@ def test_a_defect_is_shown_where_it_is():
     assert shown[20, 40] == pytest.approx(0.5) and shown.max() == 1 and shown.min() == 0
 
 
-def test_pictures_of_any_size_are_learned_from_and_scored():
+def test_images_of_any_size_are_learned_from_and_scored():
     detector, batch = make(), squares(2, (5, 25), side=4)
     state, metrics = stepper(detector)(start(detector, Batch(batch.image)), batch)
     scores = quick(detector.score)(state, batch.image)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from launch.logs import read_history
+from launch.run.history import read_history
 from tests.slurm import throwaway
 
 pytestmark = pytest.mark.skipif(bool(throwaway.missing()), reason=throwaway.missing() or "Slurm can be started")

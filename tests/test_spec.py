@@ -3,8 +3,8 @@
 import pytest
 
 from configs.sweeps import QUICK
-from launch import config as configs
 from launch import sweep
+from launch.command import configuration as configs
 from launch.sweeping import spec
 from tests.sweeps import write
 
@@ -35,19 +35,19 @@ def test_axes_are_combined_and_fields_of_one_axis_go_together():
 
 def test_a_label_names_the_values_of_an_axis():
     found = spec.read("table3")
-    assert [axis.name for axis in found.axes] == ["pictures", "loss", "score"]
-    run = next(run for run in found.runs if run.at["loss"] == "MSE+SSIM" and run.at["pictures"] == "regular")
+    assert [axis.name for axis in found.axes] == ["images", "loss", "score"]
+    run = next(run for run in found.runs if run.at["loss"] == "MSE+SSIM" and run.at["images"] == "regular")
     assert run.config.settings.losses == ("mse", "ssim") and run.config.data.options.surfaces == (3,)
 
 
-def test_datasets_take_the_place_of_the_synthetic_pictures(tmp_path):
+def test_datasets_take_the_place_of_the_synthetic_images(tmp_path):
     found = spec.read("table3", quick=True, datasets=["nanotwice", "aitex"], roots=[str(tmp_path), str(tmp_path)])
     for run in found.runs:
-        assert run.config.data.name == {"irregular": "nanotwice", "regular": "aitex"}[run.at["pictures"]]
+        assert run.config.data.name == {"irregular": "nanotwice", "regular": "aitex"}[run.at["images"]]
         assert run.config.data.root == str(tmp_path.resolve()) and not run.config.data.options
     alone = spec.read("table3", datasets=["nanotwice"])
-    assert {run.config.data.name for run in alone.runs} == {"nanotwice"} and alone.fixed == {"pictures": "irregular"}
-    assert alone.notes == ("No dataset was given for the regular pictures.",)
+    assert {run.config.data.name for run in alone.runs} == {"nanotwice"} and alone.fixed == {"images": "irregular"}
+    assert alone.notes == ("No dataset was given for the regular images.",)
 
 
 def test_the_command_line_sets_axes_seeds_and_fields(tmp_path):
@@ -102,10 +102,10 @@ def test_a_wrong_sweep_file_is_named_with_the_remedy(change, said, tmp_path):
         ({"axes": ["settings.alpha="]}, "is empty"),
         ({"overrides": ["settings.alpha=1"]}, "settings.alpha is swept"),
         ({"overrides": ["seed=1"]}, "--seeds"),
-        ({"datasets": ["aitex", "nanotwice"]}, "1 kinds of pictures"),
+        ({"datasets": ["aitex", "nanotwice"]}, "1 kinds of images"),
         ({"datasets": ["aitex"], "roots": ["a", "b"]}, "2 folders for 1 datasets"),
-        ({"name": "survey", "datasets": ["fabrik=aitex"]}, "fabrik=aitex: give each dataset a kind of pictures"),
-        ({"name": "maa_table2", "datasets": ["mvtec", "mvtec"]}, "mvtec,mvtec: give each dataset a kind of pictures"),
+        ({"name": "survey", "datasets": ["fabrik=aitex"]}, "fabrik=aitex: give each dataset a kind of images"),
+        ({"name": "maa_table2", "datasets": ["mvtec", "mvtec"]}, "mvtec,mvtec: give each dataset a kind of images"),
         ({"name": "survey", "datasets": ["fabric=aitex", "rsdds"]}, "fabric=aitex,rsdds: give each dataset a kind"),
     ],
 )
@@ -120,15 +120,15 @@ def test_a_bad_setting_is_found_before_anything_runs(tmp_path):
         sweep.check(spec.read(path))
 
 
-def test_a_sweep_without_kinds_of_pictures_takes_any_datasets():
+def test_a_sweep_without_kinds_of_images_takes_any_datasets():
     sweep = spec.read("maa_table2", datasets=("magnetic_tile", "rsdds", "nanotwice"), seeds=(0,))
-    assert {run.at["pictures"] for run in sweep.runs} == {"magnetic_tile", "rsdds", "nanotwice"}
+    assert {run.at["images"] for run in sweep.runs} == {"magnetic_tile", "rsdds", "nanotwice"}
     assert len(sweep.runs) == 39 and len({run.config.detector for run in sweep.runs}) == 13
 
 
-def test_a_dataset_may_say_which_kind_of_pictures_it_stands_for():
+def test_a_dataset_may_say_which_kind_of_images_it_stands_for():
     sweep = spec.read("survey", datasets=("fabric=aitex",), seeds=(0,))
-    assert sweep.fixed == {"pictures": "fabric"} and {run.config.data.name for run in sweep.runs} == {"aitex"}
+    assert sweep.fixed == {"images": "fabric"} and {run.config.data.name for run in sweep.runs} == {"aitex"}
     assert any("metal surface" in note for note in sweep.notes)
 
 

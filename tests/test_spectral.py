@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jaxdefect import convolution, spectral
+from jaxdefect.networks import convolution, fft_convolution
 
 SEG_DEC_NET = (1, 64, 64, 64), (15, 15, 64, 1024)  # 512 x 512 pixels
 
@@ -23,7 +23,7 @@ def assert_equals_direct(x, kernel):
     @jax.jit
     def both(x, kernel, seed):
         results = []
-        for conv in (spectral.conv, convolution.conv):
+        for conv in (fft_convolution.conv, convolution.conv):
             value, pull = jax.vjp(conv, x, kernel)
             results.append((value, *pull(seed)))
         return results
@@ -34,7 +34,7 @@ def assert_equals_direct(x, kernel):
 
 
 def spectra_bytes(x, kernel):
-    tiles = spectral.cheapest(x.shape, kernel.shape)[1]
+    tiles = fft_convolution.cheapest(x.shape, kernel.shape)[1]
     return 12 * tiles.frequencies * (x.shape[3] + x.shape[0] * tiles.count[0] * tiles.count[1]) * kernel.shape[3]
 
 
@@ -54,19 +54,19 @@ def test_values_and_gradients_equal_the_direct_form(sides, size):
 
 
 @pytest.mark.parametrize("count", [(1, 1), (3, 5), (10, 1)])
-def test_every_way_to_cut_a_picture_gives_the_same(count, monkeypatch):
+def test_every_way_to_cut_a_image_gives_the_same(count, monkeypatch):
     valid = (-(-10 // count[0]), -(-13 // count[1]))
-    tiles = spectral.Tiles(count, valid, (valid[0] + 6, valid[1] + 6))
-    monkeypatch.setattr(spectral, "cheapest", lambda *_: (0, tiles))
+    tiles = fft_convolution.Tiles(count, valid, (valid[0] + 6, valid[1] + 6))
+    monkeypatch.setattr(fft_convolution, "cheapest", lambda *_: (0, tiles))
     assert_equals_direct(normal(0, 2, 10, 13, 3), normal(1, 7, 7, 3, 4))
 
 
 @pytest.mark.parametrize("divisor", [3, 1000])
 def test_blocks_of_outputs_give_the_same(divisor, monkeypatch):
     x, kernel = normal(0, 2, 10, 13, 3), normal(1, 7, 7, 3, 6)
-    monkeypatch.setattr(spectral, "CACHE", spectra_bytes(x, kernel) // divisor)
-    tiles = spectral.cheapest(x.shape, kernel.shape)[1]
-    assert spectral.blocks_of_outputs(2, 3, 6, tiles) == min(divisor, 6)
+    monkeypatch.setattr(fft_convolution, "CACHE", spectra_bytes(x, kernel) // divisor)
+    tiles = fft_convolution.cheapest(x.shape, kernel.shape)[1]
+    assert fft_convolution.blocks_of_outputs(2, 3, 6, tiles) == min(divisor, 6)
     assert_equals_direct(x, kernel)
 
 
@@ -76,7 +76,7 @@ def test_many_channels_stay_exact():
     exact = lax.conv_general_dilated(
         x, kernel, (1, 1), "SAME", dimension_numbers=convolution.LAYOUT, precision="highest"
     )
-    assert_same(jax.jit(spectral.conv)(x, kernel), exact)
+    assert_same(jax.jit(fft_convolution.conv)(x, kernel), exact)
 
 
 def test_gradients_work_inside_loops_and_conditionals_and_over_runs():
@@ -92,18 +92,18 @@ def test_gradients_work_inside_loops_and_conditionals_and_over_runs():
         return lax.scan(step, kernel, jnp.arange(3))
 
     run = lambda conv: jax.jit(jax.vmap(lambda kernel: descend(conv, kernel)))(kernels)
-    for ours, theirs in zip(run(spectral.conv), run(convolution.conv), strict=True):
+    for ours, theirs in zip(run(fft_convolution.conv), run(convolution.conv), strict=True):
         assert_same(ours, theirs)
 
 
 def test_a_kernel_without_a_middle_is_refused_with_its_size():
     with pytest.raises(ValueError, match="4 x 3"):
-        spectral.conv(normal(0, 1, 8, 8, 2), normal(1, 4, 3, 2, 2))
+        fft_convolution.conv(normal(0, 1, 8, 8, 2), normal(1, 4, 3, 2, 2))
 
 
 def is_direct(x, kernel):
     # A function of its own: traces are remembered, but the backend is not among what they are remembered by.
-    program = jax.make_jaxpr(lambda *both: spectral.large_conv(*both))(jnp.zeros(x), jnp.zeros(kernel))
+    program = jax.make_jaxpr(lambda *both: fft_convolution.large_conv(*both))(jnp.zeros(x), jnp.zeros(kernel))
     return "conv_general_dilated" in str(program)
 
 
@@ -124,14 +124,14 @@ def test_the_automatic_form_equals_both(monkeypatch):
     x, kernel = normal(0, 2, 32, 32, 16), normal(1, 15, 15, 16, 16)
     for backend in ("cpu", "gpu"):
         monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
-        assert_same(jax.jit(lambda *both: spectral.large_conv(*both))(x, kernel), convolution.conv(x, kernel))
+        assert_same(jax.jit(lambda *both: fft_convolution.large_conv(*both))(x, kernel), convolution.conv(x, kernel))
 
 
 def test_the_spectra_of_one_block_fit_the_cache_at_full_size():
     for batch in (1, 8):
         shape = (batch, *SEG_DEC_NET[0][1:])
-        tiles = spectral.cheapest(shape, SEG_DEC_NET[1])[1]
-        blocks = spectral.blocks_of_outputs(batch, 64, 1024, tiles)
+        tiles = fft_convolution.cheapest(shape, SEG_DEC_NET[1])[1]
+        blocks = fft_convolution.blocks_of_outputs(batch, 64, 1024, tiles)
         number = batch * tiles.count[0] * tiles.count[1]
-        assert 12 * tiles.frequencies * (64 + number) * 1024 // blocks <= spectral.CACHE
+        assert 12 * tiles.frequencies * (64 + number) * 1024 // blocks <= fft_convolution.CACHE
         assert 12 * tiles.frequencies * number * 64 < 400e6

@@ -8,20 +8,22 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from jaxdefect import losses, postprocess, train
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import ae_ssim, ssim_ae
-from jaxdefect.tiling import Tiles
+from jaxdefect.losses import reconstruction
+from jaxdefect.maps import residuals
+from jaxdefect.maps.tiling import Tiles
+from jaxdefect.training import loop
 from tests.steps import textures, tiny
 
 RNG = np.random.default_rng(0)
 CLEAN = np.stack(textures(3, 64, channels=3)).astype(np.float32) / 255
 NOISY = np.clip(CLEAN + RNG.normal(0, 0.1, CLEAN.shape), 0, 1).astype(np.float32)
-compiled = lambda function: jax.jit(function, compiler_options=train.quick_to_compile())
+compiled = lambda function: jax.jit(function, compiler_options=loop.quick_to_compile())
 
 
 def defined(a: np.ndarray, b: np.ndarray, scales: int) -> float:
-    """1 - MS-SSIM of two grey pictures by its definition, each SSIM from scikit-image.
+    """1 - MS-SSIM of two grey images by its definition, each SSIM from scikit-image.
 
     Contrast and structure are SSIM where luminance is 1: its constant is made so large that brightness cannot matter.
     """
@@ -47,12 +49,12 @@ def test_multi_scale_ssim_is_its_definition_channel_by_channel(scales):
 
 def test_one_scale_is_ssim():
     np.testing.assert_allclose(
-        ssim_ae.multi_scale_ssim(NOISY, CLEAN, scales=1), losses.ssim(NOISY, CLEAN), rtol=1e-6
+        ssim_ae.multi_scale_ssim(NOISY, CLEAN, scales=1), reconstruction.ssim(NOISY, CLEAN), rtol=1e-6
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("scales", [1, 3])
-def test_equal_pictures_lose_nothing_and_grey_ones_repeated_in_colour_as_much_as_grey(scales):
+def test_equal_images_lose_nothing_and_grey_ones_repeated_in_colour_as_much_as_grey(scales):
     compute = compiled(functools.partial(ssim_ae.multi_scale_ssim, scales=scales))
     lost = lambda a, b: float(compute(a, b))
     assert lost(CLEAN, CLEAN) == pytest.approx(0, abs=1e-5)
@@ -66,7 +68,7 @@ def test_contrast_and_structure_do_not_see_brightness_alone():
     assert float(jnp.mean(ssim_ae.contrast_structure(CLEAN, darker))) < 0.9
 
 
-def test_pictures_that_are_opposites_have_a_gradient_that_leads_away():
+def test_images_that_are_opposites_have_a_gradient_that_leads_away():
     lost = compiled(jax.value_and_grad(lambda a: ssim_ae.multi_scale_ssim(a, CLEAN, scales=3)))
     opposite = 1 - CLEAN
     value, slope = lost(opposite)
@@ -87,7 +89,7 @@ def test_upsampling_is_repetition_and_a_convolution():
 
 
 @pytest.mark.parametrize(("size", "most"), [(11, 1), (24, 2), (64, 3), (128, 4), (176, 5), (512, 5)])
-def test_scales_end_before_pictures_are_smaller_than_the_window(size, most):
+def test_scales_end_before_images_are_smaller_than_the_window(size, most):
     assert ssim_ae.most_scales(size) == most
 
 
@@ -104,19 +106,19 @@ def test_the_network_of_bergmann_has_its_layers():
     assert {shape[1:] for shape in kernels("Deconv")} == ups
 
 
-def test_a_picture_of_the_size_of_a_tile_is_redrawn_as_it_is():
+def test_a_image_of_the_size_of_a_tile_is_redrawn_as_it_is():
     seen = []
     ae_ssim.redrawn(lambda x: seen.append(x) or x, jnp.asarray(CLEAN), Tiles(64, 16))
     np.testing.assert_array_equal(seen[0], CLEAN)
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 40), (33, 61), (16, 19)])
-def test_a_network_that_redraws_faithfully_gives_back_pictures_of_any_size(height, width):
-    picture = jnp.asarray(CLEAN[:2, :height, :width])
-    np.testing.assert_allclose(ae_ssim.redrawn(lambda x: x, picture, Tiles(32, 8)), picture, atol=1e-6)
+def test_a_network_that_redraws_faithfully_gives_back_images_of_any_size(height, width):
+    image = jnp.asarray(CLEAN[:2, :height, :width])
+    np.testing.assert_allclose(ae_ssim.redrawn(lambda x: x, image, Tiles(32, 8)), image, atol=1e-6)
 
 
-@pytest.mark.parametrize(("loss", "residual"), [("ssim", postprocess.dissimilarity), ("mse", postprocess.squared)])
+@pytest.mark.parametrize(("loss", "residual"), [("ssim", residuals.dissimilarity), ("mse", residuals.squared)])
 def test_the_map_is_the_residual_that_goes_with_the_loss(loss, residual):
     detector, _ = tiny("ae_ssim", loss=loss, box=1)
     images = jnp.asarray(CLEAN[..., :1])
@@ -129,7 +131,7 @@ def test_the_map_is_the_residual_that_goes_with_the_loss(loss, residual):
 def test_settings_that_cannot_be_are_refused_by_name():
     with pytest.raises(ValueError, match=r"settings\.size = 26 .* such as 24 or 28"):
         tiny("ssim_ae", size=26)
-    with pytest.raises(ValueError, match=r"settings\.scales = 3; .* pictures of 24 have 1 to 2 scales"):
+    with pytest.raises(ValueError, match=r"settings\.scales = 3; .* images of 24 have 1 to 2 scales"):
         tiny("ssim_ae", scales=3)
     with pytest.raises(ValueError, match=r"settings\.residual = 'cubed'"):
         tiny("ssim_ae", residual="cubed")

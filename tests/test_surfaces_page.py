@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from launch.page import surfaces, system
+from launch.page import surfaces, system_page
 from tests.run_pages import EVIL, change_result, data_of, page_of
 from tests.surface_pages import NAMES, UNSEEN, fabricate_surfaces, fabricate_system, routed_counts, spoil, told_apart
 from tests.test_report_browser import BROWSER, play
@@ -57,7 +57,7 @@ def test_its_words_are_of_surfaces_and_not_of_defects(tmp_path):
 
 def test_the_matrix_outlines_what_is_right():
     counts = routed_counts()
-    counts[4] = 0  # No picture of Class5 was tested.
+    counts[4] = 0  # No image of Class5 was tested.
     shown = surfaces.routing(told_apart(counts), named=False)
     assert [row["name"] for row in shown["rows"]] == [name for name in NAMES if name != "Class5"]
     columns = [column["name"] for column in shown["columns"]]
@@ -72,7 +72,7 @@ def test_a_method_that_names_unseen_surfaces_is_right_where_it_does():
     counts = np.diag([7] * 10).tolist()
     shown = surfaces.routing(told_apart([[*row, 0] for row in counts]), named=True)
     assert [column["name"] for column in shown["columns"]] == NAMES  # It never raises the alarm.
-    assert all(row["right"] == row["pictures"] == 7 for row in shown["rows"])
+    assert all(row["right"] == row["images"] == 7 for row in shown["rows"])
 
 
 def test_the_matrix_of_the_page_holds_the_counts(tmp_path):
@@ -158,6 +158,6 @@ def test_no_page_of_surfaces_fails_or_scrolls_sideways(tmp_path, width):
     return [innerWidth, document.documentElement.scrollWidth, empty(), all("script").length];"""
     fabricate_surfaces(tmp_path / "run")
     assert play(tmp_path / "run", steps, width=width) == [width, width, 0, 4]
-    fabricate_system(tmp_path / "system", pictures=6)
+    fabricate_system(tmp_path / "system", images=6)
     spoil(tmp_path / "system")
-    assert play(tmp_path / "system", steps, width=width, write=system.write_page) == [width, width, 0, 4]
+    assert play(tmp_path / "system", steps, width=width, write=system_page.write_page) == [width, width, 0, 4]

@@ -11,7 +11,9 @@ import time
 import numpy as np
 import pytest
 
-from launch import experiment, files, sweep
+from launch import sweep, train
+from launch.command import files
+from launch.run.trained import configs
 from launch.sweeping import plan, results, sharing, worker
 from tests.steps import on_fake_devices
 from tests.sweeps import write
@@ -56,7 +58,7 @@ def test_a_sweep_leaves_a_table_a_page_and_a_folder_for_each_run(finished):
     for row in rows:
         result = json.loads((folder / "runs" / row["run"] / "result.json").read_text())
         assert float(row["pixel.auroc"]) == result["figures"]["pixel"]["auroc"]
-        assert len(list((folder / "runs" / row["run"] / "pictures").glob("*.npz"))) == worker.SHOWN
+        assert len(list((folder / "runs" / row["run"] / "images").glob("*.npz"))) == worker.SHOWN
 
 
 def test_means_and_spreads_stand_beside_the_papers_values(finished):
@@ -73,8 +75,6 @@ def test_means_and_spreads_stand_beside_the_papers_values(finished):
 
 def test_a_run_of_a_sweep_is_what_its_command_trains(finished, tmp_path):
     import shlex
-
-    from launch import train
 
     row = results.collect(finished[1])["rows"][2]
     train.main([*shlex.split(row["command"])[3:], "--workdir", str(tmp_path / "again")])
@@ -180,12 +180,12 @@ def test_what_a_training_step_reads_is_trained_anew():
     for field, same in (("settings.box", True), ("settings.residual", True), ("settings.losses", False)):
         other = config.copy_and_resolve_references()
         value = {"settings.box": 9, "settings.residual": "absolute", "settings.losses": ("mse", "ssim")}[field]
-        experiment.configs.assign(other, {field: value})
+        configs.assign(other, {field: value})
         assert sharing.same_training(config, other) == same, field
 
 
 def close(one, other, tolerance):
-    """Figures agree but for rounding, which may swap one of the 2 x 3 pairs of pictures that rank for image AUROC."""
+    """Figures agree but for rounding, which may swap one of the 2 x 3 pairs of images that rank for image AUROC."""
     allowed = {"pixel.f1": tolerance, "pixel.auroc": tolerance, "image.auroc": 1 / 6 + tolerance}
     for a, b in zip(one, other, strict=True):
         assert a["run"] == b["run"] and a["status"] == b["status"] == "finished"

@@ -6,22 +6,22 @@ import re
 
 import pytest
 
-from launch.page import beside
+from launch.page import comparison
 from launch.page.groups import groups
-from launch.page.sweep import answer, heat, overall, shown, signed, table, write_sweep_page
+from launch.page.sweep_page import answer, heat, overall, shown, signed, table, write_sweep_page
 from tests.sweep_pages import (
     ALPHA,
     EVIL,
     FIGURES,
     GAPS,
+    IMAGES,
     LOSS,
-    PICTURES,
     by_kind,
     data_of,
     fabricate,
     page_of,
     rows_of,
-    store_pictures,
+    store_images,
     train,
     words_of,
 )
@@ -59,7 +59,7 @@ def test_the_answer_of_a_time_is_the_shortest():
 
 
 def test_the_heat_map_is_strongest_where_the_figure_is_best():
-    results = fabricate(ALPHA, PICTURES)
+    results = fabricate(ALPHA, IMAGES)
     for figure in (FIGURES[0], FIGURES[2]):  # Every setting is better than the one before in F1 and in time.
         square = heat(figure, results["cells"], results["axes"], [{}])["squares"][0]
         parts = [cell["part"] for _, row in square["rows"] for cell in row]
@@ -79,10 +79,10 @@ def test_the_best_of_an_unfinished_sweep_is_called_so(tmp_path):
     assert "measured so far" not in words_of(page_of(fabricate(ALPHA), tmp_path))
 
 
-def test_different_pictures_get_answers_of_their_own(tmp_path):
-    words = words_of(page_of(fabricate(LOSS, PICTURES), tmp_path))
-    assert "On pictures irregular Pixel F1 is best with loss mae+ssim" in words
-    assert "On pictures regular Pixel F1 is best with loss mae+ssim" in words
+def test_different_images_get_answers_of_their_own(tmp_path):
+    words = words_of(page_of(fabricate(LOSS, IMAGES), tmp_path))
+    assert "On images irregular Pixel F1 is best with loss mae+ssim" in words
+    assert "On images regular Pixel F1 is best with loss mae+ssim" in words
 
 
 def test_the_paper_stands_beside_what_was_measured(tmp_path):
@@ -107,7 +107,7 @@ def test_a_difference_of_nothing_and_nothing_is_a_dash():
 
 def test_the_page_says_what_it_is(tmp_path):
     words = words_of(page_of(fabricate(ALPHA), tmp_path))
-    for text in ("ReNet-D, Table 4", "quick size", "nanotwice", "Seeds 0, 1, 2", "regular pictures stand in"):
+    for text in ("ReNet-D, Table 4", "quick size", "nanotwice", "Seeds 0, 1, 2", "regular images stand in"):
         assert text in words
     for text in ("python -m launch.sweep table4 --quick", "12 of 12 finished", "Learnt from, good 20"):
         assert text in words
@@ -148,10 +148,10 @@ def test_names_cannot_become_markup(tmp_path):
 
 
 def test_a_choice_of_what_was_logged_starts_with_the_loss(tmp_path):
-    results = train(fabricate(LOSS, PICTURES), l1=[0.3, None, 0.1], ssim=[None] * 3)
+    results = train(fabricate(LOSS, IMAGES), l1=[0.3, None, 0.1], ssim=[None] * 3)
     results["trainings"][2]["logged"]["mse"] = [0.5, 0.4, float("nan")]
     html = page_of(results, tmp_path)
-    section = html[html.index('<section id="training">') : html.index('<section id="pictures">')]
+    section = html[html.index('<section id="training">') : html.index('<section id="images">')]
     assert re.findall(r'<option value="(.*?)">', section) == ["loss", "l1", "mse"]  # Nothing was logged of ssim.
     assert re.findall(r'data-set="(.*?)"', section) == ["irregular", "regular"] and 'href="#training"' in html
     assert data_of(html)["trainings"][2]["logged"]["mse"] == [0.5, 0.4, None]
@@ -164,9 +164,9 @@ def test_without_a_logged_value_there_is_no_section_of_training(tmp_path, traini
 
 
 def test_logged_names_cannot_become_markup(tmp_path):
-    results = spoil(train(fabricate(LOSS, PICTURES), **{EVIL: [1.0, 2.0, 3.0]}))
+    results = spoil(train(fabricate(LOSS, IMAGES), **{EVIL: [1.0, 2.0, 3.0]}))
     for entry in results["trainings"]:
-        entry["at"]["pictures"] = EVIL
+        entry["at"]["images"] = EVIL
     html = page_of(results, tmp_path)
     assert html.count("<script") == html.count("</script>") == 2 and 'onload="x"' not in html
     assert data_of(html)["trainings"][0]["logged"][EVIL] == [1.0, 2.0, 3.0]
@@ -213,8 +213,8 @@ def test_a_failed_write_leaves_the_old_page(tmp_path, monkeypatch):
     assert (tmp_path / "sweep.html").read_text(encoding="utf-8") == before and len(list(tmp_path.iterdir())) == 1
 
 
-def test_every_set_of_pictures_has_its_best_setting(tmp_path):
-    html = page_of(fabricate(LOSS, PICTURES), tmp_path)
+def test_every_set_of_images_has_its_best_setting(tmp_path):
+    html = page_of(fabricate(LOSS, IMAGES), tmp_path)
     settings = html[html.index('<section id="settings">') :]
     bold = re.findall(r'<tr class="best">(.*?)</tr>', settings.split('class="of-figure"')[1], re.S)
     assert [words_of(row).split()[:2] for row in bold] == [["mae+ssim", "irregular"], ["mae+ssim", "regular"]]
@@ -222,17 +222,17 @@ def test_every_set_of_pictures_has_its_best_setting(tmp_path):
 
 def test_kinds_of_defect_are_measured_apart_in_the_same_runs(tmp_path):
     results = fabricate(ALPHA, status=lambda at, seed: "unfinished" if at["alpha"] == "1" else "finished")
-    store_pictures(tmp_path, results)
+    store_images(tmp_path, results)
     results = by_kind(results)
     html = page_of(results, tmp_path)
-    assert "on each of 3 sets of pictures" in words_of(html) and "9 of 12 finished, 3 unfinished" in words_of(html)
+    assert "on each of 3 sets of images" in words_of(html) and "9 of 12 finished, 3 unfinished" in words_of(html)
     assert "kind hole alpha 0.5 0.770 ± 0.020" in words_of(html)
-    settings, pictures, _ = beside.beside(results, tmp_path)
+    settings, images, _ = comparison.beside(results, tmp_path)
     assert [setting["label"] for setting in settings] == ["alpha 0", "alpha 0.15", "alpha 0.5", "alpha 1"]
-    assert [sorted(picture["shots"]) for picture in pictures] == [[0, 1, 2], [0, 1, 2]]
+    assert [sorted(image["shots"]) for image in images] == [[0, 1, 2], [0, 1, 2]]
 
 
-def test_over_all_sets_of_pictures_the_mean_the_spread_and_the_worst_set_are_told():
+def test_over_all_sets_of_images_the_mean_the_spread_and_the_worst_set_are_told():
     axes = [{"name": "method", "values": ["a", "b"]}, {"name": "unseen", "values": ["1", "2", "3"]}]
     values = {"a": (0.2, 0.4, 0.9), "b": (0.5, None, 0.7)}
     cells = [
@@ -251,14 +251,14 @@ def test_over_all_sets_of_pictures_the_mean_the_spread_and_the_worst_set_are_tol
 
 def test_groups_of_settings_stand_side_by_side(tmp_path):
     results = fabricate(("technique", ["typical: filter", "deep: network", "deep: other"], None))
-    results |= {"groups": "technique", "fixed": {"pictures": "fabric"}}
+    results |= {"groups": "technique", "fixed": {"images": "fabric"}}
     for cell in results["cells"]:
         cell["paper"] = {}
     results["cells"][1]["paper"] = {"pixel.f1": 0.93}
     results["unfilled"] = [
-        {"at": {"pictures": "rail", "technique": "deep: net"}, "figure": "pixel.f1", "value": 0.92, "why": "none"},
+        {"at": {"images": "rail", "technique": "deep: net"}, "figure": "pixel.f1", "value": 0.92, "why": "none"},
         # A setting that is here, but whose runs have no such figure, is no second entry.
-        {"at": {"pictures": "fabric", "technique": "typical: filter"}, "figure": "pixel.f1", "value": 0.4, "why": "no"},
+        {"at": {"images": "fabric", "technique": "typical: filter"}, "figure": "pixel.f1", "value": 0.4, "why": "no"},
     ]
     found = groups(results, FIGURES[0])
     assert found["heads"] == ["typical", "deep"] and [label for label, _ in found["rows"]] == ["fabric", "rail"]
@@ -268,5 +268,5 @@ def test_groups_of_settings_stand_side_by_side(tmp_path):
     assert published == [{"name": "net", "mean": None, "std": None, "paper": 0.92, "best": False}]
     assert groups(fabricate(ALPHA), FIGURES[0]) is None
     words = words_of(page_of(results, tmp_path))
-    assert "Pictures Typical Deep fabric filter 0.520" in words and "rail – net 0.920" in words
+    assert "Images Typical Deep fabric filter 0.520" in words and "rail – net 0.920" in words
     assert "Side by side" not in words_of(page_of(fabricate(ALPHA), tmp_path))

@@ -1,4 +1,4 @@
-"""The page of a sweep in a real browser: sorting, another figure, pictures, names, and that nothing leaves it."""
+"""The page of a sweep in a real browser: sorting, another figure, images, names, and that nothing leaves it."""
 
 import html
 import json
@@ -8,9 +8,9 @@ import threading
 
 import pytest
 
-from launch.page.sweep import write_sweep_page
+from launch.page.sweep_page import write_sweep_page
 from tests import test_report_browser as browser
-from tests.sweep_pages import ALPHA, EVIL, GAPS, LOSS, PICTURES, fabricate, store_pictures, train
+from tests.sweep_pages import ALPHA, EVIL, GAPS, IMAGES, LOSS, fabricate, store_images, train
 
 pytestmark = browser.pytestmark
 
@@ -30,7 +30,7 @@ def play(results, folder, steps, *, width=1200):
 
 def test_the_untouched_page_draws_itself_under_its_own_policy(tmp_path):
     results = fabricate(ALPHA)
-    store_pictures(tmp_path, results)
+    store_images(tmp_path, results)
     document = browser.document_of(write_sweep_page(results, tmp_path), tmp_path / "profile")
     assert 'data-drawn="true"' in document and document.count('class="dot"') == 4
     assert document.count('class="shot"') == 6  # Input, truth and four settings.
@@ -47,9 +47,9 @@ def test_no_request_leaves_the_page_even_for_markup_that_slipped_in(tmp_path, mo
     monkeypatch.setattr(browser, "FLAGS", resolving)
     with socketserver.TCPServer(("127.0.0.1", 0), Listener) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        picture = f'<img src="http://127.0.0.1:{server.server_address[1]}/slipped">'
+        image = f'<img src="http://127.0.0.1:{server.server_address[1]}/slipped">'
         written = write_sweep_page(fabricate(ALPHA), tmp_path)
-        slipped = written.read_text(encoding="utf-8").replace("<main>", f"<main>{picture}")
+        slipped = written.read_text(encoding="utf-8").replace("<main>", f"<main>{image}")
         open_page = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", slipped)
         requests = []
         for page in (slipped, open_page):
@@ -91,7 +91,7 @@ def test_an_axis_sorts_by_its_order_and_not_by_its_letters(tmp_path):
 
 def test_another_figure_changes_charts_and_tables(tmp_path):
     before, after = play(
-        fabricate(ALPHA, PICTURES),
+        fabricate(ALPHA, IMAGES),
         tmp_path,
         """const state = () => ({
           titles: all("figure[data-axis] figcaption").map((title) => title.textContent),
@@ -102,12 +102,12 @@ def test_another_figure_changes_charts_and_tables(tmp_path):
         enter("#figure", "2", "change");
         return [before, state()];""",
     )
-    assert before["titles"] == ["Pixel F1 against alpha", "Pixel F1 against pictures"]
+    assert before["titles"] == ["Pixel F1 against alpha", "Pixel F1 against images"]
     assert before["better"] == "higher is better" and before["diamonds"] == 16
-    assert after["titles"] == ["Time of a picture against alpha", "Time of a picture against pictures"]
+    assert after["titles"] == ["Time of an image against alpha", "Time of an image against images"]
     assert after["better"] == "lower is better" and after["diamonds"] == 0  # The paper has no times.
     assert len(before["tables"]) == len(after["tables"]) == 2 and after["heights"] != before["heights"]
-    assert all(title.startswith("Time of a picture") for title in after["tables"])
+    assert all(title.startswith("Time of an image") for title in after["tables"])
 
 
 def test_a_numeric_axis_has_a_real_scale_and_the_marks_measure(tmp_path):
@@ -124,17 +124,17 @@ def test_a_numeric_axis_has_a_real_scale_and_the_marks_measure(tmp_path):
 
 def test_a_series_can_be_singled_out(tmp_path):
     assert play(
-        fabricate(ALPHA, PICTURES),
+        fabricate(ALPHA, IMAGES),
         tmp_path,
         """const keys = all('[data-axis="0"] .series-keys button'), dim = () => all('[data-axis="0"] .dim').length;
         const found = [dim()];
         for (const key of [keys[0], keys[1], keys[1]]) { key.click(); found.push(dim()); }
         return [keys.map((key) => key.textContent), found];""",
-    ) == [["pictures irregular", "pictures regular"], [0, 1, 1, 0]]
+    ) == [["images irregular", "images regular"], [0, 1, 1, 0]]
 
 
 def test_another_logged_name_redraws_the_trainings_that_have_it(tmp_path):
-    results = train(fabricate(LOSS, PICTURES))
+    results = train(fabricate(LOSS, IMAGES))
     for training in results["trainings"]:
         if training["at"]["loss"] == "mse":
             training["logged"]["mse"] = [0.3, None, 0.1]
@@ -164,7 +164,7 @@ def test_another_logged_name_redraws_the_trainings_that_have_it(tmp_path):
 
 def test_the_pointer_tells_the_nearest_step_of_the_trainings_that_are_not_dimmed(tmp_path):
     found = play(
-        train(fabricate(ALPHA, PICTURES)),
+        train(fabricate(ALPHA, IMAGES)),
         tmp_path,
         """const found = [];
         const point = (share) => {
@@ -202,19 +202,19 @@ def test_trainings_are_placed_by_their_logarithm_over_more_than_a_decade(tmp_pat
         assert middle == pytest.approx((first + last) / 2, abs=0.2) and first < last
 
 
-def test_a_picture_is_shown_under_the_settings_of_its_set(tmp_path):
-    results = fabricate(LOSS, PICTURES, seeds=(0,))
-    store_pictures(tmp_path, results)
+def test_a_image_is_shown_under_the_settings_of_its_set(tmp_path):
+    results = fabricate(LOSS, IMAGES, seeds=(0,))
+    store_images(tmp_path, results)
     first, other, colours = play(
         results,
         tmp_path,
         """const state = () => all(".shot figcaption").map((caption) => caption.firstChild.textContent);
         const first = state();
-        enter("#picture", "2", "change");
+        enter("#image", "2", "change");
         await until(() => all(".shot .predicted:not(.casing)").length === 3);
         const paint = (canvas) => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
         const peak = (canvas) => paint(canvas).reduce((most, part, at) => at % 4 ? most : Math.max(most, part), 0);
-        return [first, [text("#picture option:checked"), state()], all(".shot canvas").map(peak)];""",
+        return [first, [text("#image option:checked"), state()], all(".shot canvas").map(peak)];""",
     )
     assert first == ["Input", "Truth", "loss mse", "loss ssim", "loss mae+ssim"] == other[1]
     assert other[0] == "test/a/0 (regular)" and colours == sorted(colours) and colours[0] < colours[-1]
@@ -249,21 +249,21 @@ def test_no_page_fails_or_scrolls_sideways(tmp_path, gap):
 
 
 def test_names_stay_text_in_the_browser(tmp_path):
-    results = fabricate((EVIL, [EVIL, "plain"], None), PICTURES, seeds=(0,))
-    store_pictures(tmp_path, results, ids=(EVIL,))
-    scripts, keys, picture, caption = play(
+    results = fabricate((EVIL, [EVIL, "plain"], None), IMAGES, seeds=(0,))
+    store_images(tmp_path, results, ids=(EVIL,))
+    scripts, keys, image, caption = play(
         results,
         tmp_path,
         """return [all("script").length, all(".series-keys button").map((key) => key.textContent),
-          one("#picture option").textContent, all(".shot figcaption")[2].textContent];""",
+          one("#image option").textContent, all(".shot figcaption")[2].textContent];""",
     )
     assert scripts == 4  # The data, the page's own, and the two of this test.
-    assert f"{EVIL} {EVIL}" in keys and EVIL in picture and f"{EVIL} {EVIL}" in caption
+    assert f"{EVIL} {EVIL}" in keys and EVIL in image and f"{EVIL} {EVIL}" in caption
 
 
 def test_every_control_has_a_name_and_a_visible_focus(tmp_path):
-    results = fabricate(ALPHA, PICTURES, seeds=(0,))
-    store_pictures(tmp_path, results)
+    results = fabricate(ALPHA, IMAGES, seeds=(0,))
+    store_images(tmp_path, results)
     count, silent, faint = play(
         results,
         tmp_path,

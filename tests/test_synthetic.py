@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from data_pipeline.defects import KINDS
 from data_pipeline.layouts.synthetic import SURFACES, draw, records
+from data_pipeline.synthetic.defects import KINDS
 
 SIZES = ((64, 64), (256, 256), (96, 200))
 
@@ -28,7 +28,7 @@ def test_the_same_seed_draws_the_same_bytes_and_another_seed_others():
     assert not {digest(r) for r in first} & {digest(r) for r in other}
 
 
-def test_a_picture_depends_on_no_other_picture():
+def test_a_image_depends_on_no_other_image():
     forwards = {r.id: digest(r) for r in few()}
     backwards = {r.id: digest(r) for r in reversed(few())}
     assert forwards == backwards and len(set(forwards.values())) == len(forwards) == 60
@@ -64,12 +64,12 @@ def test_every_surface_fills_its_grey_levels_at_every_size(surface, size):
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("size", SIZES)
-def test_a_defect_changes_the_picture_inside_its_mask_and_nowhere_else(surface, size):
+def test_a_defect_changes_the_image_inside_its_mask_and_nowhere_else(surface, size):
     for number in range(6):
         surface_only, _ = draw(surface, "test", 1, number, size=size, contrast=0.0)
-        picture, exact = draw(surface, "test", 1, number, size=size)
+        image, exact = draw(surface, "test", 1, number, size=size)
         _, ellipse = draw(surface, "test", 1, number, size=size, labels="ellipse")
-        change = np.abs(picture[..., 0].astype(int) - surface_only[..., 0])
+        change = np.abs(image[..., 0].astype(int) - surface_only[..., 0])
         assert not change[exact == 0].any()
         assert (change[exact == 1] > 0).mean() > 0.5 and change.max() > 12
         assert ellipse[exact == 1].all(), "the weak label holds the defect"
@@ -94,7 +94,7 @@ def test_label_areas_follow_the_published_ones(surface):
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-def test_defects_lie_all_over_the_picture(surface):
+def test_defects_lie_all_over_the_image(surface):
     centres = np.array(
         [ndimage.center_of_mass(draw(surface, "test", 1, n, size=(128, 128), labels="ellipse")[1]) for n in range(40)]
     )

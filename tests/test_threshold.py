@@ -5,7 +5,7 @@ import pytest
 import skimage.filters
 import sklearn.metrics
 
-from jaxdefect import threshold
+from jaxdefect.metrics import threshold
 
 
 def maps_of(draw, seed=0, sizes=((30, 41), (17, 5), (64, 64))):
@@ -66,8 +66,8 @@ def test_image_scores_are_fitted_in_float64(rule):
 
 @pytest.mark.parametrize("rate", [0.01, 0.05, 0.07, 0.1, 0.29, 0.5])
 @pytest.mark.parametrize("count", [1, 9, 10, 19, 99, 100, 249])
-def test_a_further_normal_picture_is_flagged_at_most_at_the_target_rate(count, rate):
-    # Exchangeable scores: each of count + 1 distinct ones is equally likely to be the further picture's.
+def test_a_further_normal_image_is_flagged_at_most_at_the_target_rate(count, rate):
+    # Exchangeable scores: each of count + 1 distinct ones is equally likely to be the further image's.
     scores = np.random.default_rng(count).permutation(count + 1).astype(float)
     fits = [threshold.fit("false_alarm_rate", np.delete(scores, i), false_alarm_rate=rate) for i in range(count + 1)]
     probability = np.mean([score > fit.value for score, fit in zip(scores, fits, strict=True)])
@@ -80,7 +80,7 @@ def test_a_further_normal_picture_is_flagged_at_most_at_the_target_rate(count, r
         assert np.mean(np.delete(scores, 0) > fits[0].value) <= rate
 
 
-def test_a_warning_says_how_many_pictures_are_needed():
+def test_a_warning_says_how_many_images_are_needed():
     warning = threshold.fit("false_alarm_rate", np.arange(10.0), false_alarm_rate=0.01).warning
     assert "at least 99" in warning
     assert threshold.fit("false_alarm_rate", np.arange(99.0), false_alarm_rate=0.01).warning is None
@@ -117,10 +117,10 @@ def test_otsu_is_that_of_scikit_image(name):
         assert float(threshold.otsu(pixels)) == pytest.approx(expected, abs=1e-4 * float(np.ptp(pixels)))
 
 
-def test_otsu_sets_a_level_per_picture_inside_jit():
+def test_otsu_sets_a_level_per_image_inside_jit():
     maps = np.stack([OTSU_DRAWS["small defect"](np.random.default_rng(s)) * 10**s for s in range(3)]).astype(np.float32)
     fitted = threshold.fit("otsu", list(maps))
-    assert fitted == threshold.Threshold(None, "otsu of each picture", "each picture's own map", None)
+    assert fitted == threshold.Threshold(None, "otsu of each image", "each image's own map", None)
     masks = jax.jit(lambda m: m > threshold.otsu(m)[:, None, None])(maps)
     for pixels, mask in zip(maps, masks, strict=True):
         np.testing.assert_array_equal(mask, pixels > skimage.filters.threshold_otsu(pixels))
@@ -143,10 +143,10 @@ def test_nothing_lies_above_the_threshold_of_a_constant_map(rule):
         ("pauta", [1.0], {"sigma": -1.0}, "sigma = -1.0"),
         ("quantile", [1.0], {"quantile": 99.5}, "quantile = 99.5"),
         ("false_alarm_rate", [1.0], {"false_alarm_rate": 1.0}, "false_alarm_rate = 1.0"),
-        ("quantile", [1.0, np.nan], {}, "picture 1 is NaN"),
-        ("pauta", [1.0, np.inf], {}, "picture 1 has infinite"),
-        ("pauta", [np.zeros((2, 2), np.float32), np.full((2, 2), np.nan, np.float32)], {}, "picture 1 holds NaN"),
-        ("quantile", [np.zeros((2, 2))], {}, "picture 0 is float64"),
+        ("quantile", [1.0, np.nan], {}, "image 1 is NaN"),
+        ("pauta", [1.0, np.inf], {}, "image 1 has infinite"),
+        ("pauta", [np.zeros((2, 2), np.float32), np.full((2, 2), np.nan, np.float32)], {}, "image 1 holds NaN"),
+        ("quantile", [np.zeros((2, 2))], {}, "image 0 is float64"),
         ("false_alarm_rate", [np.zeros((0, 2), np.float32)], {}, "no pixels"),
     ],
 )
@@ -155,7 +155,7 @@ def test_what_cannot_be_fitted_is_said(rule, scores, settings, message):
         threshold.fit(rule, scores, **settings)
 
 
-def test_f1_of_held_out_pictures_is_the_best_of_all_thresholds_and_lies_between_scores():
+def test_f1_of_held_out_images_is_the_best_of_all_thresholds_and_lies_between_scores():
     rng = np.random.default_rng(0)
     for _ in range(50):
         labels = rng.integers(0, 2, 12)

@@ -7,15 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdefect import parallel, train
+from jaxdefect import parallel
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import transfer_ae
-from jaxdefect.postprocess import resized
+from jaxdefect.maps.residuals import resized
+from jaxdefect.training import loop
 from tests.steps import apart, textures, tiny, weights
 
 SIDE = transfer_ae.SIDE
 IMAGES = np.stack(textures(8, SIDE)).astype(np.float32) / 255
-quick = partial(jax.jit, compiler_options=train.quick_to_compile())
+quick = partial(jax.jit, compiler_options=loop.quick_to_compile())
 
 
 def begun(**settings):
@@ -55,7 +56,7 @@ def test_the_score_is_the_mean_squared_error_and_the_map_the_error_of_each_pixel
     np.testing.assert_allclose(scores.image, residual.mean((1, 2)), rtol=1e-4)
 
 
-def test_a_larger_picture_is_judged_at_32_pixels_and_its_map_enlarged(learned):
+def test_a_larger_image_is_judged_at_32_pixels_and_its_map_enlarged(learned):
     score, state = learned
     large = np.asarray(resized(IMAGES, 96, 64))
     scores = score(state, large)
@@ -70,7 +71,7 @@ def test_what_was_never_seen_is_redrawn_worse_and_stands_out_where_it_is(learned
     spoilt = IMAGES.copy()
     spoilt[:, 8:16, 16:24] = 1.0
     good, bad = score(state, IMAGES), score(state, spoilt)
-    assert float(good.image.mean()) < 0.5 * float(IMAGES.var(0).mean())  # Better than the mean picture.
+    assert float(good.image.mean()) < 0.5 * float(IMAGES.var(0).mean())  # Better than the mean image.
     assert (np.asarray(bad.image) > np.asarray(good.image)).all()
     inside = np.zeros((SIDE, SIDE), bool)
     inside[8:16, 16:24] = True

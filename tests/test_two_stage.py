@@ -8,8 +8,12 @@ import pytest
 from PIL import Image
 
 from data_pipeline.layouts import synthetic
-from launch import config as configs
-from launch import detection, experiment, train, two_stage
+from launch import train, two_stage
+from launch.command import configuration as configs
+from launch.run import pipeline
+from launch.run.data import open_data
+from launch.run.prediction import detect_image, each
+from launch.run.trained import load_run, make_detector
 from launch.sweeping import sharing, spec
 
 SMALL = (
@@ -38,7 +42,7 @@ def test_a_system_has_a_run_for_each_seen_surface_and_none_for_unseen_ones(syste
         assert config["data"]["surface"] == name
 
 
-def test_every_test_picture_is_an_event_with_what_a_controller_needs(system):
+def test_every_test_image_is_an_event_with_what_a_controller_needs(system):
     events = events_of(system)
     assert len(events) == 12 and {event["true_surface"] for event in events} == {"Class1", "Class3", "Class6"}
     for event in events:
@@ -56,21 +60,21 @@ def test_the_result_adds_up_and_the_page_is_there(system):
     unseen = [event["true_surface"] == "Class6" for event in events]
     assert result["figures"]["alarm_on_unseen"] == np.mean([a for a, u in zip(alarms, unseen, strict=True) if u])
     assert sum(map(sum, result["surfaces"]["confusion"])) == 12
-    assert sum(row["pictures"] for row in result["by_surface"].values()) == 12
+    assert sum(row["images"] for row in result["by_surface"].values()) == 12
     assert set(result["curves"]) == {"Class1", "Class3"}
     assert all(value > 0 for value in result["timings"].values())
     assert (system / "report.html").stat().st_size > 10000
 
 
 def test_finished_runs_are_not_trained_again(system, capsys, monkeypatch):
-    monkeypatch.setattr(train, "train", lambda *about: pytest.fail("trained again"))
+    monkeypatch.setattr(pipeline, "train", lambda *about: pytest.fail("trained again"))
     before = events_of(system)
     two_stage.main([str(system), *PRESETS, *SMALL])
     again = events_of(system)
     assert [(e["id"], e["event"], e["score"]) for e in again] == [(e["id"], e["event"], e["score"]) for e in before]
 
 
-def test_a_folder_of_mixed_pictures_is_judged_and_broken_ones_are_named(system, tmp_path):
+def test_a_folder_of_mixed_images_is_judged_and_broken_ones_are_named(system, tmp_path):
     folder = tmp_path / "line"
     folder.mkdir()
     for surface in (1, 3, 6):
@@ -83,7 +87,7 @@ def test_a_folder_of_mixed_pictures_is_judged_and_broken_ones_are_named(system, 
     assert [event["event"] == "error" for event in events] == [False, False, False, True]
     assert "cut.png" in events[-1]["error"]
     result = json.loads((tmp_path / "out" / "result.json").read_text())
-    assert len(result["distances"]["all"]) == 3 and "1 of 4 pictures" in result["warnings"][0]
+    assert len(result["distances"]["all"]) == 3 and "1 of 4 images" in result["warnings"][0]
     assert (tmp_path / "out" / "report.html").is_file()
 
 
@@ -108,7 +112,7 @@ def test_a_run_of_another_version_says_so():
     config = configs.get("sbad", "tiny")
     del config.settings.steps
     with pytest.raises(ValueError, match="settings.steps is missing for sbad; a run of another version"):
-        experiment.make_detector(config)
+        make_detector(config)
 
 
 def test_a_table_without_a_row_for_a_surface_is_refused(tmp_path):
@@ -122,7 +126,7 @@ def test_a_table_without_a_row_for_a_surface_is_refused(tmp_path):
         )
 
 
-def test_features_on_disk_score_as_the_pictures_do_and_serve_all_runs(tmp_path, monkeypatch):
+def test_features_on_disk_score_as_the_images_do_and_serve_all_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("JAXDEFECT_CACHE", str(tmp_path / "cache"))
     common = ["--detector", "nearest_mean", "--preset", "tiny", "settings.backbone_steps=0", "data.per_kind=4"]
     train.main([*common, "--workdir", str(tmp_path / "one")])
@@ -130,17 +134,14 @@ def test_features_on_disk_score_as_the_pictures_do_and_serve_all_runs(tmp_path, 
     written = kept.stat().st_mtime_ns
     train.main([*common, "data.unseen=Class1,Class2", "seed=1", "--workdir", str(tmp_path / "two")])
     assert kept.stat().st_mtime_ns == written or len(list(kept.parent.iterdir())) == 1
-    run = experiment.load_run(tmp_path / "one")
-    data = experiment.open_data(run.config)
+    run = load_run(tmp_path / "one")
+    data = open_data(run.config)
     split = data.seen.test.part(range(5))
-    cached = [found.score for found in detection.each(run, data, split)]
-    whole = [
-        detection.detect_picture(run, s.image, s.image.shape[:2], tiles=None, level=None, min_area=0).score
-        for s in split
-    ]
+    cached = [found.score for found in each(run, data, split)]
+    whole = [detect_image(run, s.image, s.image.shape[:2], tiles=None, level=None, min_area=0).score for s in split]
     np.testing.assert_allclose(cached, whole, rtol=1e-3)
     kept.write_bytes(kept.read_bytes()[:100])  # Damaged: made anew.
-    np.testing.assert_allclose([found.score for found in detection.each(run, data, split)], cached, rtol=1e-5)
+    np.testing.assert_allclose([found.score for found in each(run, data, split)], cached, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["sbad_tables", "unseen_pairs", "segdec_table6", "segdec_masks"])
@@ -158,7 +159,7 @@ def test_runs_with_labels_are_compared_by_what_their_steps_compute(detector):
     assert not sharing.same_training(one, other)
 
 
-def test_pictures_of_unseen_surfaces_are_shown_to_the_oracle_alone():
+def test_images_of_unseen_surfaces_are_shown_to_the_oracle_alone():
     opened, shown = sharing.Opened(), {}
     for mode in ("A", "oracle"):
         config = configs.get("sbad", "tiny")

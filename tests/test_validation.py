@@ -1,20 +1,21 @@
-"""Held-out pictures are judged while a run trains, change nothing in it, and decide when it stops."""
+"""Held-out images are judged while a run trains, change nothing in it, and decide when it stops."""
 
 import jax
 import numpy as np
 import pytest
 
-from jaxdefect import feed, train
-from launch import config as configs
-from launch import experiment, feeds
+from jaxdefect.training import feed, loop
+from launch.command import configuration as configs
+from launch.run import feeds
+from launch.run.data import open_data
 from tests.steps import prepared, textures, weights
 
 
 def fit(held_out, **options):
     detector, source, batch = prepared("renet_d")
     rows = []
-    program = train.one_run(detector, source, key=jax.random.key(0), batch=batch, held_out=held_out)
-    done = train.fit(program, **({"steps": 30, "log_every": 5, "save_every": 5} | options),
+    program = loop.one_run(detector, source, key=jax.random.key(0), batch=batch, held_out=held_out)
+    done = loop.fit(program, **({"steps": 30, "log_every": 5, "save_every": 5} | options),
                      on_log=lambda step, metrics, state: rows.append(metrics))  # fmt: skip
     return done, rows
 
@@ -31,7 +32,7 @@ def test_validation_changes_no_bit_of_what_is_trained(alike):
     assert all(row.items() <= more.items() for row, more in zip(told, judged, strict=True))
 
 
-def test_its_loss_is_that_of_the_held_out_pictures(alike):
+def test_its_loss_is_that_of_the_held_out_images(alike):
     noise = [np.random.default_rng(i).integers(0, 256, (48, 48, 1), dtype=np.uint8) for i in range(4)]
     (_, near), (_, far) = fit(alike), fit(feed.resident(noise, patch=16))
     assert abs(near[-1]["val_loss"] - near[-1]["loss"]) < 0.3 * near[-1]["loss"]
@@ -39,7 +40,7 @@ def test_its_loss_is_that_of_the_held_out_pictures(alike):
 
 
 def test_training_stops_when_it_no_longer_falls():
-    """White pictures after grey ones: what is learned of stripes makes them worse before long."""
+    """White images after grey ones: what is learned of stripes makes them worse before long."""
     white = [np.full((48, 48, 1), 255, np.uint8)] * 2
     done, rows = fit(feed.resident(white, patch=16), steps=200, patience=3)
     losses = [row["val_loss"] for row in rows]
@@ -47,10 +48,10 @@ def test_training_stops_when_it_no_longer_falls():
     assert done.best_loss == pytest.approx(min(losses))
 
 
-def test_a_config_names_its_held_out_pictures_and_how_they_are_shown(tmp_path):
+def test_a_config_names_its_held_out_images_and_how_they_are_shown(tmp_path):
     config = configs.get("renet_d", "tiny")
     config.data.options.update(surfaces=(4,), size=64, train=10, test_good=2, test_defective=2)
-    data = experiment.open_data(config)
+    data = open_data(config)
     assert feeds.held_out(config, data) is None
     config.train.validate = True
     assert isinstance(feeds.held_out(config, data), feed.Feed)
@@ -63,5 +64,5 @@ def test_a_config_names_its_held_out_pictures_and_how_they_are_shown(tmp_path):
     config.train.update(feed="auto", zoom=0.1, labels="masks")
     with pytest.raises(ValueError, match="train.zoom = 0.1 with train.labels = 'masks'"):
         feeds.make_feed(config, data)
-    with pytest.raises(ValueError, match="train.validate = True needs good pictures alone"):
+    with pytest.raises(ValueError, match="train.validate = True needs good images alone"):
         feeds.held_out(config, data)

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from scipy.signal import correlate
 
-from jaxdefect import backbones, train, weights
+from jaxdefect import backbones
+from jaxdefect.backbones import weights
+from jaxdefect.training import loop
 from tests.weight_files import FIRES, RNG, draw, resnet, save, squeezenet
 
 VGG = {
@@ -57,7 +59,7 @@ def resnet_maps(state, image, blocks, bottleneck):
 
 def maps(name, variables, images, size):
     backbone = backbones.load(name)._replace(size=size)
-    return jax.jit(partial(backbones.maps, backbone), compiler_options=train.quick_to_compile())(variables, images)
+    return jax.jit(partial(backbones.maps, backbone), compiler_options=loop.quick_to_compile())(variables, images)
 
 
 def normalised(image):
@@ -109,7 +111,7 @@ def test_the_convolutions_of_vgg_are_found_by_their_places_in_torchvision(tmp_pa
 
 
 @pytest.mark.parametrize("root", ["", "model_weights/"])
-def test_a_vgg_of_keras_sees_pictures_as_caffe_did(tmp_path, root):
+def test_a_vgg_of_keras_sees_images_as_caffe_did(tmp_path, root):
     h5py = pytest.importorskip("h5py")
     path, inputs = tmp_path / "vgg16_notop.h5", 3
     first, bias = draw(64, 3, 3, 3).transpose(2, 3, 1, 0), draw(64)
@@ -156,22 +158,22 @@ def test_the_real_squeezenet_of_keras_makes_the_maps_it_makes_there(real_weights
     np.testing.assert_allclose(found, x, atol=1e-4 * x.max())
 
 
-def test_the_real_squeezenet_tells_real_surfaces_apart(real_weights, real_pictures):
-    """Halves of pictures: one of each surface shows what it looks like, the others are told by the nearest."""
+def test_the_real_squeezenet_tells_real_surfaces_apart(real_weights, real_images):
+    """Halves of images: one of each surface shows what it looks like, the others are told by the nearest."""
     from PIL import Image
 
     folders = {"aitex": "NoDefect_images", "nanotwice": "Normal", "magnetic_tile": "MT_Free"}
-    files = {name: sorted((real_pictures / name / inside).rglob("*.*g")) for name, inside in folders.items()}
-    files["nanotwice"] = sorted((real_pictures / "nanotwice" / "Normal").rglob("*.tif"))
+    files = {name: sorted((real_images / name / inside).rglob("*.*g")) for name, inside in folders.items()}
+    files["nanotwice"] = sorted((real_images / "nanotwice" / "Normal").rglob("*.tif"))
     if not all(len(found) >= 5 for found in files.values()):
-        pytest.skip(f"fewer than 5 pictures of one of {', '.join(folders)}")
+        pytest.skip(f"fewer than 5 images of one of {', '.join(folders)}")
     crops, labels = [], []
     for label, found in enumerate(files.values()):
         for file in found[:5]:
-            picture = np.asarray(Image.open(file).convert("L"), np.float32)
-            side = min(224, *picture.shape)
-            cut = Image.fromarray(picture[:side, -side:]).resize((224, 224))
-            crops.append((np.asarray(cut) - picture.mean()) / 400 + 0.5)  # Brightness alone must not tell.
+            image = np.asarray(Image.open(file).convert("L"), np.float32)
+            side = min(224, *image.shape)
+            cut = Image.fromarray(image[:side, -side:]).resize((224, 224))
+            crops.append((np.asarray(cut) - image.mean()) / 400 + 0.5)  # Brightness alone must not tell.
             labels.append(label)
     backbone, labels = backbones.load("squeezenet"), np.array(labels).reshape(3, 5)
     images = np.clip(np.stack(crops), 0, 1)[..., None]

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdefect import backbones, weights
+from jaxdefect import backbones
+from jaxdefect.backbones import weights
 from tests.weight_files import RNG, draw, resnet, save, squeezenet
 
 

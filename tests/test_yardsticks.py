@@ -9,7 +9,8 @@ import pytest
 import scipy.ndimage
 import scipy.spatial.distance as distances
 
-from jaxdefect import backbones, feature_maps
+from jaxdefect import backbones
+from jaxdefect.backbones import patch_features
 from jaxdefect.detectors import padim, patchcore
 from tests.steps import textures, tiny
 from tests.test_coreset import greedy
@@ -41,13 +42,13 @@ def backbones_are_drawn_quickly(monkeypatch):
     monkeypatch.setattr(backbones, "init", lambda backbone, key: drawn(backbone.name))
 
 
-def pictures(count=4, size=64, seed=0):
+def sample_images(count=4, size=64, seed=0):
     return jnp.asarray(np.stack(textures(count, size, seed=seed)), jnp.float32) / 255
 
 
 def joined(**settings):
     common = {"backbone": "small", "width": 4, "file": "", "stages": (0, 1), "size": 0, "margin": 0, "smoothing": 0}
-    seen = feature_maps.feature_maps(**(common | settings))
+    seen = patch_features.feature_maps(**(common | settings))
     return seen._replace(cells=jax.jit(seen.cells))
 
 
@@ -61,7 +62,7 @@ def compiled(name, **settings):
 
 
 def gathered(name, batches, **settings):
-    """(detector, its state closed over these batches of normal pictures)."""
+    """(detector, its state closed over these batches of normal images)."""
     detector, state = compiled(name, **settings)
     for batch in batches:
         state = detector.calibrate(state, batch)
@@ -79,30 +80,30 @@ def one_by_one(images):
 def test_a_cell_lies_in_the_middle_of_what_it_sees(name, stage):
     backbone, sides, cell = backbones.load(name, width=4)._replace(size=0), (96, 32), {"resnet18": 8}.get(name, 5)
     variables = drawn(name)
-    picture = jax.random.uniform(jax.random.key(1), (1, *sides, 3))
-    lines = picture + 5 * jnp.eye(sides[0])[:, :, None, None]  # One row of each is bright.
-    maps = jax.jit(lambda x: backbones.maps(backbone, variables, x)[stage][:, cell])(jnp.concatenate([picture, lines]))
+    image = jax.random.uniform(jax.random.key(1), (1, *sides, 3))
+    lines = image + 5 * jnp.eye(sides[0])[:, :, None, None]  # One row of each is bright.
+    maps = jax.jit(lambda x: backbones.maps(backbone, variables, x)[stage][:, cell])(jnp.concatenate([image, lines]))
     seen = np.flatnonzero(np.abs(maps[1:] - maps[0]).max((1, 2)) > 1e-6 * np.abs(maps).max())
-    stride, first = feature_maps.geometry(name, stage)
+    stride, first = patch_features.geometry(name, stage)
     assert seen[0] > 0 and seen[-1] < sides[0] - 1
     assert abs((seen[0] + seen[-1]) / 2 - (first + stride * cell)) <= 1  # Few of the outermost pixels matter.
 
 
 def test_every_backbone_has_a_geometry():
-    assert set(feature_maps.GEOMETRY) == set(backbones.names())
+    assert set(patch_features.GEOMETRY) == set(backbones.names())
 
 
 @pytest.mark.parametrize("name", ["small", "squeezenet", "vgg16", "resnet18"])
 @pytest.mark.parametrize("side", [64, 71])
 def test_cells_begin_within_half_a_stride_of_the_first_pixel(name, side):
     for stage in range(2):
-        stride, _ = feature_maps.geometry(name, stage)
-        places = feature_maps.centres(name, stage, side)
+        stride, _ = patch_features.geometry(name, stage)
+        places = patch_features.centres(name, stage, side)
         assert abs(places[0]) <= stride / 2 and side - stride <= places[-1] < side
         np.testing.assert_array_equal(np.diff(places), stride)
 
 
-def test_with_a_margin_a_constant_picture_looks_alike_everywhere():
+def test_with_a_margin_a_constant_image_looks_alike_everywhere():
     flat = jnp.full((1, 70, 90, 1), 0.4)
     spread = {}
     for margin in (0, 48):
@@ -113,10 +114,10 @@ def test_with_a_margin_a_constant_picture_looks_alike_everywhere():
     assert spread[48] < 1e-5 < 0.05 < spread[0]
 
 
-def test_a_picture_moved_by_a_stride_moves_its_cells_by_one():
+def test_a_image_moved_by_a_stride_moves_its_cells_by_one():
     seen = joined(margin=16)
     variables = seen.init(jax.random.key(0))
-    wide = pictures(1, 128)
+    wide = sample_images(1, 128)
     cells, moved = (seen.cells(variables, x) for x in (wide[:, :96, :96], wide[:, 4:100, 4:100]))
     inside = slice(6, -8)  # Stage 0 has a cell for every 2 pixels, stage 1 for every 4.
     np.testing.assert_allclose(cells[:, 2:, 2:][:, inside, inside], moved[:, :-2, :-2][:, inside, inside], atol=1e-5)
@@ -129,10 +130,10 @@ def test_a_bright_cell_comes_back_where_it_lies():
     assert np.unravel_index(found.argmax(), found.shape) == (5 * 4, 9 * 4) and found.max() == 1
 
 
-def test_small_pictures_are_seen_like_their_mirrored_continuation():
+def test_small_images_are_seen_like_their_mirrored_continuation():
     seen = joined()
     variables = seen.init(jax.random.key(0))
-    small = pictures(1)[:, :20, :40]
+    small = sample_images(1)[:, :20, :40]
     whole = jnp.asarray(np.pad(small, ((0, 0), (0, 44), (0, 24), (0, 0)), "symmetric"))
     cells = seen.cells(variables, small)
     assert cells.shape[1:3] == (10, 20)
@@ -143,7 +144,7 @@ def test_small_pictures_are_seen_like_their_mirrored_continuation():
 def test_smoothing_is_that_of_scipy(shape):
     maps = np.random.default_rng(0).random(shape, np.float32)
     expected = np.stack([scipy.ndimage.gaussian_filter(each, 4) for each in maps])
-    np.testing.assert_allclose(feature_maps.gaussian_smoothed(maps, 4), expected, atol=1e-5)
+    np.testing.assert_allclose(patch_features.gaussian_smoothed(maps, 4), expected, atol=1e-5)
 
 
 def test_sampling_is_that_of_scipy():
@@ -151,32 +152,32 @@ def test_sampling_is_that_of_scipy():
     rows, columns = np.array([-1, 0, 0.25, 6.5, 7.9]), np.array([0, 3.5, 8])
     grid = np.meshgrid(rows, columns, indexing="ij")
     expected = scipy.ndimage.map_coordinates(maps[0, ..., 0], grid, order=1, mode="nearest")
-    np.testing.assert_allclose(feature_maps.sampled(maps, rows, columns)[0, ..., 0], expected, atol=1e-6)
+    np.testing.assert_allclose(patch_features.sampled(maps, rows, columns)[0, ..., 0], expected, atol=1e-6)
 
 
 # Detectors
 
 
 @pytest.mark.parametrize("name", YARDSTICKS)
-def test_pictures_may_come_one_by_one_or_together(name):
-    images = pictures(6)
+def test_images_may_come_one_by_one_or_together(name):
+    images = sample_images(6)
     (detector, one), (_, together) = (gathered(name, batches) for batches in (one_by_one(images), [images]))
-    a, b = (detector.score(state, pictures(2, seed=1)).map for state in (one, together))
+    a, b = (detector.score(state, sample_images(2, seed=1)).map for state in (one, together))
     np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3 * float(a.max()))
 
 
 @pytest.mark.parametrize("name", ["feature_gaussian", "padim"])
-def test_the_order_of_pictures_does_not_matter_to_a_gaussian(name):
-    images = one_by_one(pictures(6))
+def test_the_order_of_images_does_not_matter_to_a_gaussian(name):
+    images = one_by_one(sample_images(6))
     (detector, one), (_, turned) = (gathered(name, batches) for batches in (images, images[::-1]))
-    a, b = (detector.score(state, pictures(2, seed=1)).map for state in (one, turned))
+    a, b = (detector.score(state, sample_images(2, seed=1)).map for state in (one, turned))
     np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3 * float(a.max()))
 
 
 @pytest.mark.parametrize("name", YARDSTICKS)
-def test_a_spot_is_the_worst_place_of_a_picture(name):
-    detector, state = gathered(name, [pictures(40)])
-    good = pictures(2, seed=1)
+def test_a_spot_is_the_worst_place_of_a_image(name):
+    detector, state = gathered(name, [sample_images(40)])
+    good = sample_images(2, seed=1)
     spoiled = good.at[0, 36:46, 18:28].set(1.0)
     scores = detector.score(state, spoiled)
     row, column = np.unravel_index(np.asarray(scores.map[0]).argmax(), scores.map.shape[1:])
@@ -186,23 +187,23 @@ def test_a_spot_is_the_worst_place_of_a_picture(name):
 
 @pytest.mark.parametrize("name", YARDSTICKS)
 @pytest.mark.parametrize("value", [None, 0.0, 0.5])
-def test_one_picture_even_a_constant_one_breaks_nothing(name, value):
-    only = pictures(1) if value is None else jnp.full((1, 64, 64, 1), value)
+def test_one_image_even_a_constant_one_breaks_nothing(name, value):
+    only = sample_images(1) if value is None else jnp.full((1, 64, 64, 1), value)
     detector, state = gathered(name, [only])
-    for images in (only, pictures(1, seed=1), jnp.ones((1, 30, 90, 1))):
+    for images in (only, sample_images(1, seed=1), jnp.ones((1, 30, 90, 1))):
         scores = detector.score(state, images)
         assert bool(jnp.isfinite(scores.map).all()) and bool(jnp.isfinite(scores.image).all())
 
 
 @pytest.mark.parametrize("name", ["feature_gaussian", "patchcore"])
-def test_normal_pictures_may_have_several_sizes(name):
+def test_normal_images_may_have_several_sizes(name):
     sizes = [(64, 64), (40, 90), (20, 20)]
-    detector, state = gathered(name, [pictures(1, 96)[:, :height, :width] for height, width in sizes])
-    assert bool(jnp.isfinite(detector.score(state, pictures(1)).map).all())
+    detector, state = gathered(name, [sample_images(1, 96)[:, :height, :width] for height, width in sizes])
+    assert bool(jnp.isfinite(detector.score(state, sample_images(1)).map).all())
 
 
 def test_gaussian_of_all_cells_is_that_of_numpy():
-    images = pictures(5)
+    images = sample_images(5)
     detector, state = gathered("feature_gaussian", one_by_one(images), smoothing=0, margin=0)
     seen = joined()
     cells = np.asarray(seen.cells(state.backbone, images), np.float64).reshape(-1, seen.channels)
@@ -216,12 +217,12 @@ def test_gaussian_of_all_cells_is_that_of_numpy():
 
 
 def test_features_may_be_projected_on_a_few_directions():
-    detector, state = gathered("feature_gaussian", one_by_one(pictures(4)), channels=5)
-    assert state.whitening.shape == (5, 5) and detector.score(state, pictures(1)).map.shape == (1, 64, 64)
+    detector, state = gathered("feature_gaussian", one_by_one(sample_images(4)), channels=5)
+    assert state.whitening.shape == (5, 5) and detector.score(state, sample_images(1)).map.shape == (1, 64, 64)
 
 
 def test_padim_is_the_mahalanobis_distance_of_scipy_at_each_place():
-    images, tested = pictures(9), pictures(1, seed=1)
+    images, tested = sample_images(9), sample_images(1, seed=1)
     detector, state = gathered("padim", one_by_one(images), smoothing=0, ridge=0.05)
     seen = joined(size=64)
     cells = lambda x: np.asarray(seen.cells(state.backbone, x), np.float64)[..., np.asarray(state.chosen)]
@@ -239,7 +240,7 @@ def test_padim_is_the_mahalanobis_distance_of_scipy_at_each_place():
 
 
 def test_patchcore_measures_the_distance_to_the_nearest_cell_of_its_coreset():
-    images, tested = pictures(3), pictures(1, seed=1)
+    images, tested = sample_images(3), sample_images(1, seed=1)
     detector, state = gathered("patchcore", one_by_one(images), smoothing=0, neighbours=0, projection_size=0)
     seen = joined(size=64)
     vectors = np.asarray(state.bank.vectors, np.float64)
@@ -253,7 +254,7 @@ def test_patchcore_measures_the_distance_to_the_nearest_cell_of_its_coreset():
     np.testing.assert_allclose(scores.image, expected.max(), rtol=1e-3)
 
 
-def test_the_weight_of_a_picture_is_that_of_the_paper():
+def test_the_weight_of_a_image_is_that_of_the_paper():
     rng = np.random.default_rng(0)
     queries, bank = rng.normal(size=(4, 6)) * 2, rng.normal(size=(30, 6))
     known = np.arange(30) < 20
@@ -267,7 +268,7 @@ def test_the_weight_of_a_picture_is_that_of_the_paper():
 
 
 def test_a_reservoir_with_few_cells_is_known_as_such():
-    _, state = gathered("patchcore", [pictures(1)[:, :8, :8]], size=0, bank=50)  # 16 cells of 2 pixels
+    _, state = gathered("patchcore", [sample_images(1)[:, :8, :8]], size=0, bank=50)  # 16 cells of 2 pixels
     assert int(state.distinct) == 16
 
 

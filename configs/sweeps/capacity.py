@@ -9,7 +9,7 @@ from configs.sweeps import QUICK
 TITLE = "Width of the network"
 SOURCE = "ReNet-D, Section 3 (a lightweight network; no figures)"
 DETECTOR, PRESET = "renet_d", "paper"
-PICTURES = {"irregular": {"data.options.surfaces": (4,)}}
+IMAGES = {"irregular": {"data.options.surfaces": (4,)}}
 AXES = (
     {
         "network": ("19 k", "67 k", "225 k"),  # weights

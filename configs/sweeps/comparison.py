@@ -1,11 +1,11 @@
-"""Every detector that says where or whether a picture is defective, each at the size that two cores can train.
+"""Every detector that says where or whether an image is defective, each at the size that two cores can train.
 
     python -m launch.sweep comparison --quick
     python -m launch.sweep comparison --dataset nanotwice --data FOLDER --weights squeezenet.h5
     python -m launch.sweep comparison --dataset aitex --data FOLDER data.options.tile=256 --weights squeezenet.h5
 
 Classical methods and yardsticks on features of a pretrained network stand beside the papers' own methods. The
-supervised ones, last, learn from half of the defective pictures; their figures are of the other half. docs/detectors.md
+supervised ones, last, learn from half of the defective images; their figures are of the other half. docs/detectors.md
 is written from the results.
 """
 
@@ -20,7 +20,7 @@ RUNS = {
     **{name: {"detector": name} for name in ("phot", "lca", "dct", "mscdae")},
     **{name: {"detector": name} for name in ADVERSARIAL.values()},
     **{name: {"detector": name} for name in ("cae", "cae_multiloss", "ssim_ae", "transfer_ae")},
-    "ae_ssim": {"detector": "ae_ssim", "data.size": 256},  # Its patches of 128 pixels must fit into every picture.
+    "ae_ssim": {"detector": "ae_ssim", "data.size": 256},  # Its patches of 128 pixels must fit into every image.
     **{name: {"detector": name} for name in ("feature_gaussian", "padim", "patchcore")},
     **{name: {"detector": name, **SUPERVISED} for name in ("cnn_classifier", "resnet_classifier", "faster_rcnn")},
     "segdec": {"detector": "segdec", "data.size": 256, **SUPERVISED},

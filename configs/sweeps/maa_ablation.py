@@ -3,11 +3,11 @@
     python -m launch.sweep maa_ablation --quick
     python -m launch.sweep maa_ablation --dataset magnetic_tile,mvtec --data FOLDER,FOLDER
 
-As published, a picture of set A is redrawn so that its features are those of any picture of set B; without pairs a
-picture is compared with its own reconstruction. The paper has no such table.
+As published, an image of set A is redrawn so that its features are those of any image of set B; without pairs an
+image is compared with its own reconstruction. The paper has no such table.
 """
 
-from configs.sweeps.maa_table2 import QUICK as QUICK
+from configs.sweeps.maa_table2 import QUICK
 
 TITLE = "Parts of MAA"
 SOURCE = "MAA (Niu et al. 2021), Section III (no figures)"

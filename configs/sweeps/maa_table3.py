@@ -1,4 +1,4 @@
-"""Three distances between a picture and its reconstruction by MAA (MAA, Table III), and both readings of its features.
+"""Three distances between an image and its reconstruction by MAA (MAA, Table III), and both readings of its features.
 
     python -m launch.sweep maa_table3 --quick
     python -m launch.sweep maa_table3 --dataset rsdds,kolektor_sdd --data FOLDER,FOLDER
@@ -7,9 +7,9 @@ The distances are taken of the same trained weights: L1 of the pixels, L1 of the
 Frechet Markov distance, of the features as [positions, channels] and literally, of the rows of the map of one channel.
 """
 
-from configs.sweeps.maa_table2 import QUICK as QUICK
+from configs.sweeps.maa_table2 import QUICK
 
-TITLE = "Distances between a picture and its reconstruction"
+TITLE = "Distances between an image and its reconstruction"
 SOURCE = "MAA (Niu et al. 2021), Table III"
 DETECTOR, PRESET = "maa", "small"
 DISTANCES = ("L1", "Markov+L1", "FMD")
@@ -22,7 +22,7 @@ AXES = (
 )
 SEEDS = (0, 1)
 FIGURES = ("image.auroc", "image.gamma0.accuracy", "image.gamma0.recall")
-PUBLISHED = {  # pictures: AUC of each of DISTANCES
+PUBLISHED = {  # images: AUC of each of DISTANCES
     "MCSD-g": (0.649, 0.986, 0.980),
     "MCSD-c": (0.732, 0.982, 0.977),
     "MCSD-h": (0.623, 0.843, 0.844),
@@ -30,8 +30,8 @@ PUBLISHED = {  # pictures: AUC of each of DISTANCES
     "kolektor_sdd": (0.606, 0.779, 0.857),
 }
 PAPER = tuple(
-    ({"distance": distance, "pictures": pictures}, {"image.auroc": auc})
-    for pictures, row in PUBLISHED.items()
+    ({"distance": distance, "images": images}, {"image.auroc": auc})
+    for images, row in PUBLISHED.items()
     for distance, auc in zip(DISTANCES, row, strict=True)
 )
-WHY = "the MCSD pictures are private, and rsdds and kolektor_sdd need their pictures"
+WHY = "the MCSD images are private, and rsdds and kolektor_sdd need their images"

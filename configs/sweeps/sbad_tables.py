@@ -5,10 +5,10 @@ unseen ones.
     python -m launch.sweep sbad_tables --dataset dagm2007 --data FOLDER settings.weights=resnet101.pth preset=paper
 
 Mode A, which the published figures are read as, is given the annotated attributes of the unseen surfaces after
-training; "oracle" learns them from those surfaces' own pictures, which leaks, and is there to explain the published
+training; "oracle" learns them from those surfaces' own images, which leaks, and is there to explain the published
 jump between the embeddings. Mode B, which knows nothing of them, is the one that can be deployed: its `unseen` is the
-share of unseen pictures that raise the alarm. The paper does not name its two unseen surfaces; here they are classes 8
-and 10. It augments before it splits (data.pooled=True), so that copies of a picture are trained and tested on.
+share of unseen images that raise the alarm. The paper does not name its two unseen surfaces; here they are classes 8
+and 10. It augments before it splits (data.pooled=True), so that copies of an image are trained and tested on.
 """
 
 TITLE = "Surfaces told apart, two of them unseen"

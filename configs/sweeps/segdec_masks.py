@@ -20,8 +20,8 @@ PUBLISHED = {  # average precision in per cent by the number of masks
     "kolektor_sdd2": {"0": 73.3, "all": 95.4},
 }
 PAPER = tuple(
-    ({"pictures": pictures, "masks": masks}, {"image.ap": value / 100})
-    for pictures, row in PUBLISHED.items()
+    ({"images": images, "masks": masks}, {"image.ap": value / 100})
+    for images, row in PUBLISHED.items()
     for masks, value in row.items()
 )
-WHY = "these sets need their pictures"
+WHY = "these sets need their images"

@@ -5,16 +5,16 @@
     python -m launch.sweep survey --dataset fabric=aitex --data FOLDER --weights squeezenet.h5 data.options.tile=256
 
 The survey puts one published "precision" beside another, most of which their sources call accuracy; each is of its
-own pictures, split and rule. Here all techniques are tested on the same pictures, at thresholds fitted without them.
-Typical techniques are filters and statistics; deep ones that learn from labels train on half of the defective pictures,
-which are left out of everyone's test. Yardsticks, from beyond the survey, see normal pictures through a pretrained
+own images, split and rule. Here all techniques are tested on the same images, at thresholds fitted without them.
+Typical techniques are filters and statistics; deep ones that learn from labels train on half of the defective images,
+which are left out of everyone's test. Yardsticks, from beyond the survey, see normal images through a pretrained
 network that learns no more. Published figures stand beside a row of the same application and kind of network.
 """
 
 TITLE = "Typical techniques and deep learning"
 SOURCE = "Gong et al. 2020, Table I"
 DETECTOR, PRESET = "phot", "small"
-PICTURES = {
+IMAGES = {
     "metal surface": {"data.options.surfaces": (9,)},
     "fabric": {"data.options.surfaces": (3,)},
     "industrial optical": {"data.options.surfaces": (4,)},
@@ -65,7 +65,6 @@ PUBLISHED = (  # application, technique, precision
     ("rail fastener", "deep: convolutional network", 0.999),
 )
 PAPER = tuple(
-    ({"pictures": pictures, "technique": technique}, {"image.accuracy": value})
-    for pictures, technique, value in PUBLISHED
+    ({"images": images, "technique": technique}, {"image.accuracy": value}) for images, technique, value in PUBLISHED
 )
-WHY = "no such pictures are at hand, or no such program"
+WHY = "no such images are at hand, or no such program"

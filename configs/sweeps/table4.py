@@ -12,7 +12,7 @@ from configs.sweeps import BASE, FIGURES, QUICK, SCORES
 TITLE = "Weight of L1 against SSIM"
 SOURCE = "ReNet-D, Table 4 and Figure 7"
 DETECTOR, PRESET = "renet_d", "paper"
-PICTURES = {"irregular": {"data.options.surfaces": (4,)}}
+IMAGES = {"irregular": {"data.options.surfaces": (4,)}}
 ALPHAS = (0.0, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 1.0)
 AXES = ({"settings.alpha": ALPHAS}, SCORES)
 SEEDS = (0, 1, 2)

@@ -4,7 +4,7 @@
     python -m launch.sweep transfer --dataset mvtec --data FOLDER/hazelnut settings.weights=vgg19.pth preset=paper
 
 The study reports an accuracy of 50 % for its best, a frozen VGG-19, and that fine-tuning drew nothing one could make
-out. Pictures are redrawn at 32 x 32 pixels.
+out. Images are redrawn at 32 x 32 pixels.
 """
 
 TITLE = "Autoencoders on a pretrained encoder"

@@ -4,12 +4,12 @@
     python -m launch.sweep unseen_pairs settings.weights=squeezenet.h5 --axis "data.unseen=('Class8','Class10')"
 
 The two-stage paper does not say which two surfaces it left out, and it matters: every pair is left out once. Features
-of the pictures are computed once for all runs. Mode B: nothing of the unseen surfaces is known.
+of the images are computed once for all runs. Mode B: nothing of the unseen surfaces is known.
 """
 
 import itertools
 
-from configs.sweeps.sbad_tables import QUICK as QUICK
+from configs.sweeps.sbad_tables import QUICK
 
 TITLE = "Every pair of surfaces unseen once"
 SOURCE = "our protocol for the two-stage system (Cheng and Yeh 2023)"

@@ -2,7 +2,7 @@
 
     records(root: Path, *, option=default, ...) -> Iterator[Record]
 
-with root=None as default where the pictures are generated. A module whose pictures are generated names the version of
+with root=None as default where the images are generated. A module whose images are generated names the version of
 its generator in VERSION, so that prepared data is not mistaken for what newer code would draw.
 """
 
@@ -32,7 +32,7 @@ def options(layout: ModuleType) -> dict[str, object]:
 
 
 def needs_folder(layout: ModuleType) -> bool:
-    """Whether the layout reads a folder (rather than generating its pictures)."""
+    """Whether the layout reads a folder (rather than generating its images)."""
     return inspect.signature(layout.records).parameters["root"].default is inspect.Parameter.empty
 
 

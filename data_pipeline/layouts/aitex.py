@@ -1,4 +1,4 @@
-"""AITEX: seven woven fabrics, line-scan pictures of 4096 x 256 with a blank strip and the selvage at the left.
+"""AITEX: seven woven fabrics, line-scan images of 4096 x 256 with a blank strip and the selvage at the left.
 
     Defect_images/NNNN_DDD_FF.png                  DDD is the kind of defect, FF the fabric
     Mask_images/NNNN_DDD_FF_mask.png               or ..._mask1.png, ..._mask2.png: their union is meant
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipeline.folders import pictures_in, subfolders, wrong
-from data_pipeline.pictures import listed, read_image, read_mask
+from data_pipeline.folders import images_in, subfolders, wrong
+from data_pipeline.images import listed, read_image, read_mask
 from data_pipeline.record import PART, Record, read
 
 KINDS = {
@@ -35,9 +35,9 @@ def records(root: Path, *, fabric: str | None = None, trim_selvage: bool = True,
         masks.setdefault(mask.stem.rsplit("_mask", 1)[0], []).append(mask)
     good_folder = root / "NoDefect_images"
     good = [path for name in subfolders(good_folder) for path in listed(good_folder / name)] + listed(good_folder)
-    bad = pictures_in(root / "Defect_images", "defective pictures NNNN_DDD_FF.png (number, kind, fabric)")
+    bad = images_in(root / "Defect_images", "defective images NNNN_DDD_FF.png (number, kind, fabric)")
     if not good:
-        wrong(good_folder, "normal pictures NNNN_000_FF.png, one folder per fabric")
+        wrong(good_folder, "normal images NNNN_000_FF.png, one folder per fabric")
     fabrics = sorted({_fields(path)[1] for path in good + bad})
     if fabric not in (None, *fabrics):
         raise ValueError(f"fabric={fabric!r} is not in {root}; its fabrics are {', '.join(fabrics)}")
@@ -73,7 +73,7 @@ def blank_columns(image: np.ndarray) -> int:
     """How many columns at the left of image [H, W, C] are blank: those with over 5 % of pure white, up to the first
     without.
 
-    The edge of the fabric slants, so that the strip is cut where the last of it ends. 0 where over half the picture
+    The edge of the fabric slants, so that the strip is cut where the last of it ends. 0 where over half the image
     would go: that is no strip but a white fabric.
     """
     white = (image == 255).all(-1).mean(0) > 0.05
@@ -97,7 +97,7 @@ def _draw(path: Path, masks: list[Path], trim: bool) -> tuple[np.ndarray, np.nda
         part = read_mask(file)
         if part.shape != mask.shape:
             raise ValueError(
-                f"{file}: {part.shape} pixels (H, W), its picture {mask.shape}; export the mask at that size"
+                f"{file}: {part.shape} pixels (H, W), its image {mask.shape}; export the mask at that size"
             )
         mask |= part
     left = blank_columns(image) if trim else 0

@@ -1,8 +1,8 @@
 """DAGM 2007: ten generated textures, 512 x 512 grey, each with its own kind of defect.
 
     ClassN/Train/NNNN.PNG, ClassN/Test/NNNN.PNG
-    ClassN/Train/Label/NNNN_label.PNG         weak ellipse masks of the defective pictures
-    ClassN/Train/Label/Labels.txt             header line, then: number, flag, picture, 0, mask (separated by tabs)
+    ClassN/Train/Label/NNNN_label.PNG         weak ellipse masks of the defective images
+    ClassN/Train/Label/Labels.txt             header line, then: number, flag, image, 0, mask (separated by tabs)
 
 Source: Wieler and Hahn, Weakly Supervised Learning for Industrial Optical Inspection, DAGM 2007.
 """
@@ -10,8 +10,8 @@ Source: Wieler and Hahn, Weakly Supervised Learning for Industrial Optical Inspe
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from data_pipeline.folders import pictures_in, subfolders, wrong
-from data_pipeline.pictures import listed
+from data_pipeline.folders import images_in, subfolders, wrong
+from data_pipeline.images import listed
 from data_pipeline.record import Record
 
 
@@ -27,7 +27,7 @@ def records(root: Path, *, classes: Sequence[int] | None = None) -> Iterator[Rec
 
 
 def _part(folder: Path, surface: str, split: str) -> Iterator[Record]:
-    files = pictures_in(folder, "pictures NNNN.PNG (512 x 512)")
+    files = images_in(folder, "images NNNN.PNG (512 x 512)")
     masks = {path.stem.removesuffix("_label"): path for path in listed(folder / "Label")}
     table = folder / "Label" / "Labels.txt"
     defective = _flagged(table) if table.is_file() else set(masks)
@@ -39,13 +39,13 @@ def _part(folder: Path, surface: str, split: str) -> Iterator[Record]:
 
 
 def _flagged(table: Path) -> set[str]:
-    """The stems of the pictures that Labels.txt calls defective."""
+    """The stems of the images that Labels.txt calls defective."""
     flagged = set()
     for number, line in enumerate(table.read_text(encoding="utf-8", errors="replace").splitlines()[1:], start=2):
         fields = line.split()
         if fields and (len(fields) != 5 or fields[1] not in ("0", "1")):
             raise ValueError(
-                f"{table}, line {number}: {line!r}; expected number, 0 or 1, picture, 0, mask, separated by tabs"
+                f"{table}, line {number}: {line!r}; expected number, 0 or 1, image, 0, mask, separated by tabs"
             )
         if fields and fields[1] == "1":
             flagged.add(Path(fields[2]).stem)

@@ -1,8 +1,8 @@
-"""KolektorSDD: 50 commutators, eight pictures of each, about 500 x 1250 grey; 52 of 399 are defective.
+"""KolektorSDD: 50 commutators, eight images of each, about 500 x 1250 grey; 52 of 399 are defective.
 
     kosNN/PartP.jpg + kosNN/PartP_label.bmp
 
-A picture is defective where its mask marks anything, so that listing the set reads all masks (about 2 s). The three
+An image is defective where its mask marks anything, so that listing the set reads all masks (about 2 s). The three
 folds are split by commutator, as published with the set. Source: Tabernik et al., Segmentation-based deep-learning
 approach for surface-defect detection, Journal of Intelligent Manufacturing, 2020; folds: Bozic et al., Computers in
 Industry, 2021.
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_pipeline.folders import pairs, subfolders, wrong
-from data_pipeline.pictures import read_mask
+from data_pipeline.images import read_mask
 from data_pipeline.record import Record
 
 TEST_FOLDS = (

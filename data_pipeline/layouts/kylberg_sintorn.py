@@ -1,8 +1,8 @@
-"""Kylberg Sintorn rotation set: 25 textures photographed at nine rotations; there are no defective pictures in it.
+"""Kylberg Sintorn rotation set: 25 textures photographed at nine rotations; there are no defective images in it.
 
     ...NAME-rRRR-sSSS.png or ...NAME-rRRR.png anywhere below the folder, for example canesugar01-r000-s001.png
 
-All pictures are normal. Put pictures of your own defects into a folder in MVTec layout to test on them.
+All images are normal. Put images of your own defects into a folder in MVTec layout to test on them.
 Source: Kylberg and Sintorn, On the influence of interpolation method on rotation invariance in texture recognition,
 EURASIP Journal on Image and Video Processing, 2016.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from data_pipeline.folders import wrong
-from data_pipeline.pictures import is_picture
+from data_pipeline.images import is_image
 from data_pipeline.record import Record
 
 NAME = re.compile(r"(?P<texture>[A-Za-z]+\d*)-r(?P<rotation>\d{3})")
@@ -22,10 +22,10 @@ def records(
     root: Path, *, textures: Sequence[str] | None = None, rotations: Sequence[int] | None = (0,)
 ) -> Iterator[Record]:
     """The records of some textures ("canesugar01", ...; None: all) at some rotations in degrees (None: all)."""
-    found = [(path, NAME.match(path.stem)) for path in sorted(root.rglob("*")) if is_picture(path)]
+    found = [(path, NAME.match(path.stem)) for path in sorted(root.rglob("*")) if is_image(path)]
     named = [(path, match["texture"], int(match["rotation"])) for path, match in found if match]
     if not named:
-        wrong(root, "pictures named TEXTURE-rRRR-sSSS.png, such as canesugar01-r000-s001.png")
+        wrong(root, "images named TEXTURE-rRRR-sSSS.png, such as canesugar01-r000-s001.png")
     for field, chosen, known in (
         ("textures", textures, {texture for _, texture, _ in named}),
         ("rotations", rotations, {rotation for _, _, rotation in named}),

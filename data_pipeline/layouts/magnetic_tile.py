@@ -1,23 +1,23 @@
-"""Magnetic tile defects: ground tiles of motors, each kind of defect in its folder, picture (.jpg) and mask (.png) side
+"""Magnetic tile defects: ground tiles of motors, each kind of defect in its folder, image (.jpg) and mask (.png) side
 by side.
 
     MT_Free/Imgs/*.jpg (+ empty masks)     normal
     MT_Blowhole, MT_Break, MT_Crack, MT_Fray, MT_Uneven /Imgs/*.jpg + *.png
 
-Sizes vary from picture to picture; mask edges are grey. The set prescribes no split.
+Sizes vary from image to image; mask edges are grey. The set prescribes no split.
 Source: Huang et al., Surface Defect Saliency of Magnetic Tile, The Visual Computer 2020.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_pipeline.folders import pictures_in, subfolders, wrong
+from data_pipeline.folders import images_in, subfolders, wrong
 from data_pipeline.record import Record
 
 
 def records(root: Path, *, kinds: tuple[str, ...] | None = None) -> Iterator[Record]:
     """The records of the set; kinds keeps only these kinds of defect ("blowhole", "break", ...) beside the normal
-    pictures.
+    images.
     """
     folders = {name.removeprefix("MT_").lower(): name for name in subfolders(root) if name.startswith("MT_")}
     unknown = sorted(set(kinds or ()) - set(folders))
@@ -28,7 +28,7 @@ def records(root: Path, *, kinds: tuple[str, ...] | None = None) -> Iterator[Rec
         )
     for kind, name in folders.items():
         if kinds is None or kind in ("free", *kinds):
-            files = pictures_in(root / name / "Imgs", "pictures (.jpg) with their masks (.png)")
+            files = images_in(root / name / "Imgs", "images (.jpg) with their masks (.png)")
             masks = {path.stem: path for path in files if path.suffix.lower() == ".png"}
             for path in files:
                 if path.suffix.lower() != ".png":

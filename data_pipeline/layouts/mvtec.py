@@ -1,25 +1,25 @@
-"""Any folder in the layout of MVTec AD: normal pictures to train on, one test folder per kind of defect, masks beside.
+"""Any folder in the layout of MVTec AD: normal images to train on, one test folder per kind of defect, masks beside.
 
-    CATEGORY/train/good/*.png            normal pictures
-    CATEGORY/test/good/*.png             normal test pictures (may be missing)
-    CATEGORY/test/KIND/*.png             defective pictures, one folder per kind (may be missing)
-    CATEGORY/ground_truth/KIND/*.png     their masks, named as the picture, with or without "_mask"
+    CATEGORY/train/good/*.png            normal images
+    CATEGORY/test/good/*.png             normal test images (may be missing)
+    CATEGORY/test/KIND/*.png             defective images, one folder per kind (may be missing)
+    CATEGORY/ground_truth/KIND/*.png     their masks, named as the image, with or without "_mask"
 
-Pictures and masks may have different file types. Source: Bergmann et al., MVTec AD, CVPR 2019.
+Images and masks may have different file types. Source: Bergmann et al., MVTec AD, CVPR 2019.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_pipeline.folders import pictures_in, subfolders, wrong
-from data_pipeline.pictures import listed
+from data_pipeline.folders import images_in, subfolders, wrong
+from data_pipeline.images import listed
 from data_pipeline.record import Record
 
 
 def records(root: Path, *, category: str | None = None) -> Iterator[Record]:
     """The records of one category: root is its folder, or a folder of categories of which `category` names one."""
     folder = _category(root, category)
-    for path in pictures_in(folder / "train" / "good", "normal pictures to train on"):
+    for path in images_in(folder / "train" / "good", "normal images to train on"):
         yield Record(f"train/good/{path.stem}", path, None, 0, "good", folder.name, "train")
     for kind in subfolders(folder / "test"):
         masks = {} if kind == "good" else {mask.stem: mask for mask in listed(folder / "ground_truth" / kind)}

@@ -1,4 +1,4 @@
-"""RSDDs: rail surfaces seen from above; every picture has a defect somewhere, so that normal pictures are cut from
+"""RSDDs: rail surfaces seen from above; every image has a defect somewhere, so that normal images are cut from
 them.
 
     Type-I RSDDs dataset/Rail surface images/*.jpg + GroundTruth/*.jpg      express rails, 67 of 160 x 1000
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipeline.folders import pictures_in, subfolders
-from data_pipeline.pictures import listed, read_image, read_mask
+from data_pipeline.folders import images_in, subfolders
+from data_pipeline.images import listed, read_image, read_mask
 from data_pipeline.record import Record
 
 ROMAN = {1: "I", 2: "II"}
@@ -24,9 +24,9 @@ ROMAN = {1: "I", 2: "II"}
 def records(root: Path, *, type: int = 2, squares: bool = True) -> Iterator[Record]:
     """The records of type 1 or 2.
 
-    squares=True cuts each picture along the rail into squares as wide as the picture, without overlap and without the
+    squares=True cuts each image along the rail into squares as wide as the image, without overlap and without the
     rest at the end; a square is defective where its part of the mask marks anything. squares=False gives whole
-    pictures.
+    images.
     """
     if type not in ROMAN:
         raise ValueError(f"type={type!r}; RSDDs has the types 1 (express rails) and 2 (heavy-haul rails)")
@@ -34,7 +34,7 @@ def records(root: Path, *, type: int = 2, squares: bool = True) -> Iterator[Reco
     folder = root / next((name for name in subfolders(root) if name.startswith(prefix)), f"{prefix}RSDDs dataset")
     surface = f"rail type {type}"
     masks = {path.stem: path for path in listed(folder / "GroundTruth")}
-    for path in pictures_in(folder / "Rail surface images", "pictures of rails, and their masks in GroundTruth"):
+    for path in images_in(folder / "Rail surface images", "images of rails, and their masks in GroundTruth"):
         mask = masks.get(path.stem)
         if not squares or mask is None:
             yield Record(path.stem, path, mask, 1, "defect", surface, "")
@@ -59,7 +59,7 @@ def _draw(path: Path, mask: Path, number: int) -> tuple[np.ndarray, np.ndarray]:
     image, marked = read_image(path), read_mask(mask)
     if image.shape[:2] != marked.shape:
         raise ValueError(
-            f"{mask}: {marked.shape} pixels (H, W), its picture {image.shape[:2]}; export the mask at that size"
+            f"{mask}: {marked.shape} pixels (H, W), its image {image.shape[:2]}; export the mask at that size"
         )
     window = _window(marked, number, min(marked.shape))
     return image[window], marked[window]

@@ -1,9 +1,9 @@
-"""Severstal steel: 12568 training pictures of steel sheets, 1600 x 256, with four classes of defects.
+"""Severstal steel: 12568 training images of steel sheets, 1600 x 256, with four classes of defects.
 
     train_images/*.jpg
-    train.csv             ImageId,ClassId,EncodedPixels or ImageId_ClassId,EncodedPixels: a row per picture and class
+    train.csv             ImageId,ClassId,EncodedPixels or ImageId_ClassId,EncodedPixels: a row per image and class
 
-EncodedPixels are pairs "start length", counted from 1 down the columns. The pictures of the competition's test part
+EncodedPixels are pairs "start length", counted from 1 down the columns. The images of the competition's test part
 have no labels and are not read. The set prescribes no split. Source: Severstal: Steel Defect Detection, Kaggle 2019.
 """
 
@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipeline.folders import pictures_in, wrong
-from data_pipeline.pictures import read_image
+from data_pipeline.folders import images_in, wrong
+from data_pipeline.images import read_image
 from data_pipeline.record import Record
 
 
 def records(root: Path, *, classes: Sequence[int] = (3,)) -> Iterator[Record]:
-    """The pictures without defects, and those whose defects are all of the given classes (1 to 4).
+    """The images without defects, and those whose defects are all of the given classes (1 to 4).
 
     The default, class 3 alone, is the usual choice (Bozic et al. 2021).
     """
@@ -30,7 +30,7 @@ def records(root: Path, *, classes: Sequence[int] = (3,)) -> Iterator[Record]:
     if not table.is_file():
         wrong(root, "train.csv and the folder train_images")
     runs = _runs(table)
-    for path in pictures_in(root / "train_images", "the pictures that train.csv names"):
+    for path in images_in(root / "train_images", "the images that train.csv names"):
         found = runs.get(path.name, {})
         if set(found) <= set(classes):
             label = int(bool(found))
@@ -42,7 +42,7 @@ def records(root: Path, *, classes: Sequence[int] = (3,)) -> Iterator[Record]:
 def decode_runs(runs: str, height: int, width: int) -> np.ndarray:
     """Mask uint8 [height, width] of runs "start length start length ...", counted from 1 down the columns.
 
-    Raises ValueError where the runs are not pairs of numbers or leave the picture.
+    Raises ValueError where the runs are not pairs of numbers or leave the image.
     """
     fields = runs.split()
     if len(fields) % 2 or not all(field.isdigit() for field in fields):
@@ -50,7 +50,7 @@ def decode_runs(runs: str, height: int, width: int) -> np.ndarray:
     pairs = np.array(fields, np.int64).reshape(-1, 2)
     starts, stops = pairs[:, 0] - 1, pairs[:, 0] - 1 + pairs[:, 1]
     if len(pairs) and (starts.min() < 0 or stops.max() > height * width):
-        raise ValueError(f"the runs reach pixel {stops.max()} of a picture of {height} x {width} = {height * width}")
+        raise ValueError(f"the runs reach pixel {stops.max()} of an image of {height} x {width} = {height * width}")
     column_wise = np.zeros(height * width, np.uint8)
     for start, stop in zip(starts, stops, strict=True):
         column_wise[start:stop] = 1
@@ -58,7 +58,7 @@ def decode_runs(runs: str, height: int, width: int) -> np.ndarray:
 
 
 def _runs(table: Path) -> dict[str, dict[int, str]]:
-    """Runs by picture and class."""
+    """Runs by image and class."""
     runs: dict[str, dict[int, str]] = {}
     with table.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
@@ -85,5 +85,5 @@ def _draw(path: Path, table: Path, runs: tuple[str, ...]) -> tuple[np.ndarray, n
         try:
             mask |= decode_runs(run, *image.shape[:2])
         except ValueError as error:
-            raise ValueError(f"{table}, picture {path.name}: {error}; download train.csv again") from error
+            raise ValueError(f"{table}, image {path.name}: {error}; download train.csv again") from error
     return image, mask

@@ -1,7 +1,7 @@
-"""Pictures drawn on demand: ten surfaces after DAGM2007, each with its own kind of defect.
+"""Images drawn on demand: ten surfaces after DAGM2007, each with its own kind of defect.
 
-Nothing is read from disk. Every picture depends only on (seed, surface, split, good or defective, number) and the
-drawing options, never on the other pictures or on the order in which they are drawn.
+Nothing is read from disk. Every image depends only on (seed, surface, split, good or defective, number) and the
+drawing options, never on the other images or on the order in which they are drawn.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,11 +9,11 @@ from functools import partial
 
 import numpy as np
 
-from data_pipeline.defects import KINDS, add_defect
 from data_pipeline.record import Record
-from data_pipeline.textures import TEXTURES
+from data_pipeline.synthetic.defects import KINDS, add_defect
+from data_pipeline.synthetic.textures import TEXTURES
 
-# Raised when any picture would come out differently, so that prepared copies are drawn anew.
+# Raised when any image would come out differently, so that prepared copies are drawn anew.
 VERSION = "1"
 SURFACES = tuple(TEXTURES)
 LABELS = ("exact", "ellipse")
@@ -33,11 +33,11 @@ def records(
     contrast: float = 1.0,
     labels: str = "exact",
 ) -> Iterator[Record]:
-    """Lists the pictures of a synthetic set; pixels are drawn when `Record.draw` is called.
+    """Lists the images of a synthetic set; pixels are drawn when `Record.draw` is called.
 
     surfaces are numbers from 1 to 10 (all ten, good and defective together, stand in for DAGM_MIX). size is one edge in
     pixels or (height, width), 64 to 2048; defects scale with the shorter edge, the grain does not. train (good ones),
-    train_defective, test_good and test_defective count pictures per surface. contrast scales the defects' difference
+    train_defective, test_good and test_defective count images per surface. contrast scales the defects' difference
     from the surface: 1 is visible but not glaring, 0 leaves nothing to find. labels "exact" masks the pixels a defect
     changed; "ellipse" gives weak labels like those of DAGM2007, which cover several times more: pixel figures on them
     are bounded far below 1.
@@ -67,18 +67,18 @@ def draw(
     contrast: float = 1.0,
     labels: str = "exact",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draws one picture: image uint8 [height, width, 1] and mask uint8 [height, width], 1 on the defect.
+    """Draws one image: image uint8 [height, width, 1] and mask uint8 [height, width], 1 on the defect.
 
     Surface and defect have random streams of their own: another contrast is the same defect on the same surface.
     """
     key = (seed, surface, ("train", "test").index(split), label, number)
     surface_rng, defect_rng = (np.random.default_rng((*key, stream)) for stream in (0, 1))
-    picture = TEXTURES[surface](surface_rng, *size)
+    image = TEXTURES[surface](surface_rng, *size)
     mask = np.zeros(size, np.uint8)
     if label:
-        picture, exact, ellipse = add_defect(defect_rng, np.clip(picture, 0, 255), KINDS[surface], contrast=contrast)
+        image, exact, ellipse = add_defect(defect_rng, np.clip(image, 0, 255), KINDS[surface], contrast=contrast)
         mask = exact if labels == "exact" else ellipse
-    return np.rint(np.clip(picture, 0, 255)).astype(np.uint8)[..., None], mask
+    return np.rint(np.clip(image, 0, 255)).astype(np.uint8)[..., None], mask
 
 
 def _record(surface: int, split: str, label: int, number: int, drawing: partial) -> Record:
@@ -109,7 +109,7 @@ def _check(seed, surfaces, size, counts, contrast, labels) -> None:
         raise ValueError(f"size {size} must be one edge or (height, width), each from {SIZES[0]} to {SIZES[1]} pixels")
     if not all(isinstance(count, int) and count >= 0 for count in counts):
         raise ValueError(
-            f"train, train_defective, test_good, test_defective {counts} must be whole numbers of pictures, 0 or more"
+            f"train, train_defective, test_good, test_defective {counts} must be whole numbers of images, 0 or more"
         )
     if not 0 <= contrast < float("inf"):
         raise ValueError(f"contrast {contrast} must be 0 or more; 1 is the usual one")

@@ -1,9 +1,9 @@
-"""Backbones: what networks trained on ImageNet see in a picture.
+"""Backbones: what networks trained on ImageNet see in an image.
 
 Images are [B, H, W, C] float32 in [0, 1]; a backbone resizes them to its own input side. It makes feature maps
 [B, h, w, channels], one of each stage, the coarsest last. Its variables are a plain tree of arrays, so that they may
 live in a detector's state: `params`, `batch_stats` (maybe empty) and `input`, the `mean` [3] and `std` [3] of red,
-green and blue that its training pictures were normalised by, in units of [0, 1]. They come from a file
+green and blue that its training images were normalised by, in units of [0, 1]. They come from a file
 (`weights.load`), or are drawn at random (`init`). Only `small` is meant to be trained here:
 
     images = backbones.normalised(backbone, variables, images)
@@ -20,11 +20,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdefect import nets, postprocess
 from jaxdefect.backbones import resnet, small, squeezenet, vgg
+from jaxdefect.maps import residuals
+from jaxdefect.networks import blocks
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}  # as torchvision normalises
-SIDE = 32  # pixels; the weights are the same for any picture size, and a small one is traced fastest
+SIDE = 32  # pixels; the weights are the same for any image size, and a small one is traced fastest
 
 Variables = dict[str, Any]
 
@@ -71,19 +72,19 @@ def init(backbone: Backbone, key: jax.Array) -> Variables:
 
 
 def normalised(backbone: Backbone, variables: Variables, images: jax.Array) -> jax.Array:
-    """Pictures [B, H, W, 1 or 3] as the net wants them: [B, size, size, 3]. Grey is the same in all three colours.
+    """Images [B, H, W, 1 or 3] as the net wants them: [B, size, size, 3]. Grey is the same in all three colours.
 
-    A backbone of size 0 looks at pictures at their own size.
+    A backbone of size 0 looks at images at their own size.
     """
     side = backbone.size
-    resized = postprocess.resized(images, side, side) if side else images
+    resized = residuals.resized(images, side, side) if side else images
     return (resized - variables["input"]["mean"]) / variables["input"]["std"]  # Broadcasts one channel to three.
 
 
 def maps(backbone: Backbone, variables: Variables, images: jax.Array) -> tuple[jax.Array, ...]:
-    """The feature maps of pictures [B, H, W, 1 or 3]: of each stage [B, h, w, channels], the coarsest last."""
+    """The feature maps of images [B, H, W, 1 or 3]: of each stage [B, h, w, channels], the coarsest last."""
     inputs = normalised(backbone, variables, images)
-    found, _ = nets.apply(backbone.net, variables["params"], variables["batch_stats"], inputs, train=False)
+    found, _ = blocks.apply(backbone.net, variables["params"], variables["batch_stats"], inputs, train=False)
     return found
 
 

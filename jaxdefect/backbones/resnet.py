@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxdefect.backbones.squeezenet import HE
-from jaxdefect.convolution import max_pool3
-from jaxdefect.nets import Conv, batch_norm
+from jaxdefect.networks.blocks import Conv, batch_norm
+from jaxdefect.networks.convolution import max_pool3
 
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}  # of each stage
 SHALLOW = ("resnet18",)  # two 3 x 3 convolutions in a block; the others have bottlenecks

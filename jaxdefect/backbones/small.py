@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax
 
 from jaxdefect.backbones.squeezenet import HE
-from jaxdefect.nets import Conv, batch_norm
+from jaxdefect.networks.blocks import Conv, batch_norm
 
 STAGES = 5
 

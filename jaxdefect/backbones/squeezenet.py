@@ -9,8 +9,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxdefect.convolution import max_pool3
-from jaxdefect.nets import Conv
+from jaxdefect.networks.blocks import Conv
+from jaxdefect.networks.convolution import max_pool3
 
 HE = nn.initializers.he_normal()
 CHANNELS = (128, 256, 512)

@@ -7,8 +7,8 @@ import flax.linen as nn
 import jax
 
 from jaxdefect.backbones.squeezenet import HE
-from jaxdefect.convolution import max_pool
-from jaxdefect.nets import Conv
+from jaxdefect.networks.blocks import Conv
+from jaxdefect.networks.convolution import max_pool
 
 CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # of each block
 CHANNELS = (64, 128, 256, 512, 512)

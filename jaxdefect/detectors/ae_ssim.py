@@ -1,9 +1,9 @@
-"""AE-SSIM: an autoencoder of patches with a narrow code; a defect is where SSIM finds the redrawn picture unlike.
+"""AE-SSIM: an autoencoder of patches with a narrow code; a defect is where SSIM finds the redrawn image unlike.
 
 Nine convolutions down to `latent` numbers and their mirror image. Learns by SSIM, and judges by it; with the squared
 error in both places it is the AE-L2 it was compared with.
 
-Use it on textures with many pictures to train on; with few, its maps say little more than local contrast.
+Use it on textures with many images to train on; with few, its maps say little more than local contrast.
 
 Source: Bergmann, Loewe, Fauser, Sattlegger, Steger, "Improving Unsupervised Defect Segmentation by Applying Structural
 Similarity to Autoencoders", VISIGRAPP 2019, Table 1. Stitching reconstructions with mirrored surroundings is ours.
@@ -16,15 +16,17 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxdefect import losses, optim, postprocess
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.nets import Conv, Deconv, apply
-from jaxdefect.optim import Player
-from jaxdefect.tiling import Tiles, check_tiles, redrawn
+from jaxdefect.losses import reconstruction
+from jaxdefect.maps import residuals
+from jaxdefect.maps.tiling import Tiles, check_tiles, redrawn
+from jaxdefect.networks.blocks import Conv, Deconv, apply
+from jaxdefect.training import optim
+from jaxdefect.training.optim import Player
 
 FACTOR = 16  # by which the encoder shrinks a side before its last convolution
 SLOPE = 0.2  # of the leaky rectifiers
-RESIDUALS = {"ssim": postprocess.dissimilarity, "mse": postprocess.squared}  # by the loss that goes with each
+RESIDUALS = {"ssim": residuals.dissimilarity, "mse": residuals.squared}  # by the loss that goes with each
 # (kernel side in pixels, stride, channels in units of the width) of all but the last convolution of the encoder
 LAYERS = ((4, 2, 1), (4, 2, 1), (3, 1, 1), (4, 2, 2), (3, 1, 2), (4, 2, 4), (3, 1, 2), (3, 1, 1))
 
@@ -60,7 +62,7 @@ def make(
 ) -> Detector:
     """AE-SSIM. The learning rate and the weight decay may be tracers. The state is a Player.
 
-    size: pixels a side of the patches trained on, a multiple of 16. A picture of that size is redrawn as it is, another
+    size: pixels a side of the patches trained on, a multiple of 16. An image of that size is redrawn as it is, another
     in tiles that share `overlap` pixels. width: channels of the first convolution (32). latent: numbers a patch is
     encoded in. loss: ssim, or mse for AE-L2; the map is the residual that goes with it, after a mean filter over
     box x box pixels. The score is the maximum of the map.
@@ -68,7 +70,7 @@ def make(
     check_settings(size=size, overlap=overlap, loss=loss, box=box)
     net = Autoencoder(width, latent)
     optimizer = optax.chain(optax.add_decayed_weights(weight_decay), optim.adam(learning_rate))
-    unlike = losses.PIXEL_LOSSES[loss]
+    unlike = reconstruction.PIXEL_LOSSES[loss]
 
     def init(key: jax.Array, batch: Batch) -> Player:
         check_size(batch, size)
@@ -80,14 +82,14 @@ def make(
         def descended(params):
             rebuilt, stats = apply(net, params, state.batch_stats, batch.image, train=True)
             value = unlike(rebuilt, batch.image)
-            return value, (stats, {"loss": value, "mse": losses.mse(rebuilt, batch.image)})
+            return value, (stats, {"loss": value, "mse": reconstruction.mse(rebuilt, batch.image)})
 
         return optim.improve(optimizer, descended, state)
 
     def score(state: Player, images: jax.Array) -> Scores:
         redraw = lambda tiles: apply(net, state.params, state.batch_stats, tiles, train=False)[0]
         rebuilt = jnp.clip(redrawn(redraw, images, Tiles(size, overlap)), 0, 1)
-        found = postprocess.box_filter(RESIDUALS[loss](images, rebuilt), box)
+        found = residuals.box_filter(RESIDUALS[loss](images, rebuilt), box)
         return Scores(jnp.max(found, (1, 2)), found, rebuilt)
 
     return Detector(init, step, score)
@@ -102,4 +104,4 @@ def check_settings(*, size: int, overlap: int, loss: str, box: int) -> None:
     if loss not in RESIDUALS:
         raise ValueError(f"settings.loss = {loss!r} is not known; use one of {', '.join(RESIDUALS)}")
     check_tiles(Tiles(size, overlap), field="settings.size", overlap_field="settings.overlap")
-    postprocess.check_box(box)
+    residuals.check_box(box)

@@ -1,6 +1,6 @@
-"""ALOCC: an autoencoder refines pictures until a discriminator takes them for normal; on others it fails, and is told.
+"""ALOCC: an autoencoder refines images until a discriminator takes them for normal; on others it fails, and is told.
 
-R takes noise out of normal pictures, D tells them from what R returns. R sharpens what it knows and distorts what it
+R takes noise out of normal images, D tells them from what R returns. R sharpens what it knows and distorts what it
 does not, so D(R(X)) says more than D(X).
 
 Use it to reproduce; of the adversarial methods it ranks last on tiles and among the first on fabric.
@@ -14,17 +14,20 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxdefect import dcgan, optim, parallel, postprocess
-from jaxdefect.adversarial import called, from_tanh, likeness, to_tanh
+from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.nets import DCGAN_INIT, apply
-from jaxdefect.optim import Player
+from jaxdefect.losses.adversarial import called, from_tanh, likeness, to_tanh
+from jaxdefect.maps import residuals
+from jaxdefect.networks import dcgan
+from jaxdefect.networks.blocks import DCGAN_INIT, apply
+from jaxdefect.training import optim
+from jaxdefect.training.optim import Player
 
 KERNEL = 5  # pixels, as in the paper
 
 
 def widths(width: int, levels: int) -> tuple[int, ...]:
-    """Channels of each map, from the picture inwards."""
+    """Channels of each map, from the image inwards."""
     return tuple(width * 2**level for level in range(levels))
 
 
@@ -42,7 +45,7 @@ class Refiner(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """D. [B, H, W, C] in [-1, 1] -> logits [B] of being a normal picture that nobody touched."""
+    """D. [B, H, W, C] in [-1, 1] -> logits [B] of being a normal image that nobody touched."""
 
     width: int
     levels: int
@@ -71,7 +74,7 @@ def make(
 ) -> Detector:
     """ALOCC. Floats (noise, reconstruction, learning_rate) may be tracers.
 
-    size: pixels a side of the pictures trained on, a multiple of 2^levels; others are resized to it when scored.
+    size: pixels a side of the images trained on, a multiple of 2^levels; others are resized to it when scored.
     width, critic_width: channels of the first maps of R and D (64), doubling `levels` times (4). noise: standard
     deviation of what R takes out again, of pixels in [-1, 1] (0.155). reconstruction: weight lambda of the squared
     error, averaged over pixels as in the authors' code (0.4). box: side of the mean filter over the map, pixels.
@@ -115,14 +118,14 @@ def make(
         return State(own, judge), metrics | of_critic
 
     def score(state: State, images: jax.Array) -> Scores:
-        """The image score is 1 - D(R(X)), of the picture as it is, no noise added."""
+        """The image score is 1 - D(R(X)), of the image as it is, no noise added."""
         own, critic = state.refiner, state.discriminator
-        seen = postprocess.resized(images, size, size)
+        seen = residuals.resized(images, size, size)
         refined, _ = apply(refiner, own.params, own.batch_stats, to_tanh(seen), train=False)
         logits, _ = apply(discriminator, critic.params, critic.batch_stats, refined, train=False)
         refined = from_tanh(refined)
-        found = postprocess.box_filter(postprocess.absolute(seen, refined), box)
-        back = lambda x: postprocess.resized(x, *images.shape[1:3])
+        found = residuals.box_filter(residuals.absolute(seen, refined), box)
+        back = lambda x: residuals.resized(x, *images.shape[1:3])
         # 1 - sigmoid(x) = sigmoid(-x), which does not round to 0 where D is sure.
         return Scores(nn.sigmoid(-logits), back(found), back(refined))
 
@@ -131,9 +134,9 @@ def make(
 
 def _check(*, size: int, levels: int, box: int) -> None:
     if levels < 1:
-        raise ValueError(f"settings.levels = {levels}; the networks halve a picture at least once: use 1 to 4")
+        raise ValueError(f"settings.levels = {levels}; the networks halve an image at least once: use 1 to 4")
     if size < 2**levels or size % 2**levels:
         near = max(1, size // 2**levels) * 2**levels
         raise ValueError(f"settings.size = {size} pixels; the networks halve it settings.levels = {levels} times: use "
                          f"a multiple of {2**levels} such as {near} or {near + 2**levels}")  # fmt: skip
-    postprocess.check_box(box)
+    residuals.check_box(box)

@@ -1,9 +1,9 @@
-"""AnoGAN: the latent vector that draws a picture best is searched for; a defect is what even that one cannot draw.
+"""AnoGAN: the latent vector that draws an image best is searched for; a defect is what even that one cannot draw.
 
-A DCGAN of normal pictures is trained as usual. To score a picture its networks are frozen, and Adam moves a latent
-vector until what the generator makes of it looks like the picture, to the eye and to the discriminator.
+A DCGAN of normal images is trained as usual. To score an image its networks are frozen, and Adam moves a latent
+vector until what the generator makes of it looks like the image, to the eye and to the discriminator.
 
-Use it to reproduce; every picture is searched for in hundreds of steps, and an encoder finds it in one.
+Use it to reproduce; every image is searched for in hundreds of steps, and an encoder finds it in one.
 
 Source: Schlegl, Seebock, Waldstein, Schmidt-Erfurth, Langs, "Unsupervised Anomaly Detection with Generative Adversarial
 Networks to Guide Marker Discovery", Information Processing in Medical Imaging, 2017.
@@ -16,11 +16,14 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from jaxdefect import dcgan, optim, parallel, postprocess
-from jaxdefect.adversarial import called, from_tanh, likeness, to_tanh
+from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.nets import apply
-from jaxdefect.optim import Player
+from jaxdefect.losses.adversarial import called, from_tanh, likeness, to_tanh
+from jaxdefect.maps import residuals
+from jaxdefect.networks import dcgan
+from jaxdefect.networks.blocks import apply
+from jaxdefect.training import optim
+from jaxdefect.training.optim import Player
 
 BREAKS = ((0.4, 0.1), (0.6, 0.05))  # after this share of a search, so much of its first rate: .01, .001, .0005
 
@@ -52,10 +55,10 @@ def make(
 ) -> Detector:
     """AnoGAN. Floats (learning_rate, feature, search_rate) may be tracers.
 
-    size: pixels a side of the pictures trained on, a power of two from 8 on; others are resized to it when scored.
+    size: pixels a side of the images trained on, a power of two from 8 on; others are resized to it when scored.
     width, critic_width: channels of the outermost maps of generator and discriminator (64). latent: numbers in z (200).
     feature: weight lambda of the discriminator's features in what is searched for and scored; pixels have the rest
-    (.1). search_steps: steps of Adam for each picture (500). search_rate: their first learning rate, a tenth after 40 %
+    (.1). search_steps: steps of Adam for each image (500). search_rate: their first learning rate, a tenth after 40 %
     of them, a twentieth after 60 % (.01). box: side of the mean filter over the residual, pixels.
     """
     _check(size=size, search_steps=search_steps, box=box)
@@ -99,7 +102,7 @@ def make(
         return State(own, judge), metrics | of_critic
 
     def search(state: State, images: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """([B] what the z found leaves; the pictures it draws)."""
+        """([B] what the z found leaves; the images it draws)."""
         own, critic = state.generator, state.discriminator
         features = lambda x: judged(critic.params, critic.batch_stats, x, False)[0][1]
         wanted = features(images)
@@ -116,7 +119,7 @@ def make(
             direction, moments = adam.update(jax.grad(lambda z: jnp.sum(left(z)[0]))(z), moments)
             return z - search_rate * pace(i, search_steps) * direction, moments
 
-        # The same start for every picture, so that a score depends on nothing else.
+        # The same start for every image, so that a score depends on nothing else.
         start = jax.random.truncated_normal(jax.random.key(0), -2, 2, (latent,))
         start = jnp.broadcast_to(start, (len(images), latent))
         z, _ = lax.fori_loop(0, search_steps, move, (start, adam.init(start)))
@@ -124,11 +127,11 @@ def make(
 
     def score(state: State, images: jax.Array) -> Scores:
         height, wide = images.shape[1:3]
-        seen = to_tanh(postprocess.resized(images, size, size))
+        seen = to_tanh(residuals.resized(images, size, size))
         image, drawn = search(state, seen)
         drawn = jnp.clip(from_tanh(drawn), 0, 1)
-        residual = postprocess.box_filter(postprocess.absolute(from_tanh(seen), drawn), box)
-        back = lambda x: postprocess.resized(x, height, wide)
+        residual = residuals.box_filter(residuals.absolute(from_tanh(seen), drawn), box)
+        back = lambda x: residuals.resized(x, height, wide)
         return Scores(image, back(residual), back(drawn))
 
     return Detector(init, step, score)
@@ -137,6 +140,6 @@ def make(
 def _check(*, size: int, search_steps: int, box: int) -> None:
     dcgan.check_size(size)
     if search_steps < 1:
-        raise ValueError(f"settings.search_steps = {search_steps}; without a search every picture is compared with the "
+        raise ValueError(f"settings.search_steps = {search_steps}; without a search every image is compared with the "
                          "same one: use 1 or more, such as 500")  # fmt: skip
-    postprocess.check_box(box)
+    residuals.check_box(box)

@@ -1,9 +1,9 @@
-"""CAE: a small convolutional autoencoder; a picture is defective if enough of its pixels are redrawn too badly.
+"""CAE: a small convolutional autoencoder; an image is defective if enough of its pixels are redrawn too badly.
 
 Three convolutions and two dense layers on each side, mean squared error. Too badly is worse than the q-th percentile of
 the squared errors of training pixels; how many are enough is the threshold of the image score.
 
-Use it as the least that an autoencoder does, on parts that fill the picture alike.
+Use it as the least that an autoencoder does, on parts that fill the image alike.
 
 Source: Garzo, Miklos, Herbai, "Identification of Defective Manufacturing Products with a Convolutional Autoencoder",
 Sections 3.2.1 and 3.4. It gives no kernels and no widths; here kernels are 4 pixels with stride 2, and widths double.
@@ -18,10 +18,13 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxdefect import histogram, losses, optim, postprocess
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.nets import Conv, Deconv, apply, batch_norm
-from jaxdefect.optim import Player
+from jaxdefect.losses import reconstruction
+from jaxdefect.maps import residuals
+from jaxdefect.networks.blocks import Conv, Deconv, apply, batch_norm
+from jaxdefect.statistics import quantiles
+from jaxdefect.training import optim
+from jaxdefect.training.optim import Player
 
 FACTOR = 8  # by which the encoder shrinks a side
 
@@ -33,7 +36,7 @@ class Autoencoder(nn.Module):
 
     width: int  # channels of the first convolution
     dense: int  # units between the convolutions and the code
-    latent: int  # numbers a picture is encoded in
+    latent: int  # numbers an image is encoded in
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
@@ -63,7 +66,7 @@ def make(
 ) -> Detector:  # fmt: skip
     """CAE. The learning rate, its decay and the percentile may be tracers.
 
-    size: pixels a side of the pictures trained on, a multiple of 8; others are resized to it when scored. width, dense,
+    size: pixels a side of the images trained on, a multiple of 8; others are resized to it when scored. width, dense,
     latent: see `Autoencoder`. decay: factor of the learning rate after each decay_every steps (StepLR). percentile of
     the training errors, 0 to 100. box: side of the mean filter over the squared error, pixels.
     """
@@ -89,7 +92,7 @@ def with_loss(
 
 def mean_squared(rebuilt: jax.Array, images: jax.Array) -> dict[str, jax.Array]:
     """The objective of CAE: the mean squared error alone."""
-    squared = losses.mse(rebuilt, images)
+    squared = reconstruction.mse(rebuilt, images)
     return {"loss": squared, "mse": squared}
 
 
@@ -97,17 +100,17 @@ def redrawing(
     net: nn.Module, objective: Objective, optimizer: optax.GradientTransformation, *, size: int, residual: str,
     percentile: float, box: int,
 ) -> Detector:  # fmt: skip
-    """A detector from a network that redraws pictures of one size: [B, size, size, C] in [0, 1] -> the same.
+    """A detector from a network that redraws images of one size: [B, size, size, C] in [0, 1] -> the same.
 
-    objective: (redrawn, pictures) -> metrics, of which `loss` is descended. residual: a name of postprocess.RESIDUALS.
+    objective: (redrawn, images) -> metrics, of which `loss` is descended. residual: a name of postprocess.RESIDUALS.
     The map is the residual after a mean filter over box x box pixels; the score, the share of its pixels above the
-    percentile of those of the training pictures, at the size of the network.
+    percentile of those of the training images, at the size of the network.
     """
 
     def init(key: jax.Array, batch: Batch) -> State:
         check_size(batch, size)
         player = optim.player(optimizer, net.init(key, batch.image, train=True))
-        return State(player, histogram.nothing(), jnp.asarray(histogram.HIGHEST))
+        return State(player, quantiles.nothing(), jnp.asarray(quantiles.HIGHEST))
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
@@ -121,21 +124,21 @@ def redrawing(
         return state._replace(player=player), metrics
 
     def errors(state: State, images: jax.Array) -> tuple[jax.Array, jax.Array]:  # At the size of the network.
-        seen = postprocess.resized(images, size, size)
+        seen = residuals.resized(images, size, size)
         rebuilt, _ = apply(net, state.player.params, state.player.batch_stats, seen, train=False)
-        return postprocess.box_filter(postprocess.RESIDUALS[residual](seen, rebuilt), box), rebuilt
+        return residuals.box_filter(residuals.RESIDUALS[residual](seen, rebuilt), box), rebuilt
 
     def score(state: State, images: jax.Array) -> Scores:
         found, rebuilt = errors(state, images)
         share = jnp.mean((found > state.threshold).astype(jnp.float32), (1, 2))
-        back = lambda x: postprocess.resized(x, *images.shape[1:3])
+        back = lambda x: residuals.resized(x, *images.shape[1:3])
         return Scores(share, back(found), jnp.clip(back(rebuilt), 0, 1))
 
     def calibrate(state: State, images: jax.Array) -> State:
-        return state._replace(errors=histogram.add(state.errors, errors(state, images)[0]))
+        return state._replace(errors=quantiles.add(state.errors, errors(state, images)[0]))
 
     def close(state: State) -> State:
-        return state._replace(threshold=histogram.percentile(state.errors, percentile))
+        return state._replace(threshold=quantiles.percentile(state.errors, percentile))
 
     return Detector(init, step, score, calibrate, close)
 
@@ -149,4 +152,4 @@ def check_settings(*, size: int, factor: int, box: int) -> None:
         near = max(factor, size // factor * factor)
         raise ValueError(f"settings.size = {size} pixels; the encoder shrinks a side to 1/{factor}: "
                          f"use a multiple of {factor} such as {near} or {near + factor}")  # fmt: skip
-    postprocess.check_box(box)
+    residuals.check_box(box)

@@ -7,9 +7,9 @@ Source: as `cae`, Section 3.2.1, where it did worse than the squared error alone
 
 import jax
 
-from jaxdefect import losses
 from jaxdefect.detector import Detector
 from jaxdefect.detectors import cae
+from jaxdefect.losses import reconstruction
 
 
 def make(*, weight: float, **settings) -> Detector:
@@ -18,11 +18,13 @@ def make(*, weight: float, **settings) -> Detector:
     size: at least 16 pixels, for SSIM looks through windows of 11.
     """
     size = settings["size"]
-    if size < losses.WINDOW:
-        raise ValueError(f"settings.size = {size} pixels; SSIM looks through windows of {losses.WINDOW}: use 16 or 24")
+    if size < reconstruction.WINDOW:
+        raise ValueError(
+            f"settings.size = {size} pixels; SSIM looks through windows of {reconstruction.WINDOW}: use 16 or 24"
+        )
 
     def both(rebuilt: jax.Array, images: jax.Array) -> dict[str, jax.Array]:
-        squared, unlike = losses.mse(rebuilt, images), losses.ssim(rebuilt, images)
+        squared, unlike = reconstruction.mse(rebuilt, images), reconstruction.ssim(rebuilt, images)
         return {"loss": squared + weight * unlike, "mse": squared, "ssim_loss": unlike}
 
     return cae.with_loss(both, **settings)

@@ -1,10 +1,10 @@
-"""A plain convolutional network that learns, from nothing but labelled pictures, to tell good ones from defective ones.
+"""A plain convolutional network that learns, from nothing but labelled images, to tell good ones from defective ones.
 
 Blocks of a convolution, a batch normalisation and a pool, the average of the last map, and a linear head: the first
-thing to try where there are some hundred pictures of either class, and the yardstick of pretrained front ends
+thing to try where there are some hundred images of either class, and the yardstick of pretrained front ends
 (`resnet_classifier`, which the training and the map are shared with).
 
-Use it where some dozens of pictures are sorted into good and defective, and no pretrained network is at hand.
+Use it where some dozens of images are sorted into good and defective, and no pretrained network is at hand.
 
 Source: Gong et al., "Application of deep learning in defect detection", Journal of Physics: Conference Series 1684,
 2020, Section 3.1.2, a survey without values; batch normalisation and the pooled head are today's usual choice.
@@ -19,7 +19,7 @@ from jaxdefect.backbones.squeezenet import HE
 from jaxdefect.detector import Detector
 from jaxdefect.detectors.resnet_classifier import classifier
 from jaxdefect.detectors.segdec import pool
-from jaxdefect.nets import Conv, batch_norm
+from jaxdefect.networks.blocks import Conv, batch_norm
 
 
 class Plain(nn.Module):
@@ -48,7 +48,7 @@ def make(
 ) -> Detector:
     """A plain network as a classifier. Floats (learning_rate, decay) may be tracers.
 
-    widths: channels of each block, which halves the picture's side. size: pixels a side to which pictures are resized.
+    widths: channels of each block, which halves the image's side. size: pixels a side to which images are resized.
     kinds, learning_rate, decay, decay_every: see `classifier`. Raises ValueError for what cannot be.
     """
     if not widths or min(widths) < 1:

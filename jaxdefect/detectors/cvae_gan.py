@@ -1,9 +1,9 @@
 """CVAE-GAN: a variational autoencoder whose reconstructions and draws a Wasserstein critic judges as well.
 
-Trained on one class its condition is constant, which a bias can stand for, and is left out. A picture is scored by its
+Trained on one class its condition is constant, which a bias can stand for, and is left out. An image is scored by its
 reconstruction, from the mean of its latent distribution: in pixels, in structure, in the critic's features.
 
-Use it where a GAN is wanted: of the adversarial methods it ranks pictures best on tiles and on fabric.
+Use it where a GAN is wanted: of the adversarial methods it ranks images best on tiles and on fabric.
 
 Source: Bian et al., "A Novel and Efficient CVAE-GAN-Based Approach With Informative Manifold for Semi-Supervised
 Anomaly Detection", IEEE Access 2019, of which we know the abstract: networks, weights, optimiser and score are our
@@ -18,11 +18,15 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxdefect import dcgan, losses, optim, parallel, postprocess
-from jaxdefect.adversarial import from_tanh, gradient_penalty, kl, likeness, parts, to_tanh
+from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.nets import Conv, apply
-from jaxdefect.optim import Player
+from jaxdefect.losses import reconstruction
+from jaxdefect.losses.adversarial import from_tanh, gradient_penalty, kl, likeness, parts, to_tanh
+from jaxdefect.maps import residuals
+from jaxdefect.networks import dcgan
+from jaxdefect.networks.blocks import Conv, apply
+from jaxdefect.training import optim
+from jaxdefect.training.optim import Player
 
 
 class Autoencoder(nn.Module):
@@ -94,13 +98,13 @@ def make(
 ) -> Detector:
     """CVAE-GAN. Floats (the weights, margin, learning_rate) may be tracers.
 
-    size: pixels a side of the pictures trained on, a power of two from 16 on; others are resized to it when scored.
+    size: pixels a side of the images trained on, a power of two from 16 on; others are resized to it when scored.
     width, critic_width: channels of the outermost maps, which double inwards up to `cap`. latent: length of z.
     critic_steps: updates of the critic in a step, each on its share of the batch. Weights in training: l1 of the mean
     absolute error, ssim of 1 - SSIM (both of pixels in [0, 1]), divergence of KL(z | N(0, 1)), adversarial of the
     critic's value, matching of the mean squared difference of its features, penalty of its gradient (10). negatives:
-    active negatives, our reading: the encoder also gives pictures decoded from z ~ N(0, 1) a divergence of at least
-    `margin`, what it lacks of it weighing `negative`, so that a picture beside the data has no likely z. feature:
+    active negatives, our reading: the encoder also gives images decoded from z ~ N(0, 1) a divergence of at least
+    `margin`, what it lacks of it weighing `negative`, so that an image beside the data has no likely z. feature:
     weight of the feature distance in the score, whose reconstruction loss is L1 + (1 - SSIM). box: side of the mean
     filter over the residual, pixels.
     """
@@ -144,7 +148,7 @@ def make(
         draw = lambda params: apply(net, params, stats, drawn_from, method="decode", train=True)[0]
 
         def lacking(params, drawn):
-            """By how much the divergence of drawn pictures falls short of `margin`; teaches the encoder only."""
+            """By how much the divergence of drawn images falls short of `margin`; teaches the encoder only."""
             coded, _ = apply(net, params, stats, lax.stop_gradient(drawn), method="encode", train=True)
             return jnp.mean(nn.relu(margin - jax.vmap(kl)(*coded)))
 
@@ -153,8 +157,8 @@ def make(
             drawn = draw(params)
             (value, found), (drawn_value, _) = (criticise(critic.params, x) for x in (rebuilt, drawn))
             terms = {
-                "loss": losses.l1(from_tanh(rebuilt), batch.image),
-                "dissimilarity": losses.ssim(from_tanh(rebuilt), batch.image),
+                "loss": reconstruction.l1(from_tanh(rebuilt), batch.image),
+                "dissimilarity": reconstruction.ssim(from_tanh(rebuilt), batch.image),
                 "kl": kl(*coded),
                 "fooling": -(jnp.mean(value) + jnp.mean(drawn_value)) / 2,
                 "matching": jnp.mean(jnp.square(found - criticise(critic.params, real)[1])),
@@ -176,19 +180,19 @@ def make(
 
     def score(state: State, images: jax.Array) -> Scores:
         height, width = images.shape[1:3]
-        seen = postprocess.resized(images, size, size)
+        seen = residuals.resized(images, size, size)
         own, no_noise = state.autoencoder, jnp.zeros((len(images), latent))
         (rebuilt, _, _), _ = apply(
             autoencoder_like(seen), own.params, own.batch_stats, to_tanh(seen), no_noise, train=False
         )
         features = [criticise(state.critic.params, x)[1] for x in (to_tanh(seen), rebuilt)]
         rebuilt = jnp.clip(from_tanh(rebuilt), 0, 1)
-        residual = postprocess.absolute(seen, rebuilt)
-        unlike = 1 - jnp.mean(losses.ssim_map(seen, rebuilt), (1, 2, 3))
+        residual = residuals.absolute(seen, rebuilt)
+        unlike = 1 - jnp.mean(reconstruction.ssim_map(seen, rebuilt), (1, 2, 3))
         apart = jnp.mean(jnp.square(features[0] - features[1]), (1, 2, 3))
         image = jnp.mean(residual, (1, 2)) + unlike + feature * apart
-        back = lambda x: postprocess.resized(x, height, width)
-        return Scores(image, back(postprocess.box_filter(residual, box)), back(rebuilt))
+        back = lambda x: residuals.resized(x, height, width)
+        return Scores(image, back(residuals.box_filter(residual, box)), back(rebuilt))
 
     return Detector(init, step, score)
 
@@ -196,7 +200,7 @@ def make(
 def _check(*, size: int, critic_steps: int, box: int) -> None:
     dcgan.check_size(size)
     if size < 16:
-        raise ValueError(f"settings.size = {size} pixels; SSIM needs windows of {losses.WINDOW}: use 16 or 32")
+        raise ValueError(f"settings.size = {size} pixels; SSIM needs windows of {reconstruction.WINDOW}: use 16 or 32")
     if critic_steps < 1:
         raise ValueError(f"settings.critic_steps = {critic_steps}; the critic is updated at least once: use 1 or 5")
-    postprocess.check_box(box)
+    residuals.check_box(box)

@@ -1,9 +1,9 @@
-"""DAE: a deep autoencoder learns to redraw normal pictures; what it cannot redraw is a defect.
+"""DAE: a deep autoencoder learns to redraw normal images; what it cannot redraw is a defect.
 
 The encoder and the decoder of MAA without its memory, its residual blocks and its discriminator. With skip connections
 (`dae_skip`) the decoder also sees what the encoder saw at each scale: it redraws better, defects too.
 
-Use it as the plainest autoencoder of whole pictures, to compare with.
+Use it as the plainest autoencoder of whole images, to compare with.
 
 Source: Niu, Li, Li, Qiu, Niu, "Positive-Sample-Based Surface Defect Detection Using Memory-Augmented Adversarial
 Autoencoders", IEEE/ASME Transactions on Mechatronics, 2021: Table I, and the baselines of Table II. It does not say
@@ -16,11 +16,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxdefect import optim, postprocess
-from jaxdefect.adversarial import from_tanh, likeness, to_tanh
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.nets import Conv, Deconv, apply, batch_norm
-from jaxdefect.optim import Player
+from jaxdefect.losses.adversarial import from_tanh, likeness, to_tanh
+from jaxdefect.maps import residuals
+from jaxdefect.networks.blocks import Conv, Deconv, apply, batch_norm
+from jaxdefect.training import optim
+from jaxdefect.training.optim import Player
 
 FACTOR = 8  # by which the encoder shrinks a side
 
@@ -72,7 +73,7 @@ class Autoencoder(nn.Module):
 def make(*, size: int, width: int, skip: bool, learning_rate: float, box: int) -> Detector:
     """DAE. The learning rate may be a tracer. The state is a Player.
 
-    size: pixels a side of the pictures trained on, a multiple of 8; others are resized to it when scored. width:
+    size: pixels a side of the images trained on, a multiple of 8; others are resized to it when scored. width:
     channels of the first layer (16). skip: whether the decoder sees the encoder's features at the three scales above
     the code. box: side of the mean filter over the squared residual, pixels. The score is the mean squared error.
     """
@@ -113,12 +114,12 @@ def scored(images: jax.Array, redraw: Callable[[jax.Array], jax.Array], *, size:
     redraw: [B, size, size, C] in [-1, 1] -> the same.
     """
     height, width = images.shape[1:3]
-    seen = postprocess.resized(images, size, size)
+    seen = residuals.resized(images, size, size)
     rebuilt = from_tanh(redraw(to_tanh(seen)))
-    residual = postprocess.squared(seen, rebuilt)
-    back = lambda x: postprocess.resized(x, height, width)
+    residual = residuals.squared(seen, rebuilt)
+    back = lambda x: residuals.resized(x, height, width)
     reconstruction = jnp.clip(back(rebuilt), 0, 1)  # The weights of a resize sum to 1 only up to rounding.
-    return Scores(jnp.mean(residual, (1, 2)), back(postprocess.box_filter(residual, box)), reconstruction)
+    return Scores(jnp.mean(residual, (1, 2)), back(residuals.box_filter(residual, box)), reconstruction)
 
 
 def check_settings(*, size: int, box: int) -> None:
@@ -127,4 +128,4 @@ def check_settings(*, size: int, box: int) -> None:
         near = max(FACTOR, size // FACTOR * FACTOR)
         raise ValueError(f"settings.size = {size} pixels; the encoder halves it three times: "
                          f"use a multiple of {FACTOR} such as {near} or {near + FACTOR}")  # fmt: skip
-    postprocess.check_box(box)
+    residuals.check_box(box)

@@ -1,7 +1,7 @@
 """Efficient-GAN: an encoder learns, against the same discriminator, to undo a generator; the two together redraw.
 
-The discriminator of this BiGAN sees a picture with its latent vector: (x, E(x)) is real, (G(z), z) is drawn. Where it
-cannot tell them apart E inverts G. A picture is scored by how far G(E(x)) is from it, in pixels and in the features
+The discriminator of this BiGAN sees an image with its latent vector: (x, E(x)) is real, (G(z), z) is drawn. Where it
+cannot tell them apart E inverts G. An image is scored by how far G(E(x)) is from it, in pixels and in the features
 that the discriminator has of both.
 
 Use it to reproduce a BiGAN; it is quick, and its maps are coarse.
@@ -17,11 +17,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxdefect import optim, parallel, postprocess
-from jaxdefect.adversarial import called, from_tanh, likeness, moving_average, to_tanh
+from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.nets import DCGAN_INIT, Conv, Deconv, apply, batch_norm
-from jaxdefect.optim import Player
+from jaxdefect.losses.adversarial import called, from_tanh, likeness, moving_average, to_tanh
+from jaxdefect.maps import residuals
+from jaxdefect.networks.blocks import DCGAN_INIT, Conv, Deconv, apply, batch_norm
+from jaxdefect.training import optim
+from jaxdefect.training.optim import Player
 
 leaky = functools.partial(nn.leaky_relu, negative_slope=0.1)
 Dense = functools.partial(nn.Dense, kernel_init=DCGAN_INIT)
@@ -47,7 +49,7 @@ class Generator(nn.Module):
 
     size: int  # pixels, a multiple of 4
     channels: int
-    width: int  # channels of the last but one picture; 64 in the paper
+    width: int  # channels of the last but one image; 64 in the paper
     hidden: int  # of the first layer; 1024 in the paper
 
     @nn.compact
@@ -116,7 +118,7 @@ def make(
 ) -> Detector:
     """Efficient-GAN. Floats (dropout, decay, feature, learning_rate) may be tracers.
 
-    size: pixels a side of the pictures trained on, a multiple of 4; others are resized to it when scored. width:
+    size: pixels a side of the images trained on, a multiple of 4; others are resized to it when scored. width:
     channels of the convolutions (64). hidden: of the fully connected layers (1024). latent: length of z (200). dropout:
     probability in the discriminator (.5). decay: of the moving averages that score (.999), of weights and, our reading,
     of batch statistics alike. feature: weight of the features in the score (.1), pixels have the rest. box: side of the
@@ -171,7 +173,7 @@ def make(
         critic, metrics = optim.improve(optimizer, discriminator_loss, state.discriminator)
         inverse, (codes, of_encoder) = optim.improve(optimizer, encoder_loss, state.encoder)
         own, of_generator = optim.improve(optimizer, generator_loss, state.generator)
-        # Its statistics take in what it redraws as well: that is what it meets when pictures are scored.
+        # Its statistics take in what it redraws as well: that is what it meets when images are scored.
         rebuilt, stats = apply(generator, state.generator.params, own.batch_stats, codes, train=True)
         own = own._replace(batch_stats=stats)
         redrawn = jnp.mean(jnp.abs(rebuilt - real)) / 2
@@ -181,15 +183,15 @@ def make(
     def score(state: State, images: jax.Array) -> Scores:
         height, width = images.shape[1:3]
         inverse, own, critic = state.average
-        seen = to_tanh(postprocess.resized(images, size, size))
+        seen = to_tanh(residuals.resized(images, size, size))
         codes, _ = apply(encoder, *inverse, seen, train=False)
         rebuilt, _ = apply(generator_like(seen), *own, codes, train=False)
         features = [apply(discriminator, *critic, x, codes, train=False)[0][1] for x in (seen, rebuilt)]
         apart = jnp.sum(jnp.abs(seen - rebuilt), (1, 2, 3))
         image = (1 - feature) * apart + feature * jnp.sum(jnp.abs(features[0] - features[1]), -1)
         shown = jnp.clip(from_tanh(rebuilt), 0, 1)
-        found = postprocess.box_filter(postprocess.absolute(from_tanh(seen), shown), box)
-        back = lambda x: postprocess.resized(x, height, width)
+        found = residuals.box_filter(residuals.absolute(from_tanh(seen), shown), box)
+        back = lambda x: residuals.resized(x, height, width)
         return Scores(image, back(found), back(shown))
 
     return Detector(init, step, score)
@@ -202,9 +204,9 @@ def _weights(player: Player) -> Weights:
 def _check(*, size: int, width: int, hidden: int, box: int) -> None:
     if size % 4 or size < 8:
         near = max(8, size // 4 * 4)
-        raise ValueError(f"settings.size = {size} pixels; the generator doubles its first picture twice: "
+        raise ValueError(f"settings.size = {size} pixels; the generator doubles its first image twice: "
                          f"use a multiple of 4 such as {near} or {near + 4}")  # fmt: skip
     for field, value in (("width", width), ("hidden", hidden)):
         if value < 2 or value % 2:
             raise ValueError(f"settings.{field} = {value}; the narrowest layers have half of it: use an even number")
-    postprocess.check_box(box)
+    residuals.check_box(box)

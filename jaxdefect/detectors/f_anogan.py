@@ -1,7 +1,7 @@
-"""f-AnoGAN: an encoder learns, after a Wasserstein GAN of normal pictures, where in its latent space a picture lies.
+"""f-AnoGAN: an encoder learns, after a Wasserstein GAN of normal images, where in its latent space an image lies.
 
-First generator and critic are trained on normal pictures. Then both are frozen and the encoder is trained on the same
-pictures to lead through the generator back to them (the paper's izi_f). A defect is what the way there and back loses.
+First generator and critic are trained on normal images. Then both are frozen and the encoder is trained on the same
+images to lead through the generator back to them (the paper's izi_f). A defect is what the way there and back loses.
 
 Use it where a GAN is wanted that judges in one pass.
 
@@ -17,11 +17,13 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from jaxdefect import optim, parallel, postprocess
-from jaxdefect.adversarial import from_tanh, gradient_penalty, likeness, parts, to_tanh
+from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.nets import Conv, apply, batch_norm
-from jaxdefect.optim import Player
+from jaxdefect.losses.adversarial import from_tanh, gradient_penalty, likeness, parts, to_tanh
+from jaxdefect.maps import residuals
+from jaxdefect.networks.blocks import Conv, apply, batch_norm
+from jaxdefect.training import optim
+from jaxdefect.training.optim import Player
 
 SEED = 4  # pixels a side of the map that the generator starts from, and the critic and the encoder end with
 WIDEST = 8  # times `width`, the most channels of a layer
@@ -49,7 +51,7 @@ class Block(nn.Module):
 
     features: int
     up: bool
-    by_image: bool  # normalise each picture by itself, as a critic with a gradient penalty must, else the batch
+    by_image: bool  # normalise each image by itself, as a critic with a gradient penalty must, else the batch
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
@@ -88,7 +90,7 @@ class Tower(nn.Module):
 
     width: int  # channels of the first layer; 64 in the paper
     outputs: int
-    critic: bool  # normalises each picture by itself, and has no bias at its end: it would cancel in the loss
+    critic: bool  # normalises each image by itself, and has no bias at its end: it would cancel in the loss
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> tuple[jax.Array, jax.Array]:
@@ -121,7 +123,7 @@ def make(
 ) -> Detector:
     """f-AnoGAN. Floats (penalty, kappa, learning_rate, encoder_rate) may be tracers.
 
-    size: pixels a side of the pictures trained on, 4 times a power of two from 8 on; others are resized to it when
+    size: pixels a side of the images trained on, 4 times a power of two from 8 on; others are resized to it when
     scored. width: channels of the widest maps (64). latent: numbers in z (128). gan_steps: steps of the first phase;
     the encoder learns in all later ones. critic_steps: updates of the critic in each of them, for which the batch is
     split (5). penalty: weight of the gradient penalty (10). kappa: weight of the features beside the pixels in the
@@ -147,7 +149,7 @@ def make(
         return apply(Generator(size, width, channels), params, batch_stats, z, train=train)
 
     def judged(params, *images):
-        """For each of several batches of pictures ([B] scores of the critic, [B, n] features)."""
+        """For each of several batches of images ([B] scores of the critic, [B, n] features)."""
         (scores, features), _ = apply(critic, params, {}, jnp.concatenate(images), train=True)
         return list(zip(jnp.split(scores[:, 0], len(images)), jnp.split(features, len(images)), strict=True))
 
@@ -181,7 +183,7 @@ def make(
         return state._replace(generator=own, critic=judge), metrics
 
     def lost(state: State, images: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """What the way through z loses: [B]; the pictures redrawn; the critic's [B] distance of both."""
+        """What the way through z loses: [B]; the images redrawn; the critic's [B] distance of both."""
         own = state.generator
         rebuilt, _ = draw(own.params, own.batch_stats, z, images.shape[-1], False)
         (of_images, wanted), (of_rebuilt, found) = judged(state.critic.params, images, rebuilt)
@@ -207,19 +209,19 @@ def make(
 
     def score(state: State, images: jax.Array) -> Scores:
         height, wide = images.shape[1:3]
-        seen = to_tanh(postprocess.resized(images, size, size))
+        seen = to_tanh(residuals.resized(images, size, size))
         (z, _), _ = apply(encoder, state.encoder.params, state.encoder.batch_stats, seen, train=False)
         image, rebuilt, _ = lost(state, seen, jnp.tanh(z))
         rebuilt = jnp.clip(from_tanh(rebuilt), 0, 1)
-        residual = postprocess.box_filter(postprocess.absolute(from_tanh(seen), rebuilt), box)
-        back = lambda x: postprocess.resized(x, height, wide)
+        residual = residuals.box_filter(residuals.absolute(from_tanh(seen), rebuilt), box)
+        back = lambda x: residuals.resized(x, height, wide)
         return Scores(image, back(residual), back(rebuilt))
 
     return Detector(init, step, score)
 
 
 def _stages(size: int) -> int:
-    """How often a picture is halved until it is `SEED` pixels wide."""
+    """How often an image is halved until it is `SEED` pixels wide."""
     return (size // SEED).bit_length() - 1
 
 
@@ -234,4 +236,4 @@ def _check(*, size: int, gan_steps: int, critic_steps: int, box: int) -> None:
     if critic_steps < 1:
         raise ValueError(f"settings.critic_steps = {critic_steps}; the critic needs an update for each of the "
                          "generator's: use 1 or more, such as 5")  # fmt: skip
-    postprocess.check_box(box)
+    residuals.check_box(box)

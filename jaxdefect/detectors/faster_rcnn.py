@@ -19,15 +19,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxdefect import boxes, optim
-from jaxdefect.convolution import block, max_pool
 from jaxdefect.detector import Batch, Detector, Scores
-from jaxdefect.nets import Conv, ConvNorm, apply
-from jaxdefect.optim import Player
-from jaxdefect.postprocess import pad_to_multiple, resized
+from jaxdefect.maps import boxes
+from jaxdefect.maps.residuals import pad_to_multiple, resized
+from jaxdefect.networks.blocks import Conv, ConvNorm, apply
+from jaxdefect.networks.convolution import block, max_pool
+from jaxdefect.training import optim
+from jaxdefect.training.optim import Player
 
-STRIDE = 8  # pixels a side of the picture for each of the features
-FACTOR = 2 * STRIDE  # pictures are mirrored up to a multiple of this
+STRIDE = 8  # pixels a side of the image for each of the features
+FACTOR = 2 * STRIDE  # images are mirrored up to a multiple of this
 HEAD_STEP = np.array([0.1, 0.1, 0.2, 0.2], np.float32)  # of the second move, which is small: as in the published code
 LOGITS_INIT = nn.initializers.normal(0.01)  # Section 3.1.3
 
@@ -56,7 +57,7 @@ class Backbone(nn.Module):
 
 
 class Seen(NamedTuple):
-    """What the network makes of pictures: N anchors and R regions each."""
+    """What the network makes of images: N anchors and R regions each."""
 
     objectness: jax.Array  # [B, N] logits
     deltas: jax.Array  # [B, N, 4] from anchors to proposals
@@ -104,7 +105,7 @@ class FasterRCNN(nn.Module):
         return Seen(objectness, deltas, regions, out[..., 0], out[..., 1:] * HEAD_STEP)
 
     def anchors(self, height: int, width: int) -> jax.Array:
-        """Those of a picture of height x width pixels: [N, 4]."""
+        """Those of an image of height x width pixels: [N, 4]."""
         rows, columns = (-(-side // FACTOR) * 2 for side in (height, width))
         return jnp.asarray(boxes.anchors(rows, columns, stride=STRIDE, sizes=self.sizes, ratios=self.ratios))
 
@@ -161,7 +162,7 @@ def make(
 ) -> Detector:
     """Faster R-CNN with a small backbone. Floats may be tracers (sizes and ratios are no floats, but tuples of them).
 
-    widths: channels at a half, a quarter, an eighth and a sixteenth of the picture's size. sizes, ratios: of the
+    widths: channels at a half, a quarter, an eighth and a sixteenth of the image's size. sizes, ratios: of the
     anchors, see `boxes.anchors`, pixels. hidden: units of the layer that judges a region of bins x bins features.
     candidates: anchors of the highest objectness that are suppressed at an overlap of proposal_overlap to `proposals`.
     positive, negative: overlaps with a true box from which on an anchor is one, and below which it is none; those
@@ -171,8 +172,8 @@ def make(
     least_score or more. box_weight: of the smooth L1 losses beside the cross-entropies. learning_rate: Adam's,
     multiplied by `decay` after each decay_every steps.
 
-    A picture scores as its worst box, and the map is at each pixel the score of the worst box over it. With two
-    classes, defect and background, one logit does for the softmax. Defective pictures without an outline are not
+    An image scores as its worst box, and the map is at each pixel the score of the worst box over it. With two
+    classes, defect and background, one logit does for the softmax. Defective images without an outline are not
     learned from.
     """
     _check(
@@ -189,7 +190,7 @@ def make(
         return optim.player(adam, net.init(key, batch.image, train=False))
 
     def losses(seen: Seen, truths: jax.Array, anchors: jax.Array) -> dict[str, jax.Array]:
-        """Of one picture: scalars."""
+        """Of one image: scalars."""
         overlap, nearest, best = matched(anchors, truths)
         inside, outside = (overlap >= positive) | best, (overlap < negative) & ~best
         moves = smooth_l1(seen.deltas, boxes.encode(nearest, anchors))
@@ -247,7 +248,7 @@ def painted(every: jax.Array, scores: jax.Array, height: int, width: int) -> jax
 
 
 def _supervision(batch: Batch) -> tuple[jax.Array, jax.Array]:
-    """The masks, and [B] float32, 0 for each defective picture whose mask is not known."""
+    """The masks, and [B] float32, 0 for each defective image whose mask is not known."""
     for field in ("mask", "label"):
         if getattr(batch, field) is None:
             raise ValueError(f"the batch has no {field}; faster_rcnn learns from outlined defects: set train.labels = "

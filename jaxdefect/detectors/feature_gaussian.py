@@ -1,13 +1,13 @@
-"""One Gaussian over what a frozen backbone sees anywhere in normal pictures: a defect is far from it.
+"""One Gaussian over what a frozen backbone sees anywhere in normal images: a defect is far from it.
 
 The simplest yardstick for a texture that looks alike everywhere. Nothing is trained: mean and covariance of the joined
-feature maps are gathered in one pass over the normal pictures, and a place of a picture scores its squared Mahalanobis
-distance, divided by the number of features: 1 is usual. The worst place makes the picture's score.
+feature maps are gathered in one pass over the normal images, and a place of an image scores its squared Mahalanobis
+distance, divided by the number of features: 1 is usual. The worst place makes the image's score.
 
 Use it first on any texture: seconds to fit, and hard to beat in outlining stains and holes.
 
 Source: the Gaussian of Rippel, Mertens, Merhof, "Modeling the distribution of normal data in pre-trained deep features
-for anomaly detection", ICPR 2020, which has one vector per picture; here one per cell, which all share it.
+for anomaly detection", ICPR 2020, which has one vector per image; here one per cell, which all share it.
 """
 
 from typing import NamedTuple
@@ -15,11 +15,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxdefect import normal
 from jaxdefect.backbones import Variables
+from jaxdefect.backbones.patch_features import feature_maps, projection
 from jaxdefect.detector import Batch, Detector, Scores, no_training
-from jaxdefect.feature_maps import feature_maps, projection
-from jaxdefect.normal import EXACT, Normal
+from jaxdefect.statistics import gaussian
+from jaxdefect.statistics.gaussian import EXACT, Normal
 
 
 class State(NamedTuple):
@@ -27,7 +27,7 @@ class State(NamedTuple):
     directions: jax.Array | tuple[()]  # [F, channels] that features are projected on; () where all are kept
     normal: Normal
     mean: jax.Array  # [F]
-    whitening: jax.Array  # [F, F], made of the sums once all pictures are in
+    whitening: jax.Array  # [F, F], made of the sums once all images are in
 
 
 def make(
@@ -44,7 +44,7 @@ def make(
     """One Gaussian of all cells. There are no floats.
 
     backbone...: see `feature_maps`. channels: random directions that features are projected on, 0 to keep them all:
-    the covariance costs their square. The detector knows pictures of any size.
+    the covariance costs their square. The detector knows images of any size.
     """
     if channels < 0:
         raise ValueError(f"settings.channels = {channels}; give how many directions to keep, or 0 for all features")
@@ -58,7 +58,7 @@ def make(
         del batch  # All shapes come from the settings.
         first, second = jax.random.split(key)
         directions = projection(second, seen.channels, channels) if channels else ()
-        return State(seen.init(first), directions, normal.nothing(count), jnp.zeros(count), jnp.eye(count))
+        return State(seen.init(first), directions, gaussian.nothing(count), jnp.zeros(count), jnp.eye(count))
 
     def cells(state: State, images: jax.Array) -> jax.Array:
         found = seen.cells(state.backbone, images)
@@ -70,10 +70,10 @@ def make(
         return Scores(jnp.max(found, (1, 2)), found)
 
     def calibrate(state: State, images: jax.Array) -> State:
-        return state._replace(normal=normal.add(state.normal, cells(state, images)))
+        return state._replace(normal=gaussian.add(state.normal, cells(state, images)))
 
     def close(state: State) -> State:
-        mean, whitening = normal.whitening(state.normal)
+        mean, whitening = gaussian.whitening(state.normal)
         return state._replace(mean=mean, whitening=whitening)
 
     return Detector(init, no_training, score, calibrate, close)

@@ -1,7 +1,7 @@
-"""GANomaly: a picture is encoded, redrawn and encoded again; where the two encodings differ, it is no normal one.
+"""GANomaly: an image is encoded, redrawn and encoded again; where the two encodings differ, it is no normal one.
 
-A generator of encoder, decoder and second encoder; a discriminator, whose features of a picture and of its
-reconstruction are matched. The decoder has learnt to draw normal pictures only, so what it draws of a defective one
+A generator of encoder, decoder and second encoder; a discriminator, whose features of an image and of its
+reconstruction are matched. The decoder has learnt to draw normal images only, so what it draws of a defective one
 encodes elsewhere.
 
 Use it for parts that look alike: quick, and its coarse map is among the best of the adversarial methods.
@@ -16,18 +16,20 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxdefect import dcgan, optim, postprocess
-from jaxdefect.adversarial import called, from_tanh, likeness, to_tanh
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.nets import apply
-from jaxdefect.optim import Player
+from jaxdefect.losses.adversarial import called, from_tanh, likeness, to_tanh
+from jaxdefect.maps import residuals
+from jaxdefect.networks import dcgan
+from jaxdefect.networks.blocks import apply
+from jaxdefect.training import optim
+from jaxdefect.training.optim import Player
 
 
 class Generator(nn.Module):
     """Encoder, decoder, encoder. [B, S, S, C] in [-1, 1] -> (the same redrawn, both latents [B, latent])."""
 
     latent: int
-    width: int  # channels next to the picture; 64 in the paper
+    width: int  # channels next to the image; 64 in the paper
     cap: int  # channels at most
 
     @nn.compact
@@ -58,8 +60,8 @@ def make(
 ) -> Detector:
     """GANomaly. Floats (adversarial, contextual, encoding, learning_rate) may be tracers.
 
-    size: pixels a side of the pictures trained on, a power of two from 8 on; others are resized to it when scored.
-    latent: numbers a picture is encoded in (100). width: channels of the maps next to the picture (64), doubling
+    size: pixels a side of the images trained on, a power of two from 8 on; others are resized to it when scored.
+    latent: numbers an image is encoded in (100). width: channels of the maps next to the image (64), doubling
     inwards, cap at most (512), in all four networks. adversarial, contextual, encoding: weights of the losses of
     matched features, of pixels and of latents (1, 50, 1). box: side of the mean filter over the map, pixels.
     """
@@ -106,12 +108,12 @@ def make(
     def score(state: State, images: jax.Array) -> Scores:
         """The image score is the mean square of the latent difference, as in the authors' code."""
         own = state.generator
-        seen = postprocess.resized(images, size, size)
+        seen = residuals.resized(images, size, size)
         outputs, _ = apply(generator, own.params, own.batch_stats, to_tanh(seen), train=False)
         rebuilt, encoded, encoded_again = outputs
         rebuilt = from_tanh(rebuilt)
-        found = postprocess.box_filter(postprocess.absolute(seen, rebuilt), box)
-        back = lambda x: postprocess.resized(x, *images.shape[1:3])
+        found = residuals.box_filter(residuals.absolute(seen, rebuilt), box)
+        back = lambda x: residuals.resized(x, *images.shape[1:3])
         return Scores(jnp.mean(jnp.square(encoded_again - encoded), -1), back(found), back(rebuilt))
 
     return Detector(init, step, score)
@@ -119,4 +121,4 @@ def make(
 
 def _check(*, size: int, box: int) -> None:
     dcgan.check_size(size)
-    postprocess.check_box(box)
+    residuals.check_box(box)

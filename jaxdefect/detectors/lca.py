@@ -15,17 +15,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdefect import frequency
 from jaxdefect.detector import Detector
+from jaxdefect.maps import texture_removal
 
 
 def make() -> Detector:
     """LCA. Nothing is trained or set. The map is the level |I - mu| / sigma of what is left, the score its maximum."""
-    return frequency.detector(low_pass)
+    return texture_removal.detector(low_pass)
 
 
 def low_pass(grey: jax.Array) -> jax.Array:
-    """Pictures [B, H, W] without the frequencies beyond the radius of largest curvature of each."""
+    """Images [B, H, W] without the frequencies beyond the radius of largest curvature of each."""
     height, width = grey.shape[1:]
     spectrum = jnp.fft.rfft2(grey, norm="ortho")
     ring = rings(height, width)
@@ -34,8 +34,8 @@ def low_pass(grey: jax.Array) -> jax.Array:
 
 
 def rings(height: int, width: int) -> np.ndarray:
-    """[H, W // 2 + 1]: the ring of each frequency, in cycles per longer side of the picture, rounded; 0 is the mean."""
-    return np.rint(frequency.radii(height, width) * max(height, width)).astype(np.int32)
+    """[H, W // 2 + 1]: the ring of each frequency, in cycles per longer side of the image, rounded; 0 is the mean."""
+    return np.rint(texture_removal.radii(height, width) * max(height, width)).astype(np.int32)
 
 
 def cumulative_power(spectrum: jax.Array, size: tuple[int, int]) -> jax.Array:
@@ -50,7 +50,7 @@ def cumulative_power(spectrum: jax.Array, size: tuple[int, int]) -> jax.Array:
     count = max(max(height, width) // 2, 2) + 1
     by_ring = jax.vmap(lambda values: jax.ops.segment_sum(values.ravel(), ring.ravel(), count))(power)
     total = jnp.cumsum(by_ring, -1)
-    return total / jnp.maximum(total[:, -1:], frequency.FLOOR**2)
+    return total / jnp.maximum(total[:, -1:], texture_removal.FLOOR**2)
 
 
 def bend(share: jax.Array) -> jax.Array:

@@ -1,7 +1,7 @@
-"""MAA: a picture is redrawn from what a memory holds of normal ones, and judged by the Frechet Markov distance.
+"""MAA: an image is redrawn from what a memory holds of normal ones, and judged by the Frechet Markov distance.
 
 An autoencoder with a convolutional LSTM between its halves, whose state is carried from batch to batch and frozen when
-pictures are scored; a patch discriminator, whose features of a picture and of its reconstruction are compared.
+images are scored; a patch discriminator, whose features of an image and of its reconstruction are compared.
 
 Use it to study memories and the Frechet Markov distance; it trains longer than its rivals and was not better here.
 
@@ -17,11 +17,14 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxdefect import frechet, optim, parallel, postprocess
-from jaxdefect.adversarial import called, from_tanh, likeness, to_tanh
+from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.nets import Conv, Deconv, apply, batch_norm
-from jaxdefect.optim import Player
+from jaxdefect.losses.adversarial import called, from_tanh, likeness, to_tanh
+from jaxdefect.maps import residuals
+from jaxdefect.networks.blocks import Conv, Deconv, apply, batch_norm
+from jaxdefect.statistics import frechet
+from jaxdefect.training import optim
+from jaxdefect.training.optim import Player
 
 SLOPE = 0.1  # of the LeakyReLUs, Table I
 
@@ -121,7 +124,7 @@ def make(
 ) -> Detector:
     """MAA. Floats (adversarial, learning_rate, critic_rate) may be tracers.
 
-    size: pixels a side of the pictures trained on, a multiple of 8 from 32 on; others are resized to it when scored.
+    size: pixels a side of the images trained on, a multiple of 8 from 32 on; others are resized to it when scored.
     width, critic_width: channels of the first layers (16, 64). blocks: residual blocks on each side of the memory (3).
     remember: whether there is a memory. feature_loss: L1 of features (Eq. 8); without, of pixels. adversarial: weight
     lambda of the adversarial loss (Eq. 10). learning_rate, critic_rate: of generator and discriminator, the same in the
@@ -178,10 +181,10 @@ def make(
     def score(state: State, images: jax.Array) -> Scores:
         height, width = images.shape[1:3]
         own, critic = state.generator, state.discriminator
-        seen = to_tanh(postprocess.resized(images, size, size))
+        seen = to_tanh(residuals.resized(images, size, size))
         (rebuilt, _), _ = apply(generator, own.params, own.batch_stats, seen, state.memory, train=False)
         residual = jnp.mean(from_tanh(rebuilt) - from_tanh(seen), -1)
-        found = jnp.square(postprocess.local_variance(residual, window))
+        found = jnp.square(residuals.local_variance(residual, window))
         _, taps = discriminate(critic.params, critic.batch_stats, seen, False)[0]
         _, redrawn = discriminate(critic.params, critic.batch_stats, rebuilt, False)[0]
         if distance == "l1":
@@ -189,7 +192,7 @@ def make(
         else:
             pair = (_samples(taps[tap]), _samples(redrawn[tap]))
             image = frechet.distance(*pair) if distance == "fmd" else jnp.mean(jnp.abs(pair[0] - pair[1]), (1, 2))
-        back = lambda x: postprocess.resized(x, height, width)
+        back = lambda x: residuals.resized(x, height, width)
         return Scores(image, back(found), back(from_tanh(rebuilt)))
 
     return Detector(init, step, score)

@@ -1,4 +1,4 @@
-"""MemAE: an autoencoder that may only redraw mixtures of the few codes it has learned from normal pictures.
+"""MemAE: an autoencoder that may only redraw mixtures of the few codes it has learned from normal images.
 
 Each position of the encoding asks a memory of items; the answer, a sparse mixture of the items most like it, replaces
 it before the decoder. A defect's code is answered with a normal one, so the defect is not redrawn.
@@ -13,12 +13,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxdefect import optim
-from jaxdefect.adversarial import to_tanh
 from jaxdefect.detector import Batch, Detector, Scores, check_size
 from jaxdefect.detectors import dae
-from jaxdefect.nets import apply
-from jaxdefect.optim import Player
+from jaxdefect.losses.adversarial import to_tanh
+from jaxdefect.networks.blocks import apply
+from jaxdefect.training import optim
+from jaxdefect.training.optim import Player
 
 
 def mixture(likeness: jax.Array, shrink: float | jax.Array) -> jax.Array:
@@ -82,7 +82,7 @@ def make(
 ) -> Detector:
     """MemAE. Floats (shrink, sharpness, sparsity, learning_rate) may be tracers. The state is a Player.
 
-    size: pixels a side of the pictures trained on, a multiple of 8; others are resized to it when scored. width:
+    size: pixels a side of the images trained on, a multiple of 8; others are resized to it when scored. width:
     channels of the first layer; codes have 16 times as many. items: how many codes the memory holds (2000). shrink:
     weights up to it are dropped (.0025, 5 / items; the paper advises 1 to 3 / items). sharpness: of the addressing,
     which is the softmax of so many times the cosine similarity. The letter of the paper is 1, where no weight exceeds

@@ -1,6 +1,6 @@
-"""MSCDAE: one convolutional denoising autoencoder per level of a Gaussian pyramid, on pictures freed of illumination.
+"""MSCDAE: one convolutional denoising autoencoder per level of a Gaussian pyramid, on images freed of illumination.
 
-Each learns to redraw small patches of normal pictures from noisy ones. A pixel is defective if two neighbouring levels
+Each learns to redraw small patches of normal images from noisy ones. A pixel is defective if two neighbouring levels
 cannot redraw its surroundings: a defect is seen at more than one scale, chance is not.
 
 Use it on fine fabrics, and not where time matters.
@@ -9,7 +9,7 @@ Source: Mei, Wang, Wen, "Automatic Fabric Defect Detection with a Multi-Scale Co
 Network Model", Sensors 18, 2018; Mei, Yang, Yin, "An Unsupervised-Learning-Based Approach for Automated Defect
 Inspection on Textured Surfaces", IEEE Transactions on Instrumentation and Measurement 67, 2018; a baseline of ReNet-D,
 Table 6. Our readings: the widths, and strides of 2 in place of poolings; residuals, not masks, are brought
-to the picture's size.
+to the image's size.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,11 +21,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxdefect import optim, parallel, postprocess
+from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores
-from jaxdefect.losses import frobenius_norm
-from jaxdefect.nets import Conv, Deconv
-from jaxdefect.optim import Player
+from jaxdefect.losses.reconstruction import frobenius_norm
+from jaxdefect.maps.residuals import box_filter, resized
+from jaxdefect.networks.blocks import Conv, Deconv
+from jaxdefect.training import optim
+from jaxdefect.training.optim import Player
 
 PATCH = 8  # pixels a side
 AT_ONCE = 8192  # patches redrawn at a time: 32 MB of the widest features
@@ -49,11 +51,11 @@ class Autoencoder(nn.Module):
 
 
 class State(NamedTuple):
-    """A network for each level, and sums over normal pictures, each counting as one whatever its size."""
+    """A network for each level, and sums over normal images, each counting as one whatever its size."""
 
     levels: tuple[Player, ...]
-    pictures: jax.Array  # []
-    mean: jax.Array  # [levels] sum over pictures of the mean residual
+    images: jax.Array  # []
+    mean: jax.Array  # [levels] sum over images of the mean residual
     square: jax.Array  # [levels] likewise, of squared residuals
 
 
@@ -70,8 +72,8 @@ def make(
 ) -> Detector:
     """MSCDAE. Floats may be tracers.
 
-    levels: of the pyramid (3); the picture itself is the first. widths: channels of the three layers (16, 32, 64).
-    patches: drawn from each training picture at each level. noise: share of a patch's pixels that salt and pepper
+    levels: of the pyramid (3); the image itself is the first. widths: channels of the three layers (16, 32, 64).
+    patches: drawn from each training image at each level. noise: share of a patch's pixels that salt and pepper
     replace. penalty: of the Frobenius norm of the kernels. stride: pixels between patches when scoring, at each level;
     1 is a patch around every pixel. opening: side of the square defects must contain, pixels; 1 for any.
 
@@ -83,8 +85,8 @@ def make(
     def init(key: jax.Array, batch: Batch) -> State:
         height, width = batch.image.shape[1:3]
         if min(height, width) < PATCH << (levels - 1):
-            raise ValueError(f"training pictures are {height} x {width} pixels (train.patch); {levels} levels of a "
-                             f"pyramid (settings.levels) need at least {PATCH << (levels - 1)}: use larger pictures "
+            raise ValueError(f"training images are {height} x {width} pixels (train.patch); {levels} levels of a "
+                             f"pyramid (settings.levels) need at least {PATCH << (levels - 1)}: use larger images "
                              "or fewer levels")  # fmt: skip
         example = jnp.zeros((1, PATCH, PATCH, 1))
         players = tuple(optim.player(optimizer, net.init(one, example)) for one in jax.random.split(key, levels))
@@ -100,12 +102,12 @@ def make(
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         scales = pyramid(illumination_free(batch.image), levels)
         players, losses = [], {}
-        for level, (player, pictures, one) in enumerate(
+        for level, (player, images, one) in enumerate(
             zip(state.levels, scales, jax.random.split(key, levels), strict=True)
         ):
-            keys = parallel.sample_keys(one, len(pictures))
-            clean, noisy = jax.vmap(lambda picture, key: training_pairs(picture, key, count=patches, noise=noise))(
-                pictures, keys
+            keys = parallel.sample_keys(one, len(images))
+            clean, noisy = jax.vmap(lambda image, key: training_pairs(image, key, count=patches, noise=noise))(
+                images, keys
             )
             flat = lambda x: x.reshape(-1, PATCH, PATCH, 1)
             player, losses[f"level{level}"] = improved(player, flat(clean), flat(noisy))
@@ -116,33 +118,33 @@ def make(
         scales = pyramid(illumination_free(images), levels)
         redraw = lambda player: lambda patches: net.apply({"params": player.params}, patches)
         return [
-            patch_residuals(redraw(player), pictures, stride=stride)
-            for player, pictures in zip(state.levels, scales, strict=True)
+            patch_residuals(redraw(player), images, stride=stride)
+            for player, images in zip(state.levels, scales, strict=True)
         ]
 
     def calibrate(state: State, images: jax.Array) -> State:
         found = residuals(state, images)
         total = lambda power: jnp.stack([jnp.sum(jnp.mean(x**power, (1, 2))) for x in found])
         return state._replace(
-            pictures=state.pictures + len(images), mean=state.mean + total(1), square=state.square + total(2)
+            images=state.images + len(images), mean=state.mean + total(1), square=state.square + total(2)
         )
 
     def score(state: State, images: jax.Array) -> Scores:
         height, width = images.shape[1:3]
         mean, deviation = usual(state)
         standardised = [(x - m) / d for x, m, d in zip(residuals(state, images), mean, deviation, strict=True)]
-        fused = opened(fuse([postprocess.resized(x, height, width) for x in standardised]), opening)
+        fused = opened(fuse([resized(x, height, width) for x in standardised]), opening)
         return Scores(jnp.max(fused, (1, 2)), fused)
 
     return Detector(init, step, score, calibrate)
 
 
 def usual(state: State) -> tuple[jax.Array, jax.Array]:
-    """Mean and standard deviation of normal residuals at each level; 0 and 1 before the first picture."""
-    count = jnp.maximum(state.pictures, 1)
+    """Mean and standard deviation of normal residuals at each level; 0 and 1 before the first image."""
+    count = jnp.maximum(state.images, 1)
     mean = state.mean / count
     variance = jnp.maximum(state.square / count - jnp.square(mean), 1e-12)
-    return mean, jnp.where(state.pictures > 0, jnp.sqrt(variance), 1)
+    return mean, jnp.where(state.images > 0, jnp.sqrt(variance), 1)
 
 
 def illumination_free(images: jax.Array) -> jax.Array:
@@ -152,13 +154,13 @@ def illumination_free(images: jax.Array) -> jax.Array:
     Grey, no darker than one grey level; the border is mirrored.
     """
     grey = jnp.maximum(jnp.mean(images, -1), 1 / 255)
-    around = postprocess.box_filter(grey, 3) * 9 - grey
+    around = box_filter(grey, 3) * 9 - grey
     return jnp.arctan(8 - around / grey)[..., None]
 
 
-def pyramid(pictures: jax.Array, levels: int) -> list[jax.Array]:
+def pyramid(images: jax.Array, levels: int) -> list[jax.Array]:
     """Gaussian pyramid of [B, H, W, C]: each level is smoothed and has every second pixel of the one before."""
-    scales = [pictures]
+    scales = [images]
     for _ in range(levels - 1):
         height, width = scales[-1].shape[1:3]
         x = jnp.pad(scales[-1], ((0, 0), (2, 2), (2, 2), (0, 0)), "symmetric")
@@ -168,26 +170,26 @@ def pyramid(pictures: jax.Array, levels: int) -> list[jax.Array]:
 
 
 def training_pairs(
-    picture: jax.Array, key: jax.Array, *, count: int, noise: float | jax.Array
+    image: jax.Array, key: jax.Array, *, count: int, noise: float | jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """(clean, noisy) patches [count, 8, 8, 1] drawn from a picture [H, W, 1] in [-pi/2, pi/2]."""
+    """(clean, noisy) patches [count, 8, 8, 1] drawn from an image [H, W, 1] in [-pi/2, pi/2]."""
     where, whether, which = jax.random.split(key, 3)
-    corners = jax.random.randint(where, (count, 2), 0, jnp.array(picture.shape[:2]) - PATCH + 1)
-    clean = jax.vmap(lambda corner: lax.dynamic_slice(picture, (*corner, 0), (PATCH, PATCH, 1)))(corners)
+    corners = jax.random.randint(where, (count, 2), 0, jnp.array(image.shape[:2]) - PATCH + 1)
+    clean = jax.vmap(lambda corner: lax.dynamic_slice(image, (*corner, 0), (PATCH, PATCH, 1)))(corners)
     extreme = jnp.where(jax.random.bernoulli(which, 0.5, clean.shape), jnp.pi / 2, -jnp.pi / 2)
     return clean, jnp.where(jax.random.uniform(whether, clean.shape) < noise, extreme, clean)
 
 
-def patch_residuals(redraw: Callable[[jax.Array], jax.Array], pictures: jax.Array, *, stride: int) -> jax.Array:
+def patch_residuals(redraw: Callable[[jax.Array], jax.Array], images: jax.Array, *, stride: int) -> jax.Array:
     """Mean squared residual of the patch around every `stride`-th pixel: [B, H, W, 1] -> [B, H / stride, W / stride].
 
     redraw: [N, 8, 8, 1] -> the same. A patch's middle lies between four pixels; it is assigned to the lower right one.
-    At the border the nearest patch that lies inside counts: none was learned that is folded over. Pictures smaller than
+    At the border the nearest patch that lies inside counts: none was learned that is folded over. Images smaller than
     a patch are mirrored. At most about AT_ONCE patches are redrawn at a time.
     """
-    batch, height, width, _ = pictures.shape
+    batch, height, width, _ = images.shape
     missing = [(0, max(PATCH - side, 0)) for side in (height, width)]
-    inside = jnp.pad(pictures[..., 0], ((0, 0), *missing), "symmetric")
+    inside = jnp.pad(images[..., 0], ((0, 0), *missing), "symmetric")
     down, across = (
         np.clip(np.arange(0, side, stride) + stride // 2 - PATCH // 2, 0, max(side - PATCH, 0))
         for side in (height, width)

@@ -1,10 +1,10 @@
-"""PaDiM: at each place of a picture a Gaussian over what a frozen backbone sees there in normal pictures.
+"""PaDiM: at each place of an image a Gaussian over what a frozen backbone sees there in normal images.
 
-For parts that always lie alike. Nothing is trained: at one picture size, mean and covariance of a random choice of
-channels are gathered for every cell, and a cell scores its Mahalanobis distance. Where there are fewer pictures than
+For parts that always lie alike. Nothing is trained: at one image size, mean and covariance of a random choice of
+channels are gathered for every cell, and a cell scores its Mahalanobis distance. Where there are fewer images than
 channels, as is common, the covariance has no full rank and its ridge decides; `feature_gaussian` then fits better.
 
-Use it first for parts that lie alike, and for pictures that need one verdict each.
+Use it first for parts that lie alike, and for images that need one verdict each.
 
 Source: Defard, Setkov, Loesch, Audigier, "PaDiM: a patch distribution modeling framework for anomaly detection and
 localization", ICPR 2020: Eqs. 1 and 2, Section III-C for the random channels. Its ridge is .01 whatever the features;
@@ -18,16 +18,16 @@ import jax.numpy as jnp
 import jax.scipy.linalg
 
 from jaxdefect.backbones import Variables
+from jaxdefect.backbones.patch_features import SMALLEST, feature_maps
 from jaxdefect.detector import Batch, Detector, Scores, no_training
-from jaxdefect.feature_maps import SMALLEST, feature_maps
-from jaxdefect.normal import EXACT
+from jaxdefect.statistics.gaussian import EXACT
 
 
 class State(NamedTuple):
     backbone: Variables
     chosen: jax.Array  # [F] int32, channels of the joined maps
-    pictures: jax.Array  # []
-    shift: jax.Array  # [h, w, F] the first pictures' mean, so that squares do not cancel
+    images: jax.Array  # []
+    shift: jax.Array  # [h, w, F] the first images' mean, so that squares do not cancel
     total: jax.Array  # [h, w, F] sum of features, less shift
     square: jax.Array  # [h, w, F, F] sum of their outer products
     mean: jax.Array  # [h, w, F]
@@ -58,7 +58,7 @@ def make(
     )  # fmt: skip
     if size < SMALLEST:
         raise ValueError(f"settings.size = {size}; every place has a Gaussian of its own, so give the pixels a side "
-                         f"that all pictures are brought to, from {SMALLEST} on, such as 224")  # fmt: skip
+                         f"that all images are brought to, from {SMALLEST} on, such as 224")  # fmt: skip
     if not 1 <= channels <= seen.channels:
         raise ValueError(f"settings.channels = {channels}; stages {tuple(stages)} of {backbone} have {seen.channels} "
                          "channels: keep at least one and at most these")  # fmt: skip
@@ -85,17 +85,17 @@ def make(
 
     def calibrate(state: State, images: jax.Array) -> State:
         found = cells(state, images)
-        shift = jnp.where(state.pictures == 0, jnp.mean(found, 0), state.shift)
+        shift = jnp.where(state.images == 0, jnp.mean(found, 0), state.shift)
         apart = found - shift
         return state._replace(
-            pictures=state.pictures + len(images), shift=shift, total=state.total + jnp.sum(apart, 0),
+            images=state.images + len(images), shift=shift, total=state.total + jnp.sum(apart, 0),
             square=state.square + jnp.einsum("bhwf,bhwg->hwfg", apart, apart, precision=EXACT),
         )  # fmt: skip
 
     def close(state: State) -> State:
         mean, covariance = gaussian(state)
         variance = jnp.mean(jnp.diagonal(covariance, axis1=-2, axis2=-1))
-        # One picture, or pictures that are all the same, have no variance: distances are then plain ones.
+        # One image, or images that are all the same, have no variance: distances are then plain ones.
         added = jnp.where(variance > 0, ridge * variance, 1.0)
         matrix = covariance + added * jnp.eye(channels)
         identity = jnp.broadcast_to(jnp.eye(channels), matrix.shape)
@@ -106,7 +106,7 @@ def make(
 
 
 def gaussian(state: State) -> tuple[jax.Array, jax.Array]:
-    """(mean less shift [h, w, F], covariance [h, w, F, F]) of the pictures so far (Eq. 1 without its ridge)."""
-    mean = state.total / jnp.maximum(state.pictures, 1)
+    """(mean less shift [h, w, F], covariance [h, w, F, F]) of the images so far (Eq. 1 without its ridge)."""
+    mean = state.total / jnp.maximum(state.images, 1)
     about = state.square - state.total[..., None] * mean[..., None, :]
-    return mean, about / jnp.maximum(state.pictures - 1, 1)
+    return mean, about / jnp.maximum(state.images - 1, 1)

@@ -1,10 +1,10 @@
-"""PatchCore: what a frozen backbone sees at any place of normal pictures is kept; a defect is like nothing of it.
+"""PatchCore: what a frozen backbone sees at any place of normal images is kept; a defect is like nothing of it.
 
 Nothing is trained: an even sample of all cells is gathered in one pass, a few of them that cover it are chosen
 (a greedy k-centre coreset), and a cell scores its distance to the nearest of these. Unlike a Gaussian they follow a
 texture of several parts, and unlike PaDiM's they may lie anywhere.
 
-Use it for parts and patterns with few normal pictures; it takes longer for each picture than the Gaussians.
+Use it for parts and patterns with few normal images; it takes longer for each image than the Gaussians.
 
 Source: Roth, Pemula, Zepeda, Schoelkopf, Brox, Gehler, "Towards total recall in industrial anomaly detection", CVPR
 2022: Algorithm 1, Eqs. 5 to 7. There the coreset is chosen from all cells; here from a sample that fits in memory.
@@ -18,12 +18,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxdefect import coreset as coresets
 from jaxdefect.backbones import Variables
-from jaxdefect.coreset import Reservoir
+from jaxdefect.backbones.patch_features import feature_maps, projection
 from jaxdefect.detector import Batch, Detector, Scores, no_training
-from jaxdefect.feature_maps import feature_maps, projection
-from jaxdefect.normal import EXACT
+from jaxdefect.statistics import coreset as coresets
+from jaxdefect.statistics.coreset import Reservoir
+from jaxdefect.statistics.gaussian import EXACT
 
 
 class State(NamedTuple):
@@ -54,7 +54,7 @@ def make(
 
     backbone...: see `feature_maps`. bank: cells sampled. coreset: cells chosen of them. projection_size: random
     directions in which they are chosen (128), 0 for the features themselves. neighbours: cells of the coreset around
-    the nearest one that weigh a picture's score (b of Eq. 7), 0 for the plain distance.
+    the nearest one that weigh an image's score (b of Eq. 7), 0 for the plain distance.
     """
     _check(bank=bank, coreset=coreset, projection_size=projection_size, neighbours=neighbours)
     seen = feature_maps(

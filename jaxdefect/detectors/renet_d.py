@@ -1,6 +1,6 @@
 """ReNet-D: what a small fully convolutional autoencoder cannot redraw is a defect.
 
-Trained on small patches of defect-free pictures, applied to whole ones. A multi-scale stem (1, 3, 5 pixels), four
+Trained on small patches of defect-free images, applied to whole ones. A multi-scale stem (1, 3, 5 pixels), four
 convolution modules with three poolings, four deconvolution modules, three averaged deconvolution heads.
 
 Use it on textures of any size, with minutes to train: maps at full resolution, and no pretrained network.
@@ -17,16 +17,19 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxdefect import features, normal, optim, postprocess
-from jaxdefect.convolution import max_places, max_pool, max_unpool
 from jaxdefect.detector import Batch, Detector, Scores, no_calibration
-from jaxdefect.losses import PIXEL_LOSSES, frobenius_norm, ms_ssim, weighted_pair
-from jaxdefect.nets import ConvNorm, MultiScaleConv
-from jaxdefect.normal import Normal
-from jaxdefect.tiling import Tiles, check_tiles, redrawn
+from jaxdefect.losses.reconstruction import PIXEL_LOSSES, frobenius_norm, ms_ssim, weighted_pair
+from jaxdefect.maps import residual_features
+from jaxdefect.maps.residuals import RESIDUALS, box_filter, pad_to_multiple
+from jaxdefect.maps.tiling import Tiles, check_tiles, redrawn
+from jaxdefect.networks.blocks import ConvNorm, MultiScaleConv
+from jaxdefect.networks.convolution import max_places, max_pool, max_unpool
+from jaxdefect.statistics import gaussian
+from jaxdefect.statistics.gaussian import Normal
+from jaxdefect.training import optim
 
 SCALES = (1, 3, 5)  # of the stem and the heads, in pixels
-DISTANCES = {"mahalanobis": normal.mahalanobis, "nearest": normal.nearest}
+DISTANCES = {"mahalanobis": gaussian.mahalanobis, "nearest": gaussian.nearest}
 
 
 class Net(nn.Module):
@@ -71,7 +74,7 @@ class State(NamedTuple):
     params: Any
     batch_stats: Any
     opt_state: Any
-    normal: Normal  # what the residual features of normal pictures are
+    normal: Normal  # what the residual features of normal images are
 
 
 def make(
@@ -98,10 +101,10 @@ def make(
 
     stem, widths, kernels, up, norm: the network (see `Net`). losses: one of l1, mse, ssim, ms_ssim, or two of them
     weighted alpha : 1 - alpha (Eq. 8). penalty: of |w|_F (Eq. 4). pixel_range: 1, or 255 for the l1 and mse of
-    0-255 pixels. block, overlap: pictures are redrawn in blocks of that many pixels, as large as the training patches,
+    0-255 pixels. block, overlap: images are redrawn in blocks of that many pixels, as large as the training patches,
     which share `overlap` pixels; 0 redraws them whole, faster, but the net then misses the zero padding around its
     patches and redraws even normal surface worse. residual: squared (Eq. 9), absolute, ssim; the distance of residual
-    features (window x window cells, see `features`) from those of normal pictures, mahalanobis or nearest (of `bank`
+    features (window x window cells, see `residual_features`) from those of normal images, mahalanobis or nearest (of `bank`
     kept); or a product of several, such as ssim*nearest. box: side of the mean filter over the residual, pixels.
     dtype: of the network when it scores.
     """
@@ -133,9 +136,9 @@ def make(
             raise ValueError(f"patches of {height} x {width} do not survive {len(widths) - 1} poolings; "
                              f"use a patch size that is a multiple of {multiple}")  # fmt: skip
         variables = net.init(key, batch.image, train=True)
-        count = features.residual_features(batch.image, batch.image, window=window).shape[-1]
+        count = residual_features.residual_features(batch.image, batch.image, window=window).shape[-1]
         params, batch_stats = variables["params"], variables.get("batch_stats", {})
-        return State(params, batch_stats, optimizer.init(params), normal.nothing(count, bank=bank))
+        return State(params, batch_stats, optimizer.init(params), gaussian.nothing(count, bank=bank))
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
@@ -145,7 +148,7 @@ def make(
 
     def redraw(state: State, images: jax.Array) -> jax.Array:
         variables = {"params": state.params, "batch_stats": state.batch_stats}
-        padded = postprocess.pad_to_multiple(images, multiple)
+        padded = pad_to_multiple(images, multiple)
         rebuilt, _ = net.apply(variables, padded.astype(dtype), train=False)
         return rebuilt[:, : images.shape[1], : images.shape[2]].astype(jnp.float32)
 
@@ -155,28 +158,28 @@ def make(
 
     def anomaly(name: str, state: State, images: jax.Array, rebuilt: jax.Array) -> jax.Array:
         if name not in DISTANCES:
-            return postprocess.RESIDUALS[name](images, rebuilt)
-        found = features.residual_features(images, rebuilt, window=window)
-        return features.to_pixels(DISTANCES[name](state.normal, found), *images.shape[1:3])
+            return RESIDUALS[name](images, rebuilt)
+        found = residual_features.residual_features(images, rebuilt, window=window)
+        return residual_features.to_pixels(DISTANCES[name](state.normal, found), *images.shape[1:3])
 
     def score(state: State, images: jax.Array) -> Scores:
         rebuilt = reconstruct(state, images)
         raw = math.prod(anomaly(name, state, images, rebuilt) for name in residuals)
-        smooth = postprocess.box_filter(raw, box)
+        smooth = box_filter(raw, box)
         return Scores(image=jnp.max(smooth, (1, 2)), map=smooth, reconstruction=rebuilt)
 
     def calibrate(state: State, images: jax.Array) -> State:
-        found = features.residual_features(images, reconstruct(state, images), window=window)
-        return state._replace(normal=normal.add(state.normal, found))
+        found = residual_features.residual_features(images, reconstruct(state, images), window=window)
+        return state._replace(normal=gaussian.add(state.normal, found))
 
-    learns = any(name in DISTANCES for name in residuals)  # The others need to know nothing of normal pictures.
+    learns = any(name in DISTANCES for name in residuals)  # The others need to know nothing of normal images.
     return Detector(init, step, score, calibrate if learns else no_calibration)
 
 
 def _check(*, stem, widths, kernels, up, losses, block, overlap, residual, odd, dtype) -> None:
     """Raises ValueError, naming field, value, rule and remedy, for settings that describe no network."""
     options = {"up": (up, ("deconv", "unpool")), "dtype": (dtype, ("float32", "bfloat16"))}
-    known = (*postprocess.RESIDUALS, *DISTANCES)
+    known = (*RESIDUALS, *DISTANCES)
     options |= {f"residual ({residual})": (name, known) for name in residual.split("*")}
     options |= {f"losses[{i}]": (name, (*PIXEL_LOSSES, "ms_ssim")) for i, name in enumerate(losses)}
     for field, (value, allowed) in options.items():

@@ -1,13 +1,13 @@
-"""A residual (or other known) network that learns to tell good pictures from defective ones, or kinds of defect.
+"""A residual (or other known) network that learns to tell good images from defective ones, or kinds of defect.
 
-Transfer learning: a front end that was trained on ImageNet sees the picture, and a linear head on the average of its
-last map decides. A frozen front end leaves only the head to be learned, so that few pictures and minutes are enough; a
+Transfer learning: a front end that was trained on ImageNet sees the image, and a linear head on the average of its
+last map decides. A frozen front end leaves only the head to be learned, so that few images and minutes are enough; a
 fine-tuned one, or one without weights, learns, too. As the head is linear, it may as well judge each place of the map
 before the average: that is the class activation map, which shows what a decision rests on.
 
 Supervised, but by labels alone: no outline of a defect is ever looked at.
 
-Use it as soon as some dozens of pictures are sorted into good and defective: minutes to train on a pretrained
+Use it as soon as some dozens of images are sorted into good and defective: minutes to train on a pretrained
 network.
 
 Source: He, Zhang, Ren, Sun, "Deep residual learning for image recognition", CVPR 2016; the map is that of Zhou, Khosla,
@@ -23,17 +23,19 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxdefect import backbones, nets, optim, weights
-from jaxdefect.backbones import Backbone, Variables
+from jaxdefect import backbones
+from jaxdefect.backbones import Backbone, Variables, weights
+from jaxdefect.backbones.trainable import HEAD
 from jaxdefect.detector import Batch, Detector, Scores
-from jaxdefect.extractor import HEAD
-from jaxdefect.optim import Player
-from jaxdefect.postprocess import resized
+from jaxdefect.maps.residuals import resized
+from jaxdefect.networks import blocks
+from jaxdefect.training import optim
+from jaxdefect.training.optim import Player
 
 
 class State(NamedTuple):
     network: Player  # what learns: the rest of the network, and the front end unless it is frozen
-    front: Variables  # what does not: a frozen front end, or only how its pictures are normalised
+    front: Variables  # what does not: a frozen front end, or only how its images are normalised
 
 
 def make(
@@ -80,7 +82,7 @@ def classifier(
 
     The score is the probability of not being good. The map holds, in the units of the logits, the log-odds of a defect
     at each place of the last map, enlarged: of good and defective alone their mean over those places is that of the
-    picture. Of the metrics, `accuracy` is the share of pictures whose class is the most likely one.
+    image. Of the metrics, `accuracy` is the share of images whose class is the most likely one.
     """
     adam = falling_adam(learning_rate, decay, decay_every)
     shape = (front.channels[-1], 1 + max(len(kinds), 1))
@@ -121,7 +123,7 @@ def classifier(
 
 
 def classes_of(batch: Batch, kinds: tuple[str, ...]) -> jax.Array:
-    """What the pictures of a batch are, int32 [B], 0 for good. Raises ValueError where it does not say."""
+    """What the images of a batch are, int32 [B], 0 for good. Raises ValueError where it does not say."""
     field, labels = ("kind", "kinds") if kinds else ("label", "masks")
     classes = getattr(batch, field)
     if classes is None:
@@ -144,9 +146,9 @@ def falling_adam(
 
 
 def front_end(backbone: str, *, width: int, size: int) -> Backbone:
-    """A backbone that looks at pictures of size x size pixels. Raises ValueError for one that cannot be."""
+    """A backbone that looks at images of size x size pixels. Raises ValueError for one that cannot be."""
     if size < backbones.SIDE:
-        raise ValueError(f"settings.size = {size} pixels; of pictures of less than {backbones.SIDE} a side some front "
+        raise ValueError(f"settings.size = {size} pixels; of images of less than {backbones.SIDE} a side some front "
                          "ends keep nothing: use more, such as 224")  # fmt: skip
     return backbones.load(backbone, width=width)._replace(size=size)
 
@@ -165,7 +167,7 @@ def started(optimizer: optax.GradientTransformation, front: Variables, rest: dic
 
 
 def look(front: Backbone, state: State, params: Any, images: jax.Array, *, train: bool) -> tuple[Any, Any]:
-    """(maps of the front end, its part of the network's batch statistics) of pictures [B, H, W, 1 or 3] in [0, 1].
+    """(maps of the front end, its part of the network's batch statistics) of images [B, H, W, 1 or 3] in [0, 1].
 
     params: those of the network that learns, of which a frozen front end takes none: it has no gradient.
     """
@@ -173,5 +175,5 @@ def look(front: Backbone, state: State, params: Any, images: jax.Array, *, train
         return backbones.maps(front, state.front, images), {}
     inputs = backbones.normalised(front, state.front, images)
     known = state.network.batch_stats["front"]
-    maps, stats = nets.apply(front.net, params["front"], known, inputs, train=train)
+    maps, stats = blocks.apply(front.net, params["front"], known, inputs, train=train)
     return maps, {"front": stats}

@@ -1,14 +1,14 @@
 """SBAD: a VAEGAN that tells surfaces apart by their attributes and raises an alarm for surfaces it has never seen.
 
-A frozen backbone makes features of a picture. First a VAE learns what code of attributes each seen surface really has
+A frozen backbone makes features of an image. First a VAE learns what code of attributes each seen surface really has
 (learned class embeddings, CE). Then a VAEGAN redraws features from a code and the CE, and a second encoder reads the CE
 off features, real and redrawn. The phases are told apart by a step count: the backbone trains itself (backbone_steps),
 CE-VAE (ce_steps), average of its codes (average_steps), VAEGAN (gan_steps), classifier (the rest).
 
-Three modes say what stands for surfaces without training pictures. B, the one that can be deployed: nothing; the alarm
+Three modes say what stands for surfaces without training images. B, the one that can be deployed: nothing; the alarm
 is the distance of the attributes read from those of the nearest seen class. A: their attributes, after training, from
 which the decoder draws features that a classifier then learns from. oracle, which leaks: as A, with attributes learned
-from their own pictures, those with label 1, which take no part in anything else.
+from their own images, those with label 1, which take no part in anything else.
 
 Use it where many surfaces run on one line and one never seen must raise an alarm.
 
@@ -24,11 +24,13 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from jaxdefect import optim, parallel, zero_shot
+from jaxdefect import parallel
+from jaxdefect.backbones.trainable import extractor
 from jaxdefect.detector import Batch, Detector, Scores
-from jaxdefect.extractor import extractor
-from jaxdefect.optim import Player
-from jaxdefect.zero_shot import Critic, Decoder, Encoder, Feedback, Range, Reader, drawn, weighted_mean
+from jaxdefect.training import optim
+from jaxdefect.training.optim import Player
+from jaxdefect.zero_shot import networks
+from jaxdefect.zero_shot.networks import Critic, Decoder, Encoder, Feedback, Range, Reader, drawn, weighted_mean
 
 MODES, EMBEDDINGS = ("A", "B", "oracle"), ("learned", "real")
 
@@ -47,7 +49,7 @@ class State(NamedTuple):
     backbone: Player
     span: Range  # of each feature
     coder: Player  # the VAE that learns class embeddings
-    sums: jax.Array  # [K, A] of its codes of the pictures of each class
+    sums: jax.Array  # [K, A] of its codes of the images of each class
     counts: jax.Array  # [K] of them
     seen: jax.Array  # [K] of them, without those of unseen surfaces; a class is seen where this is not 0
     vaegan: Vaegan
@@ -97,7 +99,7 @@ def make(
     Encoder-2's. attribute_weight: of its error beside the VAE's loss (w_r). adversarial: weight of the critic (10);
     penalty: the first weight of its gradient penalty, which adapts (10).
     """
-    table = jnp.asarray(zero_shot.table(attributes))
+    table = jnp.asarray(networks.table(attributes))
     (classes, length), learned = table.shape, embedding == "learned"
     _check(
         mode, embedding, hidden=hidden, ce_hidden=ce_hidden, ce_steps=ce_steps, average_steps=average_steps,
@@ -107,7 +109,7 @@ def make(
         backbone=backbone, width=backbone_width, size=backbone_size, file=weights,
         steps=backbone_steps, rate=backbone_rate, classes=classes,
     )  # fmt: skip
-    coder = zero_shot.code_vae(table, features=extract.count, hidden=ce_hidden, rate=ce_rate)
+    coder = networks.code_vae(table, features=extract.count, hidden=ce_hidden, rate=ce_rate)
     fresh, gan, redrawn, read = _vaegan(
         length, extract.count, hidden, tf_vaegan, critic_steps, attribute_weight=attribute_weight, penalty=penalty,
         adversarial=adversarial, feedback=feedback, rates=(learning_rate, attribute_rate, feedback_rate),
@@ -120,7 +122,7 @@ def make(
         seen, inputs = jnp.zeros(classes), extract.count + (length + hidden if tf_vaegan else 0)
         linear = {"kernel": jnp.zeros((inputs, classes)), "bias": jnp.zeros(classes)} if mode != "B" else {}
         return State(
-            extract.init(keys[0]), zero_shot.no_range(extract.count),
+            extract.init(keys[0]), networks.no_range(extract.count),
             coder.init(keys[1]) if learned else Player({}, {}, ()),
             jnp.zeros((classes, length)), seen, seen,
             fresh(keys[2]), optim.player(adam, {"params": linear}), jnp.zeros((), jnp.int32),
@@ -128,7 +130,7 @@ def make(
 
     def embeddings(state: State) -> jax.Array:
         """[K, A] of unit length: learned ones where there were codes to average, else the table's rows."""
-        mean = zero_shot.unit(state.sums / jnp.maximum(state.counts, 1)[:, None])
+        mean = networks.unit(state.sums / jnp.maximum(state.counts, 1)[:, None])
         return jnp.where(state.counts[:, None] > 0, mean, table) if learned else table
 
     def backbone_step(state: State, batch: Batch, x, counted, key):
@@ -140,14 +142,14 @@ def make(
         return state._replace(coder=trained), _metrics(lost)
 
     def average_step(state: State, batch: Batch, x, counted, key):
-        """Sums up codes per class. Here alone pictures of unseen surfaces take part, in mode oracle."""
-        total = lambda values: zero_shot.sum_by_class(values, batch.surface, classes)
+        """Sums up codes per class. Here alone images of unseen surfaces take part, in mode oracle."""
+        total = lambda values: networks.sum_by_class(values, batch.surface, classes)
         counts, seen = total(jnp.ones_like(counted)), total(counted)
         state = state._replace(counts=state.counts + counts, seen=state.seen + seen)
-        if not learned:  # Nothing is redrawn: the error is that of grey, or of pictures that are NaN.
-            return state, _metrics(weighted_mean(zero_shot.squared(0.5, x), counted))
+        if not learned:  # Nothing is redrawn: the error is that of grey, or of images that are NaN.
+            return state, _metrics(weighted_mean(networks.squared(0.5, x), counted))
         mean, logits = coder.codes(state.coder, x, key)
-        lost = zero_shot.squared(jax.nn.sigmoid(logits), x)
+        lost = networks.squared(jax.nn.sigmoid(logits), x)
         return state._replace(sums=state.sums + total(mean)), _metrics(weighted_mean(lost, counted))
 
     def gan_step(state: State, batch: Batch, x, counted, key):
@@ -187,23 +189,23 @@ def make(
                          f"{steps} leaves none for it; use a larger train.steps")  # fmt: skip
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
-        zero_shot.check_labels(batch)
+        networks.check_labels(batch)
         features = extract.features(state.backbone, batch.image if batch.features is None else batch.features)
         counted = jnp.ones(len(features))
         if mode == "oracle" and batch.label is not None:
             counted = jnp.where(batch.label == 1, 0.0, counted)
         frozen = state.step >= backbone_steps  # Until then features are not what they will be.
-        state = state._replace(span=zero_shot.widened(state.span, features, counted * frozen))
+        state = state._replace(span=networks.widened(state.span, features, counted * frozen))
         phase = jnp.sum(state.step >= jnp.asarray(ends, jnp.int32))
-        x = zero_shot.scaled(state.span, features)
+        x = networks.scaled(state.span, features)
         state, metrics = lax.switch(phase, phases, state, batch, x, counted, key)
         return state._replace(step=state.step + 1), metrics
 
     def score(state: State, x: jax.Array) -> Scores:
-        x = zero_shot.scaled(state.span, extract.features(state.backbone, x))
+        x = networks.scaled(state.span, extract.features(state.backbone, x))
         found, _ = read(state.vaegan, x)
         if mode == "B":
-            fits = -jnp.where(state.seen > 0, zero_shot.squared(found[:, None], embeddings(state)), jnp.inf)
+            fits = -jnp.where(state.seen > 0, networks.squared(found[:, None], embeddings(state)), jnp.inf)
             alarm = -jnp.max(fits, -1)
         else:
             fits = jax.nn.log_softmax(logits_of(state, state.classifier.params, x))
@@ -225,7 +227,7 @@ def _vaegan(
     """
     encoder, decoder, judge = Encoder(hidden, length), Decoder(hidden, features), Critic(hidden)
     reader, loop = Reader(hidden, length, tf_vaegan), Feedback(hidden)
-    error = zero_shot.weighted_l1 if tf_vaegan else zero_shot.squared
+    error = networks.weighted_l1 if tf_vaegan else networks.squared
     adam, reader_adam, loop_adam = (optim.adam(rate, b1=0.5) for rate in rates)
 
     def fresh(key: jax.Array) -> Vaegan:
@@ -250,7 +252,7 @@ def _vaegan(
     def rebuilt(own, looped, eyes, x, a, keys):
         mean, log_variance = encoder.apply({"params": own["encoder"]}, x, a)
         logits = drawn_from(own, looped, eyes, drawn(mean, log_variance, keys), a)
-        return zero_shot.kl(mean, log_variance), logits, jax.nn.sigmoid(logits[-1])
+        return networks.kl(mean, log_variance), logits, jax.nn.sigmoid(logits[-1])
 
     def improve(own: Vaegan, x, a, counted, key) -> tuple[Vaegan, dict[str, jax.Array]]:
         """`critic_steps` updates of critic and Encoder-2 on real features, then one of the others on redrawn ones."""
@@ -265,7 +267,7 @@ def _vaegan(
 
             def loss(params):
                 apart = weighted_mean(judged(params, x) - judged(params, fake), counted)
-                slopes = zero_shot.slope_penalty(lambda x: judged(params, x), x, fake, keys[1])
+                slopes = networks.slope_penalty(lambda x: judged(params, x), x, fake, keys[1])
                 steep = weighted_mean(slopes, counted)
                 return adversarial * (own.penalty * steep - apart), ({}, (apart, steep))
 
@@ -278,13 +280,13 @@ def _vaegan(
 
         def loss(generator, eyes, looped):
             far, logits, fake = rebuilt(generator, looped, eyes, x, a, keys[-1])
-            redrawing = sum(zero_shot.cross_entropy(each, x) for each in logits) / len(logits)
+            redrawing = sum(networks.cross_entropy(each, x) for each in logits) / len(logits)
             value = weighted_mean(redrawing + far - adversarial * judged(critic.params, fake), counted)
-            return value + attribute_weight * misread(eyes, fake), weighted_mean(zero_shot.squared(fake, x), counted)
+            return value + attribute_weight * misread(eyes, fake), weighted_mean(networks.squared(fake, x), counted)
 
         players = (own.generator, eyes, own.feedback)
-        (generator, eyes, looped), lost = zero_shot.improve_all((adam, reader_adam, loop_adam), loss, players)
-        weight = zero_shot.adapted(own.penalty, parallel.mean(jnp.mean(steep)))
+        (generator, eyes, looped), lost = networks.improve_all((adam, reader_adam, loop_adam), loss, players)
+        weight = networks.adapted(own.penalty, parallel.mean(jnp.mean(steep)))
         return Vaegan(generator, looped, critic, eyes, weight), _metrics(lost, misread(eyes.params, x), jnp.mean(apart))
 
     redrawn = lambda own, z, a: drawn_from(own.generator.params, own.feedback.params, own.reader.params, z, a)
@@ -302,7 +304,7 @@ def _check(mode: str, embedding: str, **counts: int) -> None:
         if value not in known:
             raise ValueError(f"settings.{name} = {value!r} is not known; use {', '.join(known)}")
     if mode == "oracle" and embedding == "real":
-        raise ValueError("settings.mode = 'oracle' takes the embeddings of unseen surfaces from their pictures, but "
+        raise ValueError("settings.mode = 'oracle' takes the embeddings of unseen surfaces from their images, but "
                          "settings.embedding = 'real'; use 'learned'")  # fmt: skip
     if low := [f"settings.{name} = {value}" for name, value in counts.items() if value < 1]:
         raise ValueError(f"{', '.join(low)}; give a whole number from 1 on")

@@ -1,11 +1,11 @@
 """Seg-Dec-Net: a segmentation of the defects, and beside it a decision whether there is one.
 
-Two networks trained together in one run: the first outlines defects at an eighth of the picture's size, the second
-judges the picture by what the first has seen. Pictures of which only the label is known train the second alone. The
+Two networks trained together in one run: the first outlines defects at an eighth of the image's size, the second
+judges the image by what the first has seen. Images of which only the label is known train the second alone. The
 weight of the first fades while that of the second grows, for there is nothing to decide on before there is something to
 see. Supervised: batches carry masks and labels.
 
-Use it as soon as some dozens of defects are outlined, or only labelled: nothing trained on normal pictures comes
+Use it as soon as some dozens of defects are outlined, or only labelled: nothing trained on normal images comes
 near.
 
 Source: Bozic, Tabernik, Skocaj, "Mixed supervision for surface-defect detection: from weakly to fully supervised
@@ -20,15 +20,16 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from jaxdefect import morphology, optim
-from jaxdefect.convolution import conv, max_pool
 from jaxdefect.detector import Batch, Detector, Scores
-from jaxdefect.nets import Conv
-from jaxdefect.optim import Player
-from jaxdefect.postprocess import window_sum
-from jaxdefect.spectral import large_conv
+from jaxdefect.maps import morphology
+from jaxdefect.maps.residuals import window_sum
+from jaxdefect.networks.blocks import Conv
+from jaxdefect.networks.convolution import conv, max_pool
+from jaxdefect.networks.fft_convolution import large_conv
+from jaxdefect.training import optim
+from jaxdefect.training.optim import Player
 
-STRIDE = 8  # pixels of a side of the picture for each of the segmentation
+STRIDE = 8  # pixels of a side of the image for each of the segmentation
 WINDOW = 2 * STRIDE + 1  # pixels a side of which each pixel of a mask at that size is the mean
 EPSILON = 1e-3
 XAVIER = nn.initializers.variance_scaling(1.0, "fan_avg", "normal")
@@ -43,7 +44,7 @@ def pool(x: jax.Array) -> jax.Array:
 
 
 class FeatureNorm(nn.Module):
-    """Normalises each channel of each picture by itself: [B, H, W, C] -> the same.
+    """Normalises each channel of each image by itself: [B, H, W, C] -> the same.
 
     mode "repo" is the public code: it divides by the square root of the standard deviation, so that a channel of little
     contrast stays one. "unit_var" divides by the standard deviation, as the paper says.
@@ -100,7 +101,7 @@ class Segmentation(nn.Module):
 
 
 class Decision(nn.Module):
-    """(features, logits) of the segmentation -> [B] logits of the picture being defective."""
+    """(features, logits) of the segmentation -> [B] logits of the image being defective."""
 
     widths: tuple[int, int, int]
     norm_mode: str
@@ -193,18 +194,18 @@ def make(
     widths: channels of the segmentation's first layer, of the 3 after it, of the next 4 and of its features (32, 64,
     64, 1024). decision: channels of the decision's layers (8, 16, 32). norm_mode: see FeatureNorm. gradient_stop: what
     the decision learns does not change the segmentation. map_bias: the map's logits have a bias; without, they are 0 on
-    average in every picture, so that a good one costs log 2 at least. The paper's description has none; in its code the
+    average in every image, so that a good one costs log 2 at least. The paper's description has none; in its code the
     bias that is meant to stay 0 learns all the same (a torch Parameter does, whatever it is made of). balance: the
     segmentation's loss weighs lam = 1 - step / steps and the decision's delta * (1 - lam), else 1 and delta. steps:
     those of the whole training. dilate: pixels a side by which masks are widened, odd. w_pos: weight of a defect's
     deepest pixel, beside 1 of a good one; p: its power of the depth. learning_rate: of plain gradient descent.
 
-    A batch's gradient is the mean over its pictures. The public code, which trains on one picture at a time nearly
-    everywhere, adds them up: a rate there for batches of b pictures is b times as large here.
+    A batch's gradient is the mean over its images. The public code, which trains on one image at a time nearly
+    everywhere, adds them up: a rate there for batches of b images is b times as large here.
     Of the metrics, `loss` is the mean of both losses without their weights, which change while it trains;
-    `segmentation` counts the pictures without an outline as 0. The segmentation's logits have mean 0 over each picture,
-    so that a good picture costs at least log 2 and a map is 0.5 where nothing is found.
-    Of pictures under 128 pixels a side the decision's last layer sees one pixel, which FeatureNorm makes constant: only
+    `segmentation` counts the images without an outline as 0. The segmentation's logits have mean 0 over each image,
+    so that a good image costs at least log 2 and a map is 0.5 where nothing is found.
+    Of images under 128 pixels a side the decision's last layer sees one pixel, which FeatureNorm makes constant: only
     the segmentation's logits are then decided on.
     """
     _check(widths=widths, decision=decision, norm_mode=norm_mode, steps=steps, dilate=dilate)
@@ -246,7 +247,7 @@ def make(
 
 
 def _supervision(batch: Batch) -> tuple[jax.Array, jax.Array]:
-    """The masks that are known, else zeros, and [B] float32, 0 for each picture whose mask is not."""
+    """The masks that are known, else zeros, and [B] float32, 0 for each image whose mask is not."""
     for field in ("mask", "label"):
         if getattr(batch, field) is None:
             raise ValueError(f"the batch has no {field}; segdec learns from defects: set train.labels = 'masks'")

@@ -1,9 +1,9 @@
 """SSIM-AE: a deep autoencoder of convolutions, max-poolings and upsamplings that learns by multi-scale SSIM in colour.
 
-It has no dense layers, so that a picture keeps its places all the way; what it must forget, it forgets in the few
-channels of its code. Pictures are judged as CAE judges them, by the share of pixels redrawn too badly.
+It has no dense layers, so that an image keeps its places all the way; what it must forget, it forgets in the few
+channels of its code. Images are judged as CAE judges them, by the share of pixels redrawn too badly.
 
-Use it for coloured parts; it separates pictures well and outlines too much.
+Use it for coloured parts; it separates images well and outlines too much.
 
 Source: Garzo, Miklos, Herbai, "Identification of Defective Manufacturing Products with a Convolutional Autoencoder",
 Section 3.2.3 and Table 1, and Wang, Simoncelli, Bovik, "Multiscale Structural Similarity for Image Quality Assessment",
@@ -17,11 +17,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdefect import losses, optim, postprocess
-from jaxdefect.convolution import deconv, max_pool
 from jaxdefect.detector import Detector
 from jaxdefect.detectors import cae
-from jaxdefect.nets import Conv
+from jaxdefect.losses import reconstruction as pixel_losses
+from jaxdefect.maps import residuals
+from jaxdefect.networks.blocks import Conv
+from jaxdefect.networks.convolution import deconv, max_pool
+from jaxdefect.training import optim
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, the finest first (Wang et al. 2003)
 C2 = 0.03**2  # of SSIM, for a range of 1
@@ -69,30 +71,30 @@ def make(
 ) -> Detector:  # fmt: skip
     """SSIM-AE. The learning rate and the percentile may be tracers. The state is that of CAE.
 
-    size: pixels a side of the pictures trained on, a multiple of 2 ** len(widths); others are resized to it when
+    size: pixels a side of the images trained on, a multiple of 2 ** len(widths); others are resized to it when
     scored. widths, code: see `Autoencoder`. scales: of the loss, 1 to 5. residual: squared, absolute or ssim, the error
     of a pixel. percentile of the training errors, 0 to 100. box: side of the mean filter over the error, pixels.
     """
     cae.check_settings(size=size, factor=2 ** len(widths), box=box)
     most = most_scales(size)
     if not 1 <= scales <= most:
-        raise ValueError(f"settings.scales = {scales}; SSIM looks through windows of {losses.WINDOW} pixels, so that "
-                         f"pictures of {size} have 1 to {most} scales: use one of them, or a larger size")  # fmt: skip
-    if residual not in postprocess.RESIDUALS:
-        known = ", ".join(postprocess.RESIDUALS)
+        raise ValueError(f"settings.scales = {scales}; SSIM looks through windows of {pixel_losses.WINDOW} pixels, so "
+                         f"images of {size} have 1 to {most} scales: use one of them, or a larger size")  # fmt: skip
+    if residual not in residuals.RESIDUALS:
+        known = ", ".join(residuals.RESIDUALS)
         raise ValueError(f"settings.residual = {residual!r} is not known; use one of {known}")
 
     def objective(rebuilt: jax.Array, images: jax.Array) -> dict[str, jax.Array]:
         unlike = multi_scale_ssim(rebuilt, images, scales=scales)
-        return {"loss": unlike, "mse": losses.mse(rebuilt, images)}
+        return {"loss": unlike, "mse": pixel_losses.mse(rebuilt, images)}
 
     net, optimizer = Autoencoder(tuple(widths), code), optim.adam(learning_rate)
     return cae.redrawing(net, objective, optimizer, size=size, residual=residual, percentile=percentile, box=box)
 
 
 def most_scales(size: int) -> int:
-    """How many scales pictures of size x size pixels have: each is half the last, and none smaller than the window."""
-    return sum(size % 2**k == 0 and size // 2**k >= losses.WINDOW for k in range(len(WEIGHTS)))
+    """How many scales images of size x size pixels have: each is half the last, and none smaller than the window."""
+    return sum(size % 2**k == 0 and size // 2**k >= pixel_losses.WINDOW for k in range(len(WEIGHTS)))
 
 
 def multi_scale_ssim(reconstruction: jax.Array, image: jax.Array, *, scales: int) -> jax.Array:
@@ -104,20 +106,20 @@ def multi_scale_ssim(reconstruction: jax.Array, image: jax.Array, *, scales: int
     which no power is; see FLOOR. Source: Wang, Simoncelli, Bovik 2003, Eq. 7.
     """
     if scales == 1:
-        return losses.ssim(reconstruction, image)
+        return pixel_losses.ssim(reconstruction, image)
     weights = np.asarray(WEIGHTS[:scales]) / sum(WEIGHTS[:scales])
     logarithm = 0.0
     for weight in weights[:-1]:
         logarithm += weight * _log(jnp.mean(contrast_structure(reconstruction, image), (1, 2)))
         reconstruction, image = half(reconstruction), half(image)
-    logarithm += weights[-1] * _log(jnp.mean(losses.ssim_map(reconstruction, image), (1, 2)))
+    logarithm += weights[-1] * _log(jnp.mean(pixel_losses.ssim_map(reconstruction, image), (1, 2)))
     return 1 - jnp.mean(jnp.exp(logarithm))
 
 
 def contrast_structure(a: jax.Array, b: jax.Array) -> jax.Array:
     """SSIM without its luminance: [B, H - 10, W - 10, C], 1 where windows differ in brightness alone."""
     stacked = jnp.concatenate([a, b, jnp.square(a) + jnp.square(b), a * b], -1)
-    mean_a, mean_b, squares, product = jnp.split(losses.gaussian_filter(stacked), 4, -1)
+    mean_a, mean_b, squares, product = jnp.split(pixel_losses.gaussian_filter(stacked), 4, -1)
     covariance = product - mean_a * mean_b
     variances = jnp.maximum(squares - jnp.square(mean_a) - jnp.square(mean_b), 0)
     return (2 * covariance + C2) / (variances + C2)

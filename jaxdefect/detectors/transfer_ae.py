@@ -1,6 +1,6 @@
-"""Transfer autoencoder: a network trained on ImageNet sees the picture, a decoder redraws it at 32 x 32 pixels.
+"""Transfer autoencoder: a network trained on ImageNet sees the image, a decoder redraws it at 32 x 32 pixels.
 
-What cannot be redrawn from what the front end makes of normal pictures is a defect. A frozen front end leaves the
+What cannot be redrawn from what the front end makes of normal images is a defect. A frozen front end leaves the
 decoder alone to be learned; a fine-tuned one learns, too, which the source found to draw nothing at all.
 
 Use it to reproduce; for pretrained features take `padim`.
@@ -18,12 +18,15 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxdefect import backbones, nets, optim, postprocess
-from jaxdefect.adversarial import likeness, to_tanh
+from jaxdefect import backbones
 from jaxdefect.detector import Batch, Detector, Scores
 from jaxdefect.detectors.resnet_classifier import State, drawn, falling_adam, front_end, look, started
-from jaxdefect.losses import mse
-from jaxdefect.nets import Conv, Deconv, batch_norm
+from jaxdefect.losses.adversarial import likeness, to_tanh
+from jaxdefect.losses.reconstruction import mse
+from jaxdefect.maps import residuals
+from jaxdefect.networks import blocks
+from jaxdefect.networks.blocks import Conv, Deconv, batch_norm
+from jaxdefect.training import optim
 
 SIDE = 32  # pixels a side of what is drawn
 DECONV = nn.initializers.variance_scaling(8.0, "fan_in", "normal")  # He; a stride of 2 meets a quarter of the taps.
@@ -42,7 +45,7 @@ class Decoder(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         start = min(2 ** int(math.log2(x.shape[1])), SIDE // 2)
-        x = postprocess.resized(x, start, start)
+        x = residuals.resized(x, start, start)
         for left in reversed(range(int(math.log2(SIDE // start)))):
             x = Deconv(self.width * 2**left, init=DECONV, bias=False)(x)
             x = nn.relu(batch_norm(train=train)(x))
@@ -85,15 +88,15 @@ def make(
         return started(adam, variables, rest, frozen=frozen)
 
     def redraw(state: State, params: Any, images: jax.Array, *, train: bool) -> tuple[jax.Array, Any]:
-        """(pictures [B, 32, 32, C] in [0, 1], batch statistics)."""
+        """(images [B, 32, 32, C] in [0, 1], batch statistics)."""
         maps, stats = look(front, state, params, images, train=train)
         net, known = Decoder(width, images.shape[-1]), state.network.batch_stats["decoder"]
-        rebuilt, own = nets.apply(net, params["decoder"], known, maps[-1], train=train)
+        rebuilt, own = blocks.apply(net, params["decoder"], known, maps[-1], train=train)
         return rebuilt, stats | {"decoder": own}
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
-        wanted = postprocess.resized(batch.image, SIDE, SIDE)
+        wanted = residuals.resized(batch.image, SIDE, SIDE)
 
         def loss(params):
             rebuilt, stats = redraw(state, params, batch.image, train=True)
@@ -105,8 +108,8 @@ def make(
 
     def score(state: State, images: jax.Array) -> Scores:
         rebuilt, _ = redraw(state, state.network.params, images, train=False)
-        residual = postprocess.squared(postprocess.resized(images, SIDE, SIDE), rebuilt)
-        back = lambda x: postprocess.resized(x, *images.shape[1:3])
+        residual = residuals.squared(residuals.resized(images, SIDE, SIDE), rebuilt)
+        back = lambda x: residuals.resized(x, *images.shape[1:3])
         reconstruction = jnp.clip(back(rebuilt), 0, 1)  # The weights of a resize sum to 1 only up to rounding.
         return Scores(jnp.mean(residual, (1, 2)), back(residual), reconstruction)
 

@@ -9,7 +9,7 @@ def groups(results: dict[str, Any], figure: dict[str, str]) -> dict[str, Any] | 
     """One figure by groups of settings; None for a sweep that has none (GROUPS in its file).
 
     results["groups"] names the axis whose labels are "group: name". Returns heads, the groups in their order, and rows:
-    (label, for each group its settings {name, mean, std, paper, best}). Published values of pictures that are not at
+    (label, for each group its settings {name, mean, std, paper, best}). Published values of images that are not at
     hand have rows of their own, last; settings that were not run have mean None.
     """
     axis = results.get("groups")

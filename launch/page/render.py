@@ -16,7 +16,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-HERE = Path(__file__).parent
+STATIC = Path(__file__).with_name("static")  # templates, styles, scripts
 
 
 def render(
@@ -32,12 +32,12 @@ def render(
     A template finds them as `style`, `script` and, for its policy, `digest` (the SHA-256 of the script).
     """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(STATIC), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"figure": figure, "number": number, "pairs": as_pairs, "with_unit": with_unit}
     environment.filters |= filters or {}
     style, script = (
-        "\n".join((HERE / name).read_text(encoding="utf-8") for name in names) for names in (styles, scripts)
+        "\n".join((STATIC / name).read_text(encoding="utf-8") for name in names) for names in (styles, scripts)
     )
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template(template)

@@ -1,6 +1,6 @@
 """How surfaces were told apart, from a result.json for its page: the matrix of routing and attributes of surfaces.
 
-`surfaces` holds names [K], unseen (those never learnt), confusion [K][K + 1] (counts of pictures: rows are true
+`surfaces` holds names [K], unseen (those never learnt), confusion [K][K + 1] (counts of images: rows are true
 surfaces, columns those taken for, the alarm last) and, where attributes were predicted, attributes: names [A] and, by
 surface, the vectors [A] assigned and predicted.
 """
@@ -46,9 +46,9 @@ def read_kinds(result: dict[str, Any]) -> dict | None:
 
 
 def routing(surfaces: dict[str, Any], *, named: bool) -> dict[str, Any] | None:
-    """Rows and columns of the matrix; None where there are no pictures.
+    """Rows and columns of the matrix; None where there are no images.
 
-    Surfaces without pictures have no row; what no picture was taken for has a column only where it would be right.
+    Surfaces without images have no row; what no image was taken for has a column only where it would be right.
     Raises ValueError where the counts do not fit the names.
     """
     names, unseen = [str(name) for name in surfaces["names"]], set(surfaces.get("unseen") or [])
@@ -66,7 +66,7 @@ def routing(surfaces: dict[str, Any], *, named: bool) -> dict[str, Any] | None:
         return {
             "name": names[place],
             "unseen": names[place] in unseen,
-            "pictures": total,
+            "images": total,
             "right": hits,
             "cells": cells,
         }

@@ -1,0 +1,1 @@
+"""Sweeps: from a file that says what to sweep to results."""

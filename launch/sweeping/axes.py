@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from launch import config as configs
+from launch.command import configuration as configs
 
 
 class Axis(NamedTuple):
@@ -16,39 +16,39 @@ class Axis(NamedTuple):
     points: tuple[dict[str, Any], ...]
 
 
-def pictures(
+def images(
     own: dict[str, dict[str, Any]], datasets: Sequence[str], roots: Sequence[str], where: str
 ) -> tuple[Axis | None, list[str]]:
     """The axis of what is looked at, None where a sweep leaves that to its runs, and notes on what is missing.
 
-    own: a sweep's PICTURES. datasets, roots: those to take instead.
+    own: a sweep's IMAGES. datasets, roots: those to take instead.
     """
     labels = [str(label) for label in own]
     if roots and len(roots) != len(datasets):
         raise ValueError(f"--data names {len(roots)} folders for {len(datasets)} datasets; give one for each --dataset")
     if not datasets:
         points = tuple({"data.name": "synthetic"} | fields for fields in own.values())
-        return (Axis("pictures", tuple(labels), None, points) if points else None), []
+        return (Axis("images", tuple(labels), None, points) if points else None), []
     used = _kinds(labels, datasets, where)
     points = tuple(
         {"data.name": dataset} | ({"data.root": str(Path(roots[i]).expanduser().resolve())} if roots else {})
         for i, dataset in enumerate(used.values())
     )
-    notes = [f"No dataset was given for the {label} pictures." for label in labels if label not in used]
-    return Axis("pictures", tuple(used), None, points), notes
+    notes = [f"No dataset was given for the {label} images." for label in labels if label not in used]
+    return Axis("images", tuple(used), None, points), notes
 
 
 def _kinds(labels: Sequence[str], datasets: Sequence[str], where: str) -> dict[str, str]:
-    """Which dataset stands for which kind of pictures: as said, "fabric=aitex", or in turn."""
+    """Which dataset stands for which kind of images: as said, "fabric=aitex", or in turn."""
     said = [dataset.rpartition("=") for dataset in datasets]
     if not any(label for label, *_ in said):
         if labels and len(datasets) > len(labels):
-            raise ValueError(f"{where} has {len(labels)} kinds of pictures ({', '.join(labels)}); "
+            raise ValueError(f"{where} has {len(labels)} kinds of images ({', '.join(labels)}); "
                              f"--dataset names {len(datasets)}: {', '.join(datasets)}")  # fmt: skip
         said = [(label, "=", dataset) for label, dataset in zip(labels or datasets, datasets, strict=False)]
     used = {label: dataset for label, _, dataset in said}
     if len(used) < len(said) or "" in used or (labels and not used.keys() <= set(labels)):
-        raise ValueError(f"--dataset {','.join(datasets)}: give each dataset a kind of pictures of its own, "
+        raise ValueError(f"--dataset {','.join(datasets)}: give each dataset a kind of images of its own, "
                          f"kind=dataset, of {', '.join(labels) or 'any name'}, or none")  # fmt: skip
     return used
 

@@ -18,8 +18,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from launch.config import nearest
-from launch.logs import console
+from launch.command.configuration import nearest
+from launch.command.console import console
 
 WORKER = (sys.executable, "-m", "launch.sweeping.worker")  # and the folder
 RESTARTS = 2  # of a worker that was killed
@@ -166,7 +166,7 @@ class Worker:
 
     def __call__(self) -> None:
         """Works until nothing is left to take."""
-        from launch import start
+        from launch.command import start
         from launch.sweeping import worker
 
         start.devices()

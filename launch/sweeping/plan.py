@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from launch import config as configs
-from launch import experiment
+from launch.command import configuration as configs
+from launch.command import files
 from launch.sweeping.spec import Spec
 
 
@@ -77,7 +77,7 @@ def write(spec: Spec, folder: Path, *, command: str, side_by_side: int = 0) -> P
         _check_same(json.loads(json.dumps(plan)), folder)
     elif folder.is_dir() and any(path.name != ".lock" for path in folder.iterdir()):
         raise ValueError(f"{folder} is no sweep folder and not empty; give another --workdir, or an empty folder")
-    experiment.write_json(folder / "sweep.json", plan)
+    files.write_json(folder / "sweep.json", plan)
     return read(folder)
 
 
@@ -95,7 +95,7 @@ def note_failure(run: Planned, error: BaseException) -> None:
     """Keeps the run's error, so that the sweep goes on without it."""
     text = "".join(traceback.format_exception(error))
     said = {"error": f"{type(error).__name__}: {error}", "traceback": text}
-    experiment.write_json(run.folder / "failed.json", said)
+    files.write_json(run.folder / "failed.json", said)
 
 
 def _json(folder: Path) -> dict[str, Any]:

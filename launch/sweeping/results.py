@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from launch import config as configs
-from launch import files
-from launch.page.run import read_history
+from launch.command import configuration as configs
+from launch.command import files
+from launch.page.run_folder import read_history
 from launch.sweeping import plan
 from launch.sweeping.plan import Plan, Planned
 
-NAMES = {"f1": "F1", "auroc": "AUROC", "ap": "average precision", "pro": "PRO", "score_ms_per_image": "ms per picture"}
+NAMES = {"f1": "F1", "auroc": "AUROC", "ap": "average precision", "pro": "PRO", "score_ms_per_image": "ms per image"}
 TRAINING_POINTS = 100  # of a training curve on the page
 LOW = ("misses", "false_alarms", "timings")  # Parts of a figure's name of which less is better.
 
@@ -127,7 +127,7 @@ def _rows(sweep: Plan, run: Planned, result: dict[str, Any] | None) -> list[dict
 
 
 def _look_up(result: dict[str, Any], key: str, kind: str | None) -> float | None:
-    """The figure "pixel.f1" of a result.json, for all pictures or for one kind of defect."""
+    """The figure "pixel.f1" of a result.json, for all images or for one kind of defect."""
     section, *path = key.split(".")
     if kind is not None:
         found: Any = result["figures"]["by_kind"][kind]
@@ -227,11 +227,11 @@ def _why(about: dict[str, Any], at: dict[str, str], cells: Sequence[dict], plann
         return "its runs are not finished, or failed, or have no such figure"
     settings = [cell["at"] | about["fixed"] for cell in cells]
     axis = next((a for a, label in at.items() if all(setting.get(a) != label for setting in settings)), None)
-    if axis == "pictures":
-        return f"no dataset was given for the {at[axis]} pictures"
+    if axis == "images":
+        return f"no dataset was given for the {at[axis]} images"
     if axis == "kind":
         kinds = sorted({setting["kind"] for setting in settings if "kind" in setting})
-        return f"these pictures have no defects of this kind; they have {', '.join(kinds) or 'none yet'}"
+        return f"these images have no defects of this kind; they have {', '.join(kinds) or 'none yet'}"
     return about["why"] or f"no run of this sweep has {axis} = {at.get(axis)}"
 
 
@@ -239,9 +239,9 @@ def _datasets(about: dict, runs: Sequence[Planned], found: dict[str, dict | None
     datasets = {}
     for run in runs:
         if found[run.name]:
-            label = run.at.get("pictures") or about["fixed"].get("pictures", "")
+            label = run.at.get("images") or about["fixed"].get("images", "")
             said = found[run.name]["dataset"]
-            datasets.setdefault(label, {"pictures": label, **{k: said[k] for k in ("name", "root", "counts")}})
+            datasets.setdefault(label, {"images": label, **{k: said[k] for k in ("name", "root", "counts")}})
     return list(datasets.values())
 
 

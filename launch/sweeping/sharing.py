@@ -1,4 +1,4 @@
-"""What the runs of a sweep share: the pictures in hand, a training where only scoring differs, a population."""
+"""What the runs of a sweep share: the images in hand, a training where only scoring differs, a population."""
 
 import functools
 import hashlib
@@ -11,10 +11,15 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from jaxdefect import feed, parallel, population, train
-from jaxdefect.checkpoint import Checkpoints
-from launch import config as configs
-from launch import experiment, features, feeds, logs
+from jaxdefect import parallel
+from jaxdefect.training import feed, loop, population
+from jaxdefect.training.checkpoint import Checkpoints
+from launch.command import configuration as configs
+from launch.command import console, files
+from launch.run import cached_features, feeds
+from launch.run.data import Data, open_data
+from launch.run.history import TrainingLog, read_history
+from launch.run.trained import example_batch, make_detector
 from launch.sweeping import plan
 from launch.sweeping.plan import Plan, Planned
 
@@ -22,17 +27,20 @@ AFTER_TRAINING = ("score", "threshold", "report")  # sections of a config that t
 
 
 class Opened:
-    """The pictures of the last run, which are those of the next one, too, if it is of the same group."""
+    """The images of the last run, which are those of the next one, too, if it is of the same group."""
 
     def __init__(self):
         self._kept: dict[str, tuple[str, Any]] = {}
 
-    def data(self, config: ConfigDict) -> experiment.Data:
-        return self._once("data", configs.to_json(config.data), lambda: experiment.open_data(config))
+    def data(self, config: ConfigDict) -> Data:
+        return self._once("data", configs.to_json(config.data), lambda: open_data(config))
 
-    def feed(self, config: ConfigDict, data: experiment.Data) -> feed.Feed:
+    def feed(self, config: ConfigDict, data: Data) -> feed.Feed:
         seed = config.seed if feeds.streams(config, data) else None  # A stream is that of one seed.
-        shown = [config.settings.get("mode"), features.key(config)]  # What of the pictures is shown to the detector.
+        shown = [
+            config.settings.get("mode"),
+            cached_features.key(config),
+        ]  # What of the images is shown to the detector.
         which = json.dumps([config.data.to_dict(), config.train.to_dict(), config.detector, seed, *shown])
         return self._once("feed", which, lambda: feeds.make_feed(config, data))
 
@@ -56,7 +64,7 @@ def start_from_twin(sweep: Plan, run: Planned) -> None:
             shutil.rmtree(copy, ignore_errors=True)
             shutil.copytree(other.folder / "checkpoints", copy)
             shutil.copy(other.folder / "history.jsonl", run.folder)
-            experiment.write_json(run.folder / "trained_by.json", other.name)
+            files.write_json(run.folder / "trained_by.json", other.name)
             copy.rename(run.folder / "checkpoints")
             return
 
@@ -82,8 +90,8 @@ def same_training(one: ConfigDict, other: ConfigDict) -> bool:
 def _step_text(config_json: str) -> str:
     """A digest of what is compiled to draw a state and to take a step."""
     config = configs.from_dict(json.loads(config_json))
-    detector, numbers = experiment.make_detector(config)
-    key, batch = jax.random.key(0), experiment.example_batch(config)
+    detector, numbers = make_detector(config)
+    key, batch = jax.random.key(0), example_batch(config)
     state = jax.eval_shape(detector.init, key, batch, numbers)
     init = jax.jit(detector.init).lower(key, batch, numbers).as_text()
     step = jax.jit(parallel.on_one_device(detector.step)).lower(state, batch, key).as_text()
@@ -112,7 +120,7 @@ def runs_at_once(sweep: Plan, config: ConfigDict, opened: Opened) -> int:
         return 1
     if asked or jax.default_backend() == "cpu":
         return max(asked, 1)
-    detector, numbers = experiment.make_detector(config)
+    detector, numbers = make_detector(config)
     return population.runs_at_once(detector, opened.feed(config, data), numbers=numbers, batch=knobs.batch)
 
 
@@ -123,7 +131,7 @@ def train_together(sweep: Plan, runs: Sequence[Planned], opened: Opened) -> None
         return
     config = runs[0].config
     knobs, data = config.train, opened.data(config)
-    made = [experiment.make_detector(run.config) for run in runs]
+    made = [make_detector(run.config) for run in runs]
     program = population.many_runs(
         made[0][0], opened.feed(config, data), keys=[jax.random.key(run.seed) for run in runs],
         numbers=[numbers for _, numbers in made], batch=knobs.batch,
@@ -132,8 +140,8 @@ def train_together(sweep: Plan, runs: Sequence[Planned], opened: Opened) -> None
     folder = sweep.folder / "populations" / digest
     checkpoints = Checkpoints(folder)
     losses = {}
-    with logs.progress_bar() as bar:
-        written = [logs.TrainingLog(run.folder, steps=knobs.steps, bar=bar if run is runs[0] else None) for run in runs]
+    with console.progress_bar() as bar:
+        written = [TrainingLog(run.folder, steps=knobs.steps, bar=bar if run is runs[0] else None) for run in runs]
 
         def on_log(step, metrics, states):
             del states  # They stay on the devices.
@@ -141,7 +149,7 @@ def train_together(sweep: Plan, runs: Sequence[Planned], opened: Opened) -> None
             for place, log in enumerate(written):
                 log(step, {name: values[place] for name, values in metrics.items()})
 
-        fit = train.fit(
+        fit = loop.fit(
             program, steps=knobs.steps, log_every=knobs.log_every, save_every=knobs.save_every,
             checkpoints=checkpoints, on_log=on_log,
         )  # fmt: skip
@@ -150,13 +158,13 @@ def train_together(sweep: Plan, runs: Sequence[Planned], opened: Opened) -> None
             log.close()
     checkpoints.close()
     for place, run in enumerate(runs):
-        _keep(run, population.member(states, place), fit.step, logs.read_history(run.folder / "history.jsonl")[-1])
+        _keep(run, population.member(states, place), fit.step, read_history(run.folder / "history.jsonl")[-1])
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _keep(run: Planned, state: Any, step: int, last: dict[str, float]) -> None:
     if not np.isfinite(last["loss"]):
-        plan.note_failure(run, train.Diverged(f"training diverged by step {step}: {last}; lower the learning rate"))
+        plan.note_failure(run, loop.Diverged(f"training diverged by step {step}: {last}; lower the learning rate"))
         return
     checkpoints = Checkpoints(run.folder / "checkpoints")
     checkpoints.save(step, state, loss=last["loss"], progress={"best": last["loss"], "waited": 0})

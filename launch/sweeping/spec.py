@@ -7,7 +7,7 @@ A sweep file (configs/sweeps/NAME.py, or a file of one's own) is a few constants
     DETECTOR, PRESET            the config to start from
     BASE = {field: value}       what is different in all runs (optional)
     QUICK = {field: value}      what `--quick` makes smaller (optional)
-    PICTURES = {label: {field: value}}   kinds of pictures, and where the synthetic ones come from; `--dataset` replaces
+    IMAGES = {label: {field: value}}   kinds of images, and where the synthetic ones come from; `--dataset` replaces
                                          them in this order, or as it says: label=dataset. Without, any datasets may be
                                          given, called by their names
     AXES = ({field: values, ...}, ...)   every combination of the axes is run; fields of one axis go together; a key
@@ -20,7 +20,7 @@ A sweep file (configs/sweeps/NAME.py, or a file of one's own) is a few constants
     BY_KIND = True              a row for each kind of defect (optional)
     PAPER = (({axis: value, ...}, {figure: value}), ...)  published values; WHY says why some have no run (optional)
 
-`data.options` in a sweep file are those of the synthetic pictures and fall away with `--dataset`.
+`data.options` in a sweep file are those of the synthetic images and fall away with `--dataset`.
 """
 
 import importlib
@@ -34,13 +34,13 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from launch import config as configs
+from launch.command import configuration as configs
 from launch.sweeping import axes as axes_of
 from launch.sweeping.axes import Axis
 
 REQUIRED = ("TITLE", "SOURCE", "DETECTOR", "PRESET", "SEEDS", "FIGURES")
 OPTIONAL = {
-    "BASE": {}, "QUICK": {}, "PICTURES": {}, "AXES": (), "RUNS": {}, "MULTIPLE_OF": {}, "GROUPS": "",
+    "BASE": {}, "QUICK": {}, "IMAGES": {}, "AXES": (), "RUNS": {}, "MULTIPLE_OF": {}, "GROUPS": "",
     "BY_KIND": False, "PAPER": (), "WHY": "",
 }  # fmt: skip
 SECTIONS = ("image", "pixel", "surfaces", "kinds", "boxes", "timings")  # of result.json, that figures are taken from
@@ -64,7 +64,7 @@ class Spec(NamedTuple):
     about: str
     source: str
     axes: tuple[Axis, ...]
-    fixed: dict[str, str]  # what is the same in all runs, as a label: the one kind of pictures
+    fixed: dict[str, str]  # what is the same in all runs, as a label: the one kind of images
     seeds: tuple[int, ...]
     figures: tuple[str, ...]
     multiple_of: dict[str, str]
@@ -94,7 +94,7 @@ def read(
 ) -> Spec:
     """A sweep by its name or the path of its file.
 
-    datasets, roots: the pictures to use instead of the synthetic ones, for each of PICTURES in turn, or for the one
+    datasets, roots: the images to use instead of the synthetic ones, for each of IMAGES in turn, or for the one
     that is named, "label=dataset". axes: "field=value,value,..." replaces the file's axes. overrides: "field=value" for
     all runs. weights: a backbone's file, for the runs whose detector has one (settings.weights). Raises ValueError that
     names the file, the field and the remedy.
@@ -105,11 +105,11 @@ def read(
         raise ValueError(
             f"--weights {weights}: there is no such file; give a .safetensors, .h5 or .pth of the backbone"
         )
-    pictures, notes = axes_of.pictures(said["PICTURES"], datasets, roots, where)
+    images, notes = axes_of.images(said["IMAGES"], datasets, roots, where)
     if axes:
         said |= {"AXES": [axes_of.fields_of(text) for text in axes], "RUNS": {}, "GROUPS": ""}
-    alone = pictures is not None and len(pictures.points) == 1
-    swept = [pictures] if pictures and not alone else []
+    alone = images is not None and len(images.points) == 1
+    swept = [images] if images and not alone else []
     if said["RUNS"]:
         points = [fields if isinstance(fields, dict) else {} for fields in said["RUNS"].values()]
         swept.append(Axis("run", tuple(map(str, said["RUNS"])), None, tuple(points)))
@@ -119,8 +119,8 @@ def read(
     if not seeds or len(set(seeds)) != len(seeds) or not all(type(seed) is int for seed in seeds):
         raise ValueError(f"{where}: SEEDS = {seeds} must be different whole numbers, at least one")
     swept.append(Axis("seed", tuple(map(str, seeds)), None, tuple({"seed": seed} for seed in seeds)))
-    # A sweep's own pictures (of 1024 x 1024, say) come before what --quick makes smaller of them.
-    common = [said["BASE"], *(pictures.points if alone else ())]
+    # A sweep's own images (of 1024 x 1024, say) come before what --quick makes smaller of them.
+    common = [said["BASE"], *(images.points if alone else ())]
     common += [said["QUICK"]] if quick else []
     axes_of.check_none_set(overrides, swept)
     synthetic = not datasets
@@ -138,7 +138,7 @@ def read(
     paper = tuple({"at": labels(at), "figures": figures} for at, figures in said["PAPER"])
     return Spec(
         name=said["name"], size="quick" if quick else "full", title=said["TITLE"], about=said["about"],
-        source=said["SOURCE"], axes=tuple(swept[:-1]), fixed={"pictures": pictures.labels[0]} if alone else {},
+        source=said["SOURCE"], axes=tuple(swept[:-1]), fixed={"images": images.labels[0]} if alone else {},
         seeds=seeds, figures=tuple(said["FIGURES"]), groups=said["GROUPS"], by_kind=said["BY_KIND"],
         paper=paper, why=said["WHY"], multiple_of=labels(said["MULTIPLE_OF"]),
         notes=tuple(notes), runs=runs,

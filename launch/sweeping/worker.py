@@ -17,12 +17,16 @@ from typing import Any
 import jax
 
 from data_pipeline import Split
-from launch import evaluation, experiment, feeds, files, logs, start
-from launch.logs import console
+from launch.command import files, start
+from launch.command.console import console, duration, progress_bar
+from launch.run import feeds
+from launch.run.evaluation import evaluate
+from launch.run.folder import open_workdir
+from launch.run.training import train_run
 from launch.sweeping import plan, results, sharing
 from launch.sweeping.plan import Plan, Planned
 
-SHOWN = 3  # pictures of each run that the sweep's page sets side by side
+SHOWN = 3  # images of each run that the sweep's page sets side by side
 
 
 def main(argv: list[str] | None = None) -> Plan:
@@ -43,7 +47,7 @@ def work(folder: Path) -> Plan:
     if jax.process_count() > 1:
         raise ValueError("a worker of a sweep is one process; for several, use launch.sweep --launcher local or slurm")
     opened, held_by_others, ended, begun = sharing.Opened(), set(), 0, time.monotonic()
-    with logs.progress_bar() as bar:
+    with progress_bar() as bar:
         task = bar.add_task("sweep   ", total=len(sweep.runs), note="")
         while left := [run for run in sweep.left() if run.name not in held_by_others]:
             with take(sweep, left, opened, held_by_others) as taken:
@@ -51,7 +55,7 @@ def work(folder: Path) -> Plan:
                     do(sweep, run, opened)
                     ended += 1
                     unfinished = len(sweep.left())
-                    remaining = logs.duration((time.monotonic() - begun) / ended * unfinished)
+                    remaining = duration((time.monotonic() - begun) / ended * unfinished)
                     tell(sweep, run, remaining)
                     bar.update(task, completed=len(sweep.runs) - unfinished, note=f"{remaining} left")
     return sweep
@@ -68,7 +72,7 @@ def take(sweep: Plan, left: Sequence[Planned], opened: sharing.Opened, held_by_o
             if taken and not sharing.alike(run.config, taken[0].config):
                 continue
             try:
-                held.enter_context(experiment.open_workdir(run.config, run.folder))
+                held.enter_context(open_workdir(run.config, run.folder))
             except files.InUse:
                 held_by_others.add(run.name)
                 continue
@@ -92,10 +96,10 @@ def do(sweep: Plan, run: Planned, opened: sharing.Opened) -> None:
 
     def work():
         data = opened.data(run.config)
-        trained = experiment.train_run(
+        trained = train_run(
             run.config, run.folder, data, opened.feed(run.config, data), feeds.held_out(run.config, data)
         )
-        evaluation.evaluate(trained, data, run.folder, show=pictures_shown(data.seen.test))
+        evaluate(trained, data, run.folder, show=images_shown(data.seen.test))
 
     if run.status == "unfinished":
         _attempt([run], work)
@@ -106,7 +110,7 @@ def _attempt(runs: Sequence[Planned], work: Callable[[], Any]) -> Any:
     try:
         return work()
     except Exception as error:
-        # Pictures that are not there are one run's trouble; a disk that can't be written is everybody's.
+        # Images that are not there are one run's trouble; a disk that can't be written is everybody's.
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
             remedy = "Free space, or mend what is wrong there; finished runs stay"
             raise OSError(f"run {runs[0].name}: {error}. {remedy}") from error
@@ -114,8 +118,8 @@ def _attempt(runs: Sequence[Planned], work: Callable[[], Any]) -> Any:
             plan.note_failure(run, error)
 
 
-def pictures_shown(test: Split) -> list[str]:
-    """The same few pictures for every run: the first of each kind of defect, then the next ones."""
+def images_shown(test: Split) -> list[str]:
+    """The same few images for every run: the first of each kind of defect, then the next ones."""
     defective = [record for record in test.records if record.label]
     firsts = {record.kind: record for record in reversed(defective)}
     ordered = sorted(defective, key=lambda record: record is not firsts[record.kind])

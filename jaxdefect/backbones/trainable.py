@@ -1,0 +1,83 @@
+"""A backbone that lives in a detector's state: frozen from the start, or once it has learned to tell surfaces apart."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxdefect import backbones
+from jaxdefect.backbones import weights
+from jaxdefect.detector import Batch
+from jaxdefect.networks.blocks import apply
+from jaxdefect.training import optim
+from jaxdefect.training.optim import Player
+from jaxdefect.zero_shot.networks import weighted_mean
+
+HEAD = nn.initializers.lecun_normal()  # Not zeros: the backbone would have no gradient in its first step.
+
+
+class Extractor(NamedTuple):
+    """Images [B, H, W, C] in [0, 1], or features of them, -> features [B, F], with a backbone that lives in a state.
+
+    init: key -> the backbone, from the file of weights or drawn at random. features: (backbone, images or features)
+    -> features. learn: (backbone, batch, weights [B]) -> (backbone, loss), a step of training itself. count: F.
+    """
+
+    init: Callable[[jax.Array], Player]
+    features: Callable[[Player, jax.Array], jax.Array]
+    learn: Callable[[Player, Batch, jax.Array], tuple[Player, jax.Array]]
+    count: int
+
+
+def extractor(
+    *, backbone: str, width: int, size: int, file: str, steps: int, rate: float | jax.Array, classes: int
+) -> Extractor:
+    """The backbone of a zero-shot classifier. The learning rate may be a tracer.
+
+    backbone: a name of `backbones.names()`; width: of `small`; size: pixels a side that it sees; file: of its weights,
+    "" for random ones. steps: with more than 0 it learns to tell `classes` surfaces apart, with a linear head on its
+    features. Raises ValueError for what is out of range, and what `weights.load` raises.
+    """
+    if steps < 0 or size < 1:
+        raise ValueError(f"settings.backbone_steps = {steps} and settings.backbone_size = {size} pixels; give 0 or "
+                         "more steps, and at least a pixel")  # fmt: skip
+    net = backbones.load(backbone, width=width)._replace(size=size)
+    adam, count = optim.adam(rate), net.channels[-1]
+
+    def init(key: jax.Array) -> Player:
+        key = key if steps else jax.random.key(0)  # Frozen random features are the same for all runs: computed once.
+        first, second = jax.random.split(key)
+        variables = dict(weights.load(file, backbone) if file else backbones.init(net, first))
+        params = {"net": variables.pop("params")}
+        if steps:
+            params["head"] = {"kernel": HEAD(second, (count, classes)), "bias": jnp.zeros(classes)}
+        return Player(params, variables, adam.init(params) if steps else ())
+
+    def features(own: Player, x: jax.Array) -> jax.Array:
+        if x.ndim == 2:
+            if x.shape[1] != count:
+                raise ValueError(f"features of {x.shape[1]} numbers, but settings.backbone = {backbone!r} makes "
+                                 f"{count}; name the backbone they were made by")  # fmt: skip
+            return x
+        return backbones.features(net, {"params": own.params["net"], **own.batch_stats}, x)
+
+    def learn(own: Player, batch: Batch, counted: jax.Array) -> tuple[Player, jax.Array]:
+        if batch.image is None:
+            raise ValueError(f"settings.backbone_steps = {steps}, but the batch holds features; a backbone that trains "
+                             "itself needs images: use 0 steps with cached features")  # fmt: skip
+
+        def loss(params):
+            variables = {"params": params["net"], **own.batch_stats}
+            inputs = backbones.normalised(net, variables, batch.image)
+            maps, stats = apply(net.net, params["net"], own.batch_stats["batch_stats"], inputs, train=True)
+            logits = jnp.mean(maps[-1], (1, 2)) @ params["head"]["kernel"] + params["head"]["bias"]
+            errors = optax.softmax_cross_entropy_with_integer_labels(logits, batch.surface)
+            value = weighted_mean(errors, counted)
+            return value, (own.batch_stats | {"batch_stats": stats}, value)
+
+        return optim.improve(adam, loss, own)
+
+    return Extractor(init, features, learn, count)

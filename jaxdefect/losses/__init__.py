@@ -1,0 +1,1 @@
+"""What networks descend: reconstruction losses, and the losses of adversaries."""

@@ -1,0 +1,1 @@
+"""From images and reconstructions to anomaly maps, tiles, components and boxes."""

@@ -1,0 +1,1 @@
+"""Thresholds, and figures of how good scores, decisions and boxes are."""

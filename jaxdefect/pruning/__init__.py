@@ -1,0 +1,1 @@
+"""Smaller detectors from trained ones."""

@@ -1,0 +1,1 @@
+"""Statistics of normal images, folded image by image; distances between sets of features."""

@@ -1,0 +1,106 @@
+"""What is usual: feature vectors of normal pixels as a Gaussian, and a sample of them to be near to.
+
+Features are [B, H, W, F]; a distance is [B, H, W], a higher one is worse. Everything is folded over images one by
+one, so that a set of images need not fit in memory.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+EXACT = lax.Precision.HIGHEST  # Distances are differences of large sums; TF32 spoils them.
+AT_ONCE = 8192  # pixels compared with the whole bank at a time: 64 MB against 2000 vectors
+
+
+class Normal(NamedTuple):
+    """Sums over images, each counting as one whatever its size, and a sample of vectors drawn evenly from them."""
+
+    images: jax.Array  # []
+    shift: jax.Array  # [F] a first guess of the mean, so that squares do not cancel
+    mean: jax.Array  # [F] sum over images of the mean over their pixels, less shift
+    square: jax.Array  # [F, F] likewise, of the outer products
+    bank: jax.Array  # [M, F]
+
+
+def nothing(features: int, *, bank: int = 0) -> Normal:
+    """Before the first image. bank: how many vectors to keep."""
+    zeros = jnp.zeros
+    kept = zeros((max(bank, 1), features))  # Checkpoints hold no empty arrays.
+    return Normal(zeros(()), zeros(features), zeros(features), zeros((features, features)), kept)
+
+
+def add(normal: Normal, features: jax.Array) -> Normal:
+    """Adds the pixels of feature maps [B, H, W, F].
+
+    Each place of the bank keeps what it holds with the share of the images so far, and else takes a random pixel of
+    these: in the end every image is in it alike (reservoir sampling). The draw depends on the count of images only.
+    """
+    batch, height, width, count = features.shape
+    shift = jnp.where(normal.images == 0, jnp.mean(features, (0, 1, 2)), normal.shift)
+    centred = features - shift
+    square = jnp.einsum("bhwf,bhwg->fg", centred, centred, precision=EXACT) / (height * width)
+    which, whether = jax.random.split(jax.random.fold_in(jax.random.key(0), normal.images.astype(jnp.int32)))
+    places = len(normal.bank)
+    drawn = features.reshape(-1, count)[jax.random.randint(which, (places,), 0, batch * height * width)]
+    replace = jax.random.uniform(whether, (places, 1)) * (normal.images + batch) < batch
+    return Normal(
+        normal.images + batch,
+        shift,
+        normal.mean + jnp.sum(jnp.mean(centred, (1, 2)), 0),
+        normal.square + square,
+        jnp.where(replace, drawn, normal.bank),
+    )
+
+
+def whitening(normal: Normal) -> tuple[jax.Array, jax.Array]:
+    """(mean [F], W [F, F]) such that W (x - mean) has unit variance in every direction over normal pixels.
+
+    A direction that hardly varies must not decide alone: RIDGE of each feature's variance is added. Before the first
+    image W is the identity.
+    """
+    count = jnp.maximum(normal.images, 1)
+    mean = normal.mean / count
+    covariance = normal.square / count - jnp.outer(mean, mean)
+    known = normal.images > 0
+    variance = jnp.where(known, jnp.diag(covariance) + 1e-12, 1)
+    # As a correlation matrix, so that features of any scale are treated alike.
+    scale = lax.rsqrt(variance)
+    correlation = jnp.where(known, covariance * scale * scale[:, None], 0) + jnp.eye(len(mean)) * (1 - known + RIDGE)
+    return normal.shift + mean, jnp.linalg.inv(jnp.linalg.cholesky(correlation)) * scale
+
+
+RIDGE = 1e-2
+
+
+def whiten(normal: Normal, features: jax.Array) -> jax.Array:
+    """Features [..., F] in units of what is usual."""
+    mean, matrix = whitening(normal)
+    return jnp.einsum("...f,gf->...g", features - mean, matrix, precision=EXACT)
+
+
+def mahalanobis(normal: Normal, features: jax.Array) -> jax.Array:
+    """Squared distance to the Gaussian of normal pixels, divided by F: 1 is usual."""
+    return jnp.mean(jnp.square(whiten(normal, features)), -1)
+
+
+def nearest(normal: Normal, features: jax.Array) -> jax.Array:
+    """Squared distance to the nearest vector of the bank, whitened, divided by F.
+
+    Unlike a Gaussian it follows a texture of several parts, such as fibres and the gaps between them.
+    """
+    bank = whiten(normal, normal.bank)
+    length = jnp.sum(jnp.square(bank), -1)
+    flat = whiten(normal, features).reshape(-1, features.shape[-1])
+
+    def distance(rows):
+        products = jnp.einsum("nf,mf->nm", rows, bank, precision=EXACT)
+        return jnp.sum(jnp.square(rows), -1) + jnp.min(length - 2 * products, -1)
+
+    if len(flat) <= AT_ONCE:
+        found = distance(flat)
+    else:
+        padded = jnp.pad(flat, ((0, -len(flat) % AT_ONCE), (0, 0))).reshape(-1, AT_ONCE, flat.shape[-1])
+        found = lax.map(distance, padded).reshape(-1)[: len(flat)]
+    return jnp.maximum(found, 0).reshape(features.shape[:-1]) / features.shape[-1]

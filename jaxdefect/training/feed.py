@@ -1,0 +1,145 @@
+"""Where batches come from: a split kept on the device, or a stream of patches. `fit` knows neither.
+
+Images are uint8 until they are inside the compiled step; batches are float32 in [0, 1].
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxdefect import parallel
+from jaxdefect.detector import Batch
+
+
+class Feed(NamedTuple):
+    """inputs: step -> the arrays of that step, on the devices. cut: (inputs, a key per sample) -> Batch, compiled.
+
+    split: whether inputs are split over the devices (a stream) or given whole to each (a resident split).
+    """
+
+    inputs: Callable[[int], Any]
+    cut: Callable[[Any, jax.Array], Batch]
+    split: bool
+
+
+def resident(
+    images: Sequence[np.ndarray],
+    *,
+    patch: int,
+    ids: Sequence[str] | None = None,
+    masks: Sequence[np.ndarray] | None = None,
+    labels: Sequence[int] | None = None,
+    surfaces: Sequence[int] | None = None,
+    halves: Sequence[int] | None = None,
+) -> Feed:
+    """Keeps a split on every device and cuts random patches inside the compiled step.
+
+    images: uint8 [H, W, C] of any sizes; an image is drawn uniformly, then a corner. Takes N * max(H) * max(W) * C
+    bytes. masks (uint8 [H, W]), labels and surfaces travel along where given. halves (0 or 1 of each image, see
+    `halved`): image is drawn from the images of half 0 and Batch.other, independently, from those of half 1. Raises
+    ValueError for an image smaller than the patch, naming it.
+    """
+    ids = ids or [f"image {i}" for i in range(len(images))]
+    if not len(images):
+        raise ValueError("no images to train on; the training split is empty")
+    for name, image in zip(ids, images, strict=True):
+        if min(image.shape[:2]) < patch:
+            raise ValueError(
+                f"{name} is {image.shape[0]} x {image.shape[1]} pixels, smaller than train.patch = {patch}; "
+                "use a smaller patch or a larger data.scale"
+            )
+    sizes = np.array([image.shape[:2] for image in images])
+    tall, wide = sizes.max(0)
+
+    def stack(images):
+        store = np.zeros((len(images), tall, wide, *images[0].shape[2:]), np.uint8)
+        for row, image in zip(store, images, strict=True):
+            row[: image.shape[0], : image.shape[1]] = image
+        return store
+
+    store = {"image": stack(images), "corners": sizes - patch + 1}
+    store |= {} if masks is None else {"mask": stack(masks)}
+    store |= {} if labels is None else {"label": np.asarray(labels, np.int32)}
+    store |= {} if surfaces is None else {"surface": np.asarray(surfaces, np.int32)}
+    if halves is None:
+        pools = {"image": np.arange(len(images))}
+    else:
+        pools = {name: np.flatnonzero(np.equal(halves, half)) for half, name in enumerate(("image", "other"))}
+    store = parallel.replicate(store | {"pools": pools})
+
+    def cut_one(store, key):
+        which, where = jax.random.split(key)
+        pool = store["pools"]["image"]
+        index = pool[jax.random.randint(which, (), 0, len(pool))]
+        y, x = jax.random.randint(where, (2,), 0, store["corners"][index])
+        window = lambda name, *tail: jax.lax.dynamic_slice(
+            store[name], (index, y, x, *(0 for _ in tail)), (1, patch, patch, *tail)
+        )[0]
+        fields = {"image": window("image", store["image"].shape[-1]).astype(jnp.float32) / 255}
+        if "mask" in store:
+            fields["mask"] = window("mask").astype(jnp.float32)
+        fields |= {name: store[name][index] for name in ("label", "surface") if name in store}
+        return Batch(**fields)
+
+    def cut_pair(store, key):
+        second = jax.random.fold_in(key, 1)
+        other = cut_one(store | {"pools": {"image": store["pools"]["other"]}}, second).image
+        return cut_one(store, key)._replace(other=other)
+
+    cut = cut_one if halves is None else cut_pair
+    return Feed(lambda step: store, jax.vmap(cut, (None, 0)), split=False)
+
+
+def vectors(features: np.ndarray, *, surfaces: Sequence[int], labels: Sequence[int]) -> Feed:
+    """Keeps what a frozen backbone made of every image on the devices: features float32 [N, F], drawn uniformly."""
+    if not len(features):
+        raise ValueError("no images to train on; the training split is empty")
+    store = {
+        "features": np.asarray(features, np.float32), "surface": np.asarray(surfaces, np.int32),
+        "label": np.asarray(labels, np.int32),
+    }  # fmt: skip
+    store = parallel.replicate(store)
+    return Feed(lambda step: store, _draw_vectors, split=False)
+
+
+# Outside of `vectors`, so that runs on other features share what is compiled.
+def _draw_vectors(store: dict[str, jax.Array], keys: jax.Array) -> Batch:
+    chosen = jax.vmap(jax.random.randint, (0, None, None, None))(keys, (), 0, len(store["features"]))
+    return Batch(None, **{name: values[chosen] for name, values in store.items()})
+
+
+def halved(count: int, *, seed: int) -> np.ndarray:
+    """Which half, 0 or 1, each of `count` images is in: drawn at random, as even as can be. A single one is in both.
+
+    int32 [count], or for a single image the pair 0, 1: give that image twice.
+    """
+    order = np.random.default_rng(seed).permutation(max(count, 2))
+    return (order % 2).astype(np.int32)
+
+
+def stream(open_at: Callable[[int], Iterator[dict[str, np.ndarray]]]) -> Feed:
+    """Batches from a host pipeline that can start at any step: `open_at(step)` yields the batches from there on.
+
+    The next batch is sent to the devices while the present one is worked on.
+    """
+    following: dict[str, Any] = {}
+
+    def inputs(step: int) -> Any:
+        if following.get("step") != step:
+            following["batches"] = open_at(step)
+            following["ready"] = parallel.split(next(following["batches"]))
+        ready = following["ready"]
+        following.update(step=step + 1, ready=parallel.split(next(following["batches"])))
+        return ready
+
+    return Feed(inputs, _as_batch, split=True)
+
+
+def _as_batch(arrays: dict[str, jax.Array], keys: jax.Array) -> Batch:
+    del keys  # The host has cut the patches already.
+    divisor = {"image": 255, "other": 255, "mask": 1}
+    as_float = lambda name, array: array.astype(jnp.float32) / divisor[name] if name in divisor else array
+    return Batch(**{name: as_float(name, array) for name, array in arrays.items()})

@@ -1,0 +1,1 @@
+"""What classifiers of surfaces never seen are made of."""

@@ -1,0 +1,153 @@
+"""The table of all detectors: what each does and needs, and what was measured of it, from the results of runs.
+
+Words come from the detectors' own docstrings, figures from result.json: of single runs, or of all runs of a sweep. Runs
+of the same detector on the same images that differ in their seeds are averaged.
+"""
+
+import importlib
+import inspect
+import json
+import re
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jaxdefect
+from jaxdefect.detector import no_training
+from launch.command import configuration as configs
+from launch.command.timing import as_table
+from launch.page.run_folder import read_result
+from launch.run.trained import make_detector
+
+FIGURES = (
+    ("image AUROC", "image", "auroc"), ("pixel AUROC", "pixel", "auroc"), ("boxes AP50", "boxes", "ap50"),
+    ("H", "surfaces", "harmonic"),
+)  # fmt: skip
+OF_SURFACES = ", surfaces"  # after the name of images whose surfaces were told apart
+NEEDS = {
+    "none": "normal images", "masks": "outlined defects", "kinds": "labelled kinds of defect",
+    "surfaces": "surface classes",
+}  # fmt: skip
+
+
+LONGEST_NAME = 3  # words before a colon that are a detector's name
+ABOUT = """# Detectors
+
+Written from the results of runs by `python -m launch.detectors`. Quality is image AUROC / pixel AUROC, and AP at IoU .5
+where boxes are found; the mean, ± the standard deviation where there were several seeds; a dash was not measured or is
+not given by the detector. H is the harmonic mean over surfaces seen and unseen. Supervised detectors are tested on the
+defective images they did not learn from. Times are means over these sets, on {hardware}.{note}
+
+{counts}
+{table}
+"""
+
+
+class Measured(NamedTuple):
+    """One finished run."""
+
+    detector: str
+    images: str  # what the dataset is called in the table
+    result: dict[str, Any]
+
+
+def found_in(folder: Path) -> list[Measured]:
+    """The finished runs of a folder: a run's own, or a sweep's. Raises FileNotFoundError where there is none."""
+    places = [folder] if (folder / "result.json").is_file() else sorted((folder / "runs").glob("*"))
+    results = [read_result(place) for place in places if (place / "result.json").is_file()]
+    if not results:
+        raise FileNotFoundError(f"{folder} holds no result, neither result.json nor runs/*/result.json; give the "
+                                "folder of a finished run or sweep")  # fmt: skip
+    return [Measured(result["detector"], images_of(result), result) for result in results]
+
+
+def images_of(result: dict[str, Any]) -> str:
+    """What the images are called: those of a folder in MVTec layout by its name; told apart by surface or not."""
+    dataset = result["dataset"]
+    name = Path(dataset["root"]).name if dataset["name"] == "mvtec" and dataset.get("root") else dataset["name"]
+    return name + OF_SURFACES if "surfaces" in result["figures"] else name
+
+
+def written(runs: Sequence[Measured], *, note: str = "") -> str:
+    """The page, in Markdown: a row for every detector there is."""
+    sets = list(dict.fromkeys(run.images for run in runs))
+    head = ["Detector", "Idea", "Source", "Needs", *sets, "Training, min", "ms an image", "Use it"]
+    rows = [row_of(name, [run for run in runs if run.detector == name], sets) for name in jaxdefect.names()]
+    hardware = dict.fromkeys(machine(run.result) for run in runs)
+    return ABOUT.format(
+        hardware="; ".join(hardware) or "no machine yet", note=f" {note}" if note else "", counts=counted(runs, sets),
+        table=as_table([head, ["---"] * len(head), *rows]),
+    )  # fmt: skip
+
+
+def row_of(name: str, runs: Sequence[Measured], sets: Sequence[str]) -> list[str]:
+    """A detector's row."""
+    idea, source, use = said_by(name)
+    cells = [quality([run for run in runs if run.images == images]) for images in sets]
+    timings = [run.result["timings"] for run in runs]
+    trained = averaged([timing.get("train_s") for timing in timings], 1 / 60, 1)
+    scored = averaged([timing.get("score_ms_per_image") for timing in timings], 1, 0)
+    return [f"`{name}`", idea, source, needs(name, runs), *cells, trained, scored, use]
+
+
+def said_by(name: str) -> tuple[str, str, str]:
+    """(idea, source, when to use it): of a detector's docstring the first paragraph, and those so begun."""
+    text = inspect.getdoc(importlib.import_module(f"jaxdefect.detectors.{name}")) or ""
+    paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
+    begun = lambda word: next((p.removeprefix(word).strip() for p in paragraphs if p.startswith(word)), "–")
+    name, _, rest = paragraphs[0].partition(": ")
+    idea = rest if rest and len(name.split()) <= LONGEST_NAME else paragraphs[0]
+    source = begun("Source:")
+    first = re.match(r'.*?(\b(19|20)\d\d\b\)?|"(?=, Section))', source)  # One reference, without readings and details.
+    cells = (idea[0].upper() + idea[1:], first[0] if first else source, begun("Use it"))
+    return tuple(cell.rstrip(".").replace("|", "\\|") for cell in cells)
+
+
+def needs(name: str, runs: Sequence[Measured]) -> str:
+    """What a detector learns from, by its config."""
+    config = configs.get(name)
+    detector, _ = make_detector(config)
+    untrained = "; no training" if detector.step is no_training else ""
+    if config.train.labels == "masks" and config.train.get("masks") == 0:
+        return "labels: good or defective" + untrained
+    return NEEDS[config.train.labels] + untrained
+
+
+def quality(runs: Sequence[Measured]) -> str:
+    """The figures of runs on the same images, averaged over them."""
+    shown = []
+    for title, section, key in FIGURES:
+        values = [(run.result["figures"].get(section) or {}).get(key) for run in runs]
+        text = averaged(values, 1, 3)
+        if text != "–" or title == "pixel AUROC":
+            shown.append(text if title.endswith("AUROC") else f"{title} {text}")
+    return " / ".join(shown) if any(text != "–" for text in shown) else "–"
+
+
+def averaged(values: Sequence[float | None], factor: float, digits: int) -> str:
+    """Mean ± standard deviation of what is known."""
+    known = [value * factor for value in values if value is not None]
+    if not known:
+        return "–"
+    short = lambda value: f"{value:.{digits}f}".removeprefix("0") if digits == 3 else f"{value:.{digits}f}"
+    spread = f" ± {short(statistics.stdev(known))}" if len(known) > 1 and digits == 3 else ""
+    return short(statistics.fmean(known)) + spread
+
+
+def counted(runs: Sequence[Measured], sets: Sequence[str]) -> str:
+    """What each set was trained and tested on, as a list."""
+    lines = []
+    for images in (one for one in sets if not one.endswith(OF_SURFACES)):
+        own = [run.result["dataset"]["counts"] for run in runs if run.images == images]
+        counts = [json.dumps(one, sort_keys=True) for one in own]
+        most = json.loads(max(counts, key=counts.count))
+        lines.append(f"- {images}: trained on {most['train']} normal images, tested on {most['test_defective']} "
+                     f"defective and {most['test_good']} normal ones (supervised detectors: on fewer)\n")  # fmt: skip
+    return "".join(lines)
+
+
+def machine(result: dict[str, Any]) -> str:
+    """The hardware of a result in a few words."""
+    hardware = result.get("hardware") or {}
+    return f"{hardware.get('device', 'an unknown device')}, {hardware.get('cpu_cores', '?')} CPU cores"

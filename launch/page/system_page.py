@@ -1,0 +1,158 @@
+"""The page of the two-stage system: which surface an image shows, an alarm, or that surface's defect detector.
+
+A folder of the system holds result.json (figures, by_surface, curves, surfaces, distances, threshold, timings ...),
+events.jsonl (a line for each image) and images/ as a run has. Only result.json must be there; what is missing is
+left out of the page, and what is damaged is said on it. Of images nobody has labelled there are no figures.
+"""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from launch.command import files
+from launch.page.images import ShownImage, outlined, read_images
+from launch.page.render import as_json, known, render
+from launch.page.run_folder import read_result
+from launch.page.surfaces import read_surfaces
+
+STYLES = ("base.css", "figures.css", "images.css", "surfaces.css", "system.css")
+SCRIPTS = ("svg.js", "maps.js", "charts.js", "surfaces.js", "viewer.js", "cards.js", "system.js")
+# What became of an image, the worst first, as the page calls one of them and all of them.
+OUTCOMES = {
+    "missed unseen": "Missed unseen", "wrongly routed": "Wrongly routed", "missed defect": "Missed defects",
+    "alarm on seen": "Alarms on seen", "false alarm": "False alarms", "error": "Errors",
+    "alarm": "Alarms", "defect": "Defects", "passed": "Passed",
+}  # fmt: skip
+EVENTS = ("unseen", "defect", "passed", "error")
+BY_SURFACE = (
+    ("images", "Images"), ("alarms", "Alarms"), ("routed", "Routed rightly"), ("ap", "AP"), ("f1", "F1"),
+    ("misses", "Missed defects"), ("false_alarms", "False alarms"),
+)  # fmt: skip
+COUNTED = ("images", "alarms", "misses", "false_alarms")
+
+
+class Event(NamedTuple):
+    """What the system said of one image, and what is known of it; None is unknown."""
+
+    id: str
+    event: str
+    surface: str | None
+    score: float | None
+    threshold: float | None
+    defect_score: float | None
+    defect_threshold: float | None
+    attributes: list[str]
+    error: str | None
+    true_surface: str | None
+    defective: int | None
+    outcome: str
+
+
+def write_page(folder: Path) -> Path:
+    """Writes folder/report.html, whole or not at all. Returns its path.
+
+    Raises FileNotFoundError without result.json, ValueError where it cannot be read.
+    """
+    folder = Path(folder)
+    out = folder / "report.html"
+    html = render("system.html", page(folder), styles=STYLES, scripts=SCRIPTS)
+    with files.replacing(out) as file:
+        file.write(html)
+    return out
+
+
+def page(folder: Path) -> dict[str, Any]:
+    """Everything the template shows."""
+    result = read_result(folder, required=())
+    of = lambda name: result[name] if isinstance(result.get(name), dict) else {}
+    unseen = [str(name) for name in result.get("unseen") or []]
+    events, said = read_events(folder / "events.jsonl", unseen)
+    routing, attributes, damaged = read_surfaces(result)
+    images, scales, lost = read_images(folder / "images", pixel_threshold=None)
+    cards = worst_first(images, events)
+    outcomes = Counter(event.outcome if event else "no event" for _, event in cards)
+    lists = lambda name: {key: values for key, values in of(name).items() if values and isinstance(values, list)}
+    distances = {name: [value for value in values if known(value)] for name, values in lists("distances").items()}
+    by_surface = {name: row or {} for name, row in of("by_surface").items()}
+    curves, went = lists("curves"), flow(list(events.values()))
+    return {
+        "result": result, "dataset": of("dataset"), "figures": of("figures"), "unseen": unseen,
+        "notes": [*map(str, result.get("warnings") or []), *said, *damaged, *lost],
+        "flow": went, "distances": distances, "routing": routing, "attributes": attributes,
+        "cards": cards, "images": len(events), "scales": scales, "outlines": outlined(images),
+        "outcomes": [(name, title) for name, title in OUTCOMES.items() if outcomes[name]],
+        "columns": BY_SURFACE, "counted": COUNTED,
+        "curves": {name: by_surface.get(name, {}).get("ap") for name in curves},
+        "rows": [(name, row, "unseen" if name in unseen else None) for name, row in by_surface.items()],
+        "data": as_json({
+            "threshold": result.get("threshold"), "distances": distances, "flow": went,
+            "attributes": attributes["data"] if attributes else None, "curves": curves, "scales": scales,
+        }),
+    }  # fmt: skip
+
+
+def read_events(path: Path, unseen: list[str]) -> tuple[dict[str, Event], list[str]]:
+    """events.jsonl as {id: Event}, and notes: that it is missing, or how many of its lines cannot be read."""
+    if not path.exists():
+        return {}, ["events.jsonl is missing: what became of each image is not shown."]
+    events, unreadable = {}, 0
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            found = event(json.loads(line), unseen)
+            events[found.id] = found
+        except (ValueError, KeyError, TypeError):
+            unreadable += bool(line.strip())
+    return events, [f"events.jsonl: unreadable lines left out: {unreadable}."] if unreadable else []
+
+
+def event(row: dict[str, Any], unseen: list[str]) -> Event:
+    """A line of events.jsonl. Raises KeyError, TypeError or ValueError where it is none."""
+    if row["event"] not in EVENTS:
+        raise ValueError(f"event is {row['event']!r}; known are {', '.join(EVENTS)}")
+    text = lambda name: None if row.get(name) is None else str(row[name])
+    number = lambda name: row[name] if known(row.get(name)) else None
+    numbers = [number(name) for name in ("score", "threshold", "defect_score", "defect_threshold")]
+    defective = None if row.get("defective") is None else int(row["defective"])
+    words = [str(word) for word in row.get("attributes") or []]
+    true, surface = text("true_surface"), text("surface")
+    outcome = judged(row["event"], surface, true=true, unseen=unseen, defective=defective)
+    return Event(str(row["id"]), row["event"], surface, *numbers, words, text("error"), true, defective, outcome)
+
+
+def judged(event: str, surface: str | None, *, true: str | None, unseen: list[str], defective: int | None) -> str:
+    """A key of OUTCOMES: what went wrong, as far as the truth is known, or else what was said."""
+    if event == "error":
+        return "error"
+    if event == "unseen":
+        return "alarm on seen" if true is not None and true not in unseen else "alarm"
+    if true in unseen:
+        return "missed unseen"
+    if true is not None and surface != true:
+        return "wrongly routed"
+    mistakes = {("passed", 1): "missed defect", ("defect", 0): "false alarm"}
+    return mistakes.get((event, defective), event)
+
+
+def worst_first(images: list[ShownImage], events: dict[str, Event]) -> list[tuple[ShownImage, Event | None]]:
+    """Images with their events: mistakes in the order of OUTCOMES, the furthest from its threshold first."""
+    order, over = list(OUTCOMES), lambda value, level: (value or 0.0) - (level or 0.0)
+
+    def key(pair: tuple[ShownImage, Event | None]) -> tuple[int, float]:
+        event = pair[1]
+        if event is None:
+            return len(order), 0.0
+        asked = event.outcome in ("missed defect", "false alarm", "defect", "passed")
+        margin = over(event.defect_score, event.defect_threshold) if asked else over(event.score, event.threshold)
+        missed = event.outcome in ("missed unseen", "missed defect")
+        return order.index(event.outcome), margin if missed else -margin
+
+    return sorted(((image, events.get(image.id)) for image in images), key=key)
+
+
+def flow(events: list[Event]) -> dict[str, int] | None:
+    """How many images went which way; None where nothing is known of any."""
+    counts = Counter(event.event for event in events)
+    found = {"images": len(events), "alarms": counts["unseen"], "routed": counts["defect"] + counts["passed"]}
+    found |= {"defects": counts["defect"], "passed": counts["passed"], "errors": counts["error"]}
+    return found if events else None

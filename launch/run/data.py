@@ -1,0 +1,56 @@
+"""The dataset of a config: as the detector sees it, and at original resolution."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from ml_collections import ConfigDict
+
+import data_pipeline
+from data_pipeline import images
+
+
+class Data(NamedTuple):
+    """A dataset as the detector sees it, and its test images at original resolution, in the same order."""
+
+    seen: data_pipeline.Dataset
+    originals: data_pipeline.Split
+
+
+def open_data(config: ConfigDict) -> Data:
+    """Prepares or reads the dataset of a config."""
+    data = config.data
+    mix = data_pipeline.Mix(tuple(data.unseen), data.per_kind, data.pooled) if data.mixed else None
+    if data.unseen and not mix:
+        raise ValueError(f"data.unseen = {tuple(data.unseen)} needs data.mixed=True, where surfaces are told apart")
+    fixed = {
+        "root": data.root or None, "seed": data.seed, "calibration": data.calibration, "test_good": data.test_good,
+        "train_defective": data.train_defective, "surface": data.surface, "mix": mix,
+        "channels": data.channels, **data.options,
+    }  # fmt: skip
+    how = conversion(config)
+    seen = data_pipeline.load(data.name, scale=how["scale"], resize=how["size"], **fixed)
+    whole = how == {"scale": 1, "size": None}
+    originals = seen.test if whole else data_pipeline.load(data.name, **fixed).test
+    return Data(seen, originals)
+
+
+def conversion(config: ConfigDict) -> dict[str, Any]:
+    """How images are resized for the detector: `scale`, a factor, and `size`, (height, width) or None."""
+    data = config.data
+    if data.size < 0 or data.size and data.scale != 1:
+        raise ValueError(f"data.size = {data.size} with data.scale = {data.scale}; give a number of pixels and leave "
+                         "the scale at 1, or 0 to keep the images' own size")  # fmt: skip
+    if data.width and not data.size:
+        raise ValueError(f"data.width = {data.width} without data.size; give data.size, the number of rows, too")
+    return {"scale": data.scale, "size": (data.size, data.width or data.size) if data.size else None}
+
+
+def as_seen(config: ConfigDict, original: np.ndarray) -> np.ndarray:
+    """An image uint8 [H, W, C] in the channels and at the size the detector of a config sees."""
+    height, width = images.target_size(*original.shape[:2], **conversion(config))
+    return images.resize_image(images.to_channels(original, config.data.channels), height=height, width=width)
+
+
+def sizes_of(split: data_pipeline.Split) -> list[tuple[int, int]]:
+    """(height, width) of each image, without decoding any."""
+    return [(record.height, record.width) for record in split.records]

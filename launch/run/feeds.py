@@ -1,0 +1,133 @@
+"""Where the batches of a config come from: images kept on the devices, a stream, images with labels, features."""
+
+import functools
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+import data_pipeline
+from jaxdefect.training import feed
+from launch.run import cached_features
+from launch.run.data import Data, sizes_of
+
+PATCHES_OF_ONE = 16  # image in a batch of the stream, so that few are decoded
+LABELS = ("none", "masks", "kinds", "surfaces")
+
+
+def make_feed(config: ConfigDict, data: Data) -> feed.Feed:
+    """The training images of a config, with what its detector learns from beside them (train.labels)."""
+    knobs = config.train
+    if knobs.labels not in LABELS:
+        raise ValueError(f"train.labels = {knobs.labels!r} is not known; use {', '.join(LABELS)}")
+    if knobs.zoom and knobs.labels != "none":
+        raise ValueError(f"train.zoom = {knobs.zoom} with train.labels = {knobs.labels!r}; only good images "
+                         "are shown at other sizes: use 0")  # fmt: skip
+    if knobs.labels in ("masks", "kinds"):
+        return with_masks(config, data)
+    return with_surfaces(config, data) if knobs.labels == "surfaces" else good_images(config, data.seen.train)
+
+
+def with_masks(config: ConfigDict, data: Data) -> feed.Feed:
+    """As many defective as good images, with masks where `train.masks` allows, or as many of each kind of defect."""
+    knobs = config.train
+    kinds = tuple(config.settings.kinds) if knobs.labels == "kinds" else ()
+    batches = functools.partial(
+        data_pipeline.labelled, data.seen.train, data.seen.defective, batch=knobs.batch, seed=config.seed,
+        patch=knobs.patch, masks=knobs.masks, flips=knobs.flips, kinds=kinds,
+        process_index=jax.process_index(), process_count=jax.process_count(),
+    )  # fmt: skip
+    return feed.stream(lambda step: batches(start_step=step))
+
+
+def with_surfaces(config: ConfigDict, data: Data) -> feed.Feed:
+    """Images of all seen surfaces with their classes, or, where a frozen backbone sees them, its features."""
+    known = surfaces_of(config)
+    check_table(known, data)
+    splits = [data.seen.train] + ([data.seen.defective] if config.settings.get("mode") == "oracle" else [])
+    records = [record for split in splits for record in split.records]
+    classes = [known.index(record.surface) for record in records]
+    labels = [record.label for record in records]
+    if cached_features.cached(config):
+        vectors = np.concatenate([cached_features.of(config, data, split) for split in splits])
+        return feed.vectors(vectors, surfaces=classes, labels=labels)
+    images = [sample.image for split in splits for sample in split]
+    ids = [record.id for record in records]
+    return feed.resident(images, patch=config.train.patch, ids=ids, surfaces=classes, labels=labels)
+
+
+def check_table(known: list[str], data: Data) -> None:
+    """Raises ValueError where a surface of the dataset has no row in the attribute table."""
+    everywhere = (*data.seen.train.records, *data.seen.calibration.records, *data.seen.test.records)
+    missing = sorted({record.surface for record in everywhere} - set(known))
+    if missing:
+        raise ValueError(f"the attribute table has no row for surface {missing[0]!r}"
+                         + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
+                         + f"; it has {', '.join(known)}. Add the rows and give the table by --attributes")  # fmt: skip
+
+
+def surfaces_of(config: ConfigDict) -> list[str]:
+    """The surfaces of a config's attribute table, in the order of its rows."""
+    return list(config.settings.attributes)
+
+
+def good_images(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
+    """Patches of good images, kept on the devices or streamed."""
+    knobs = config.train
+    halves = feed.halved(len(split), seed=config.data.seed) if knobs.pairs else None
+    image = lambda index: split[index % len(split)]  # A single image is both halves.
+    whole = max(max(size) for size in sizes_of(split)) == knobs.patch
+    if not too_large(config, split):
+        samples = [image(i) for i in range(len(split) if halves is None else len(halves))]
+        ids = [sample.id for sample in samples]
+        return feed.resident([s.image for s in samples], patch=knobs.patch, ids=ids, halves=halves)
+
+    def patches(step: int, images: data_pipeline.Split = split, seed: int = config.seed) -> Iterator[dict]:
+        return data_pipeline.patches(
+            images, patch=knobs.patch, batch=knobs.batch, seed=seed, start_step=step, flips=knobs.flips,
+            zoom=knobs.zoom, patches_per_image=1 if whole else PATCHES_OF_ONE,
+            process_index=jax.process_index(), process_count=jax.process_count(),
+        )  # fmt: skip
+
+    def pairs(step: int) -> Iterator[dict]:
+        half = lambda which: split.part(np.flatnonzero(halves == which) % len(split))
+        second = patches(step, half(1), seed=config.seed + 2**31)  # Draws of its own, not those of the first half.
+        for one, other in zip(patches(step, half(0)), second, strict=False):
+            yield one | {"other": other["image"]}
+
+    return feed.stream(pairs if knobs.pairs else patches)
+
+
+def streams(config: ConfigDict, data: Data) -> bool:
+    """Whether the batches come from the host, one seed's, instead of images kept on the devices."""
+    if config.train.labels != "none":
+        return config.train.labels in ("masks", "kinds")
+    return too_large(config, data.seen.train)
+
+
+def too_large(config: ConfigDict, split: data_pipeline.Split) -> bool:
+    """Whether good images are streamed from the host instead of kept on the devices.
+
+    They are where they do not fit there, or are shown in other ways than as they are.
+    """
+    knobs = config.train
+    sizes = np.array(sizes_of(split))
+    mebibytes = len(sizes) * int(np.prod(sizes.max(0))) * config.data.channels / 2**20
+    if knobs.feed not in ("auto", "resident", "stream"):
+        raise ValueError(f"train.feed = {knobs.feed!r} is not known; use auto, resident or stream")
+    changed = knobs.flips or knobs.zoom > 0
+    if changed and knobs.feed == "resident":
+        raise ValueError(f"train.feed = 'resident' with train.flips = {knobs.flips} and train.zoom = {knobs.zoom}; "
+                         "images are mirrored and zoomed in the stream: use auto or stream")  # fmt: skip
+    return changed or knobs.feed == "stream" or (knobs.feed == "auto" and mebibytes > knobs.resident_limit)
+
+
+def held_out(config: ConfigDict, data: Data) -> feed.Feed | None:
+    """Good images kept from training, as they are, where a config validates on them."""
+    if not config.train.validate:
+        return None
+    if config.train.labels != "none" or config.train.pairs:
+        raise ValueError("train.validate = True needs good images alone: train.labels = 'none' and no train.pairs")
+    samples = list(data.seen.calibration)
+    return feed.resident([s.image for s in samples], patch=config.train.patch, ids=[s.id for s in samples])

@@ -1,0 +1,46 @@
+"""From a config to a page: data, training, evaluation, report, in the folder of a run."""
+
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from launch.command import start
+from launch.command.console import console
+from launch.page import run_page
+from launch.run import feeds
+from launch.run.data import open_data
+from launch.run.evaluation import evaluate
+from launch.run.folder import open_workdir
+from launch.run.training import train_run
+
+
+def train(config: ConfigDict, workdir: Path) -> Path:
+    """Trains, evaluates and reports one run in its folder. Returns the report page."""
+    with open_workdir(config, workdir):
+        data = open_data(config)
+        source, held_out = feeds.make_feed(config, data), feeds.held_out(config, data)
+        run = train_run(config, workdir, data, source, held_out)
+        if not start.is_main():
+            return workdir
+        result = evaluate(run, data, workdir)
+        page = run_page.write_report(workdir)
+    summary(result)
+    return page
+
+
+def summary(result: dict) -> None:
+    """The headline figures in one line."""
+    figures = result["figures"]
+    named = [
+        ("image AUROC", "image", "auroc"),
+        ("pixel AUROC", "pixel", "auroc"),
+        ("PRO", "pixel", "pro"),
+        ("pixel F1", "pixel", "f1"),
+    ]
+    if "surfaces" in figures:
+        named = [("seen", "surfaces", "seen"), ("unseen", "surfaces", "unseen"), ("harmonic", "surfaces", "harmonic"),
+                 ("AUROC of the alarm", "image", "auroc")]  # fmt: skip
+    values = [(name, figures.get(level, {}).get(key)) for name, level, key in named]
+    console.print("  ".join(f"{name} {value:.3f}" if value is not None else f"{name} -" for name, value in values))
+    for warning in result["warnings"]:
+        console.print(f"[yellow]{warning}[/yellow]")

@@ -1,0 +1,1 @@
+"""The two stages in use: which surface, and has it a defect?"""
