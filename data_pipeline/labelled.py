@@ -29,7 +29,7 @@ def labelled(
 ) -> Iterator[dict[str, np.ndarray]]:
     """Endless batches from step start_step on, of b = batch / process_count samples:
 
-    "image" uint8 [b, H, W, C], "mask" uint8 [b, H, W], "label" int32 [b] (1 is defective), and "outlined" float32 [b],
+    "image" uint8 [b, H, W, C], "mask" uint8 [b, H, W], "label" int32 [b] (1 is defective), and "has_mask" float32 [b],
     0 where only the label of a defective image is used, whose mask is then empty.
 
     An epoch is all defective images and as many good ones, shuffled; see `order`. patch: pixels a side of a window,
@@ -47,7 +47,7 @@ def labelled(
     known = np.isin(
         np.arange(count), np.random.default_rng((seed, 1)).permutation(count)[: count if masks < 0 else masks]
     )
-    known &= [entry.outlined for entry in defective.records]
+    known &= [entry.has_mask for entry in defective.records]
     own = slice(process_index * batch // process_count, (process_index + 1) * batch // process_count)
     which = [1 + kinds.index(entry.kind) for entry in defective.records] if kinds else []
     every = even_order([*which, *[0] * len(good)], seed=seed) if kinds else order(count, len(good), seed=seed)
@@ -92,10 +92,10 @@ def even_order(classes: Sequence[int], *, seed: int) -> Iterator[int]:
         yield from rng.permutation(np.concatenate(filled)).tolist()
 
 
-def _arrays(sample: Sample, outlined: bool, rng: np.random.Generator, *, patch: int, flips: bool) -> dict:
+def _arrays(sample: Sample, has_mask: bool, rng: np.random.Generator, *, patch: int, flips: bool) -> dict:
     image = sample.image
-    mask = sample.mask if outlined else np.zeros(image.shape[:2], np.uint8)
-    if sample.label and outlined and not mask.any():
+    mask = sample.mask if has_mask else np.zeros(image.shape[:2], np.uint8)
+    if sample.label and has_mask and not mask.any():
         raise ValueError(f"{sample.id} is filed as defective, but its mask marks no pixel; outline the defect, "
                          "file the image as good, or take a larger data.size or data.scale")  # fmt: skip
     if patch:
@@ -104,7 +104,7 @@ def _arrays(sample: Sample, outlined: bool, rng: np.random.Generator, *, patch: 
     if flips:
         down, across = rng.choice((1, -1), 2)
         image, mask = image[::down, ::across], mask[::down, ::across]
-    return {"image": image, "mask": mask, "label": np.int32(sample.label), "outlined": np.float32(outlined)}
+    return {"image": image, "mask": mask, "label": np.int32(sample.label), "has_mask": np.float32(has_mask)}
 
 
 def _window(mask: np.ndarray, rng: np.random.Generator, patch: int) -> tuple[slice, slice]:
@@ -138,7 +138,7 @@ def _check(good: Split, defective: Split, *, batch: int, patch: int, masks: int,
     if small:
         raise ValueError(f"{small.id} is {small.height} x {small.width} pixels, smaller than train.patch = {patch}; "
                          "use a smaller patch, or enlarge the images with data.scale or data.size")  # fmt: skip
-    if patch and (0 <= masks < len(defective) or not all(entry.outlined for entry in defective.records)):
+    if patch and (0 <= masks < len(defective) or not all(entry.has_mask for entry in defective.records)):
         raise ValueError(f"train.patch = {patch} cuts windows about defects, so that all defective images need their "
                          "masks; use whole images (train.patch=0) where only labels are known")  # fmt: skip
 

@@ -250,7 +250,7 @@ def _check(name: str, records: Sequence[Record], *, allow_unmasked: bool) -> Non
         if record.id in seen:
             raise ValueError(f"two images of {name!r} are called {record.id!r} ({record.image}); rename one of them")
         seen.add(record.id)
-    bare = [record for record in records if not record.outlined]
+    bare = [record for record in records if not record.has_mask]
     if bare and not allow_unmasked:
         raise ValueError(
             f"{bare[0].image}: a defective image without a mask, as are {len(bare)} of the "
@@ -271,4 +271,4 @@ def _check_conversion(channels: int, scale: float, size: tuple[int, int] | None)
 def _entry(record: Record, scale: float, size: tuple[int, int] | None) -> Entry:
     height, width = record.draw()[0].shape[:2] if record.draw is not None else images.header(record.image)[:2]
     height, width = images.target_size(height, width, scale=scale, size=size)
-    return Entry(record.id, record.kind, record.surface, record.label, height, width, record.outlined)
+    return Entry(record.id, record.kind, record.surface, record.label, height, width, record.has_mask)

@@ -36,7 +36,7 @@ SPLIT = "images"
 class Entry(NamedTuple):
     """What is known of an image without decoding it.
 
-    height and width are those after conversion, in pixels; outlined is False for a defective image without a mask.
+    height and width are those after conversion, in pixels; has_mask is False for a defective image without a mask.
     """
 
     id: str
@@ -45,7 +45,7 @@ class Entry(NamedTuple):
     label: int
     height: int
     width: int
-    outlined: bool
+    has_mask: bool
 
 
 class Images(tfds.core.GeneratorBasedBuilder):
@@ -134,7 +134,7 @@ def prepare(
 
     def sample(index: int) -> Sample:
         entry, stored = entries[index], source[index]
-        mask = from_png(stored["mask"])[..., 0] if entry.outlined else None
+        mask = from_png(stored["mask"])[..., 0] if entry.has_mask else None
         return Sample(from_png(stored["image"]), mask, entry.label, entry.kind, entry.surface, entry.id)
 
     return entries, sample

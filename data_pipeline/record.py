@@ -43,7 +43,7 @@ class Record(NamedTuple):
     more: tuple[Path, ...] = ()
 
     @property
-    def outlined(self) -> bool:
+    def has_mask(self) -> bool:
         """Whether it is known which pixels are defective."""
         return not self.label or self.mask is not None or self.image is None
 

@@ -23,8 +23,8 @@ class Batch(NamedTuple):
     mask: jax.Array | None = None  # [B, H, W] float32, 1 on defects
     label: jax.Array | None = None  # [B] int32, 1 is defective (or of an unseen surface)
     surface: jax.Array | None = None  # [B] int32, the surface class
-    other: jax.Array | None = None  # [B, H, W, C], each an image of the other half of the training set
-    outlined: jax.Array | None = None  # [B] float32, 0 where a defective image has no mask: only its label is known
+    paired_image: jax.Array | None = None  # [B, H, W, C], each an image of the other half of the training set
+    has_mask: jax.Array | None = None  # [B] float32, 0 where a defective image has no mask: only its label is known
     features: jax.Array | None = None  # [B, F] float32, what a frozen backbone makes of each image
     kind: jax.Array | None = None  # [B] int32, 0 is good, the others are kinds of defect in the order of the config
 
@@ -54,7 +54,7 @@ def no_calibration(state: State, images: jax.Array) -> State:
     return state
 
 
-def nothing_to_close(state: State) -> State:
+def no_finalization(state: State) -> State:
     """For a detector that scores with what calibration gathered as it is."""
     return state
 
@@ -69,14 +69,14 @@ class Detector(NamedTuple):
                detector with a frozen backbone also takes [B, F], the features of images.
     calibrate: (state, images) -> state, folded over the normal training images once trained: each once, in their order.
                Thresholds are then fitted on held-out images that neither has seen.
-    close:     state -> state, once, when all have been folded in: what is costly and the same for every image scored.
+    finalize:  state -> state, once, when all have been folded in: what is costly and the same for every image scored.
     """
 
     init: Callable[[jax.Array, Batch], State]
     step: Callable[[State, Batch, jax.Array], tuple[State, dict[str, jax.Array]]]
     score: Callable[[State, jax.Array], Scores]
     calibrate: Callable[[State, jax.Array], State] = no_calibration
-    close: Callable[[State], State] = nothing_to_close
+    finalize: Callable[[State], State] = no_finalization
 
 
 def check_size(batch: Batch, size: int) -> None:

@@ -59,6 +59,11 @@ def mean(tree: Any) -> Any:
     return lax.pmean(tree, AXIS)
 
 
+def weighted_mean(values: jax.Array, counted: jax.Array) -> jax.Array:
+    """The mean of [B] weighted by `counted` [B], such that devices' means average to that of the whole batch."""
+    return jnp.mean(values * counted) / jnp.maximum(mean(jnp.mean(counted)), 1e-6)
+
+
 def replicate(tree: Any) -> Any:
     """Copies a tree to every local device, so that a compiled step may overwrite it in place."""
     mesh = jax.sharding.Mesh(jax.local_devices(), (AXIS,))

@@ -85,6 +85,6 @@ def calibrate(detector: Detector, state: State, images: jax.Array, *, tiles: Til
 
 
 @functools.partial(jax.jit, static_argnames="detector")
-def close(detector: Detector, state: State) -> State:
+def finalize(detector: Detector, state: State) -> State:
     """What a detector makes of all it was calibrated on."""
-    return detector.close(state)
+    return detector.finalize(state)

@@ -15,7 +15,7 @@ from launch.command import files, start
 from launch.command.console import console, progress_bar
 from launch.run.detection import COLUMNS, detect_one, find_images, size_of
 from launch.run.prediction import tiles_of
-from launch.run.thresholds import thresholds_of
+from launch.run.thresholds import read_thresholds
 from launch.run.trained import load_run
 
 
@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     found = find_images(arguments.folder)
     start.devices()
     run = load_run(arguments.run)
-    pixel, image = thresholds_of(arguments.run)
+    pixel, image = read_thresholds(arguments.run)
     pixel = pixel if arguments.threshold is None else arguments.threshold
     sizes = [size for size in (size_of(path, run.config) for path in found) if size]
     tiles = tiles_of(run.config, sizes)

@@ -34,14 +34,14 @@ def main(argv: list[str] | None = None) -> Path:
             out = arguments.out or folder / "inspected"
             found = find_images(arguments.inspect)
             trained = inspection.load(folder)
-            judged = inspection.inspect(trained, read(found, arguments.inspect), len(found), out)
+            judged = inspection.inspect_images(trained, read(found, arguments.inspect), len(found), out)
             result = figures.of_any_images(trained, judged, out)
         else:
             out = folder
             train_all(arguments)
             trained = inspection.load(folder)
             test = test_images(trained.surfaces.config)
-            judged = inspection.inspect(trained, ((sample.id, sample) for sample in test), len(test), out)
+            judged = inspection.inspect_images(trained, ((sample.id, sample) for sample in test), len(test), out)
             result = figures.of_test_images(trained, judged, out)
         files.write_json(out / "result.json", result)
         page = write_page(out)

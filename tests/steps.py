@@ -54,9 +54,9 @@ def source(config) -> feed.Feed:
     images = textures(channels=config.data.channels)
     if config.train.labels == "none":
         halves = feed.halved(len(images), seed=0) if config.train.pairs else None
-        return feed.resident(images, patch=config.train.patch, halves=halves)
+        return feed.in_memory(images, patch=config.train.patch, halves=halves)
     marked = [marked_as(image, place, config.train.labels) for place, image in enumerate(images)]
-    return feed.resident(
+    return feed.in_memory(
         [image for image, _ in marked], patch=config.train.patch, masks=[mask for _, mask in marked],
         labels=[int(mask.any()) for _, mask in marked], surfaces=[place % SURFACES for place in range(len(marked))],
     )  # fmt: skip
@@ -81,7 +81,7 @@ def batch_of(config, images) -> Batch:
     surfaces, masks = config.train.labels == "surfaces", jnp.zeros(images.shape[:3]).at[::2, 4:9, 4:9].set(1)
     if surfaces:
         return Batch(images, label=place * 0, surface=place % SURFACES)
-    return Batch(images, masks, label=1 - place % 2, outlined=jnp.ones(len(images)))
+    return Batch(images, masks, label=1 - place % 2, has_mask=jnp.ones(len(images)))
 
 
 @functools.cache

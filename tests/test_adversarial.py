@@ -17,9 +17,9 @@ def on_one_device(function):
 def test_cross_entropies_are_those_of_probabilities():
     logits = jnp.asarray([-3.0, 0.0, 2.0])
     probabilities = 1 / (1 + np.exp(-np.asarray(logits)))
-    np.testing.assert_allclose(adversarial.called(logits, True), -np.mean(np.log(probabilities)), rtol=1e-5)
-    np.testing.assert_allclose(adversarial.called(logits, False), -np.mean(np.log(1 - probabilities)), rtol=1e-5)
-    assert np.isfinite(adversarial.called(jnp.asarray([1e4, -1e4]), False))
+    np.testing.assert_allclose(adversarial.gan_loss(logits, True), -np.mean(np.log(probabilities)), rtol=1e-5)
+    np.testing.assert_allclose(adversarial.gan_loss(logits, False), -np.mean(np.log(1 - probabilities)), rtol=1e-5)
+    assert np.isfinite(adversarial.gan_loss(jnp.asarray([1e4, -1e4]), False))
 
 
 def test_the_penalty_of_a_linear_critic_is_that_of_its_slope():
@@ -79,7 +79,7 @@ def test_parts_of_a_batch_are_the_same_on_any_number_of_devices():
 
 def test_a_collapsed_generator_shows_no_spread():
     real = jax.random.uniform(jax.random.key(0), (32, 8, 8, 1), minval=-1)
-    measure = on_one_device(adversarial.likeness)
+    measure = on_one_device(adversarial.batch_moments)
     assert float(measure(real, real)["moments"]) < 1e-6 and float(measure(real, real)["spread"]) == pytest.approx(1)
     same = jnp.broadcast_to(real[:1], real.shape)
     assert float(measure(same, real)["spread"]) < 0.01

@@ -28,19 +28,21 @@ def images():
 
 @pytest.fixture(scope="module")
 def fresh(images):
-    detector, numbers = population.family(alocc.make, SETTINGS)
-    return jit(detector.init)(jax.random.key(0), Batch(images), numbers)
+    detector, hyperparams = population.share_program(alocc.make, SETTINGS)
+    return jit(detector.init)(jax.random.key(0), Batch(images), hyperparams)
 
 
 @pytest.fixture(scope="module")
 def learn(images):
-    """A step from a state with other numbers: (member, seed, numbers) -> (state, metrics)."""
-    detector, _ = population.family(alocc.make, SETTINGS)
+    """A step from a state with other hyperparams: (member, seed, hyperparams) -> (state, metrics)."""
+    detector, _ = population.share_program(alocc.make, SETTINGS)
     step = jit(parallel.on_one_device(detector.step))
 
-    def learn(member, seed, **numbers):
-        numbers = {name: jnp.float32(value) for name, value in numbers.items()}
-        member, metrics = step(member._replace(numbers=member.numbers | numbers), Batch(images), jax.random.key(seed))
+    def learn(member, seed, **hyperparams):
+        hyperparams = {name: jnp.float32(value) for name, value in hyperparams.items()}
+        member, metrics = step(
+            member._replace(hyperparams=member.hyperparams | hyperparams), Batch(images), jax.random.key(seed)
+        )
         return member.state, metrics
 
     return learn
@@ -75,7 +77,9 @@ def test_the_refiner_sees_noise_of_its_own_on_each_image_and_is_compared_with_th
 
 
 def test_without_noise_nothing_is_random(fresh, learn):
-    leaves = lambda **numbers: [jax.tree.leaves(learn(fresh, seed, **numbers)[0].refiner.params) for seed in (1, 2)]
+    leaves = lambda **hyperparams: [
+        jax.tree.leaves(learn(fresh, seed, **hyperparams)[0].refiner.params) for seed in (1, 2)
+    ]
     same = lambda one, other: all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
     assert same(*leaves(noise=0.0))
     assert not same(*leaves(noise=0.155))

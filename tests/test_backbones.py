@@ -96,7 +96,7 @@ def test_the_small_one_learns_to_tell_two_surfaces_apart(small):
     backbone, variables = small
     adam = optim.adam(1e-2, b1=0.9, b2=0.999)
     head = jnp.zeros((backbone.channels[-1], 2))
-    player = optim.player(adam, {"params": {"net": variables["params"], "head": head}})
+    player = optim.init_player(adam, {"params": {"net": variables["params"], "head": head}})
     player = player._replace(batch_stats=variables["batch_stats"])
     labels = jnp.arange(16) % 2
 
@@ -113,7 +113,7 @@ def test_the_small_one_learns_to_tell_two_surfaces_apart(small):
             value = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
             return value, (stats, value)
 
-        return optim.improve(adam, loss, player)
+        return optim.update_player(adam, loss, player)
 
     step = quick(parallel.on_one_device(step))
     for seed in range(25):

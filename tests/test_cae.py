@@ -34,30 +34,30 @@ def calibrated():
     fold = compiled(detector.calibrate)
     for image in IMAGES[:3]:
         state = fold(state, image[None])
-    return detector, compiled(detector.close)(state)
+    return detector, compiled(detector.finalize)(state)
 
 
 def test_a_percentile_of_the_histogram_is_that_of_the_values():
     values = np.random.default_rng(0).lognormal(-7, 2.5, (5, 200, 250)).astype(np.float32)
-    counted = quantiles.nothing()
+    counted = quantiles.empty()
     for part in (values[:2], values[2:]):
-        counted = quantiles.add(counted, part)
+        counted = quantiles.update(counted, part)
     for q in (0.5, 10.0, 50.0, 95.0, 99.0, 99.9):
         np.testing.assert_allclose(quantiles.percentile(counted, q), np.percentile(values, q), rtol=6e-3)
 
 
 def test_each_image_counts_as_one_whatever_its_size():
-    counted = quantiles.add(quantiles.nothing(), jnp.full((1, 40, 40), 0.5))
-    counted = quantiles.add(counted, jnp.full((1, 4, 4), 0.01))
+    counted = quantiles.update(quantiles.empty(), jnp.full((1, 40, 40), 0.5))
+    counted = quantiles.update(counted, jnp.full((1, 4, 4), 0.01))
     np.testing.assert_allclose(quantiles.percentile(counted, 49.0), 0.01, rtol=6e-3)
     np.testing.assert_allclose(quantiles.percentile(counted, 51.0), 0.5, rtol=6e-3)
 
 
 def test_percentiles_stay_within_the_values_at_both_ends_and_without_any():
-    counted = quantiles.add(quantiles.nothing(), jnp.asarray([[[0.0, 1e-12, 0.2, 50.0]]]))
+    counted = quantiles.update(quantiles.empty(), jnp.asarray([[[0.0, 1e-12, 0.2, 50.0]]]))
     assert float(quantiles.percentile(counted, 0.0)) < quantiles.LOWEST
     assert float(quantiles.percentile(counted, 100.0)) == quantiles.HIGHEST
-    assert float(quantiles.percentile(quantiles.nothing(), 50.0)) == quantiles.HIGHEST
+    assert float(quantiles.percentile(quantiles.empty(), 50.0)) == quantiles.HIGHEST
 
 
 def test_the_score_is_the_share_of_pixels_above_the_percentile_of_training_errors(calibrated):
@@ -75,7 +75,7 @@ def test_the_score_is_the_share_of_pixels_above_the_percentile_of_training_error
 def test_images_of_other_sizes_are_judged_at_the_size_of_the_network(calibrated):
     detector, state = calibrated
     large = jnp.repeat(jnp.repeat(IMAGES, 2, 1), 2, 2)  # Resized back, these are the same images.
-    at_once, resized = (compiled(detector.score)(state, seen) for seen in (IMAGES, residuals.resized(large, 16, 16)))
+    at_once, resized = (compiled(detector.score)(state, seen) for seen in (IMAGES, residuals.resize(large, 16, 16)))
     np.testing.assert_allclose(compiled(detector.score)(state, large).image, resized.image, atol=2 / 256)
     assert np.abs(at_once.image - resized.image).max() < 0.1
 

@@ -27,7 +27,7 @@ def trained(request):
     images = np.stack(textures(4, channels=config.data.channels, seed=1))
     for image in images[:2]:
         state = scoring.calibrate(detector, state, image[None])
-    return detector, scoring.close(detector, state), jnp.asarray(images, jnp.float32) / 255
+    return detector, scoring.finalize(detector, state), jnp.asarray(images, jnp.float32) / 255
 
 
 @pytest.mark.parametrize("name", DETECTORS)
@@ -114,7 +114,7 @@ def test_scores_do_not_depend_on_the_rest_of_the_batch(trained):
 def test_a_constant_image_breaks_nothing(trained, grey):
     detector, state, images = trained
     flat = jnp.full_like(images[:1], grey)
-    again = scoring.close(detector, detector.calibrate(state, flat))
+    again = scoring.finalize(detector, detector.calibrate(state, flat))
     for scores in (jax.jit(detector.score)(state, flat), jax.jit(detector.score)(again, flat)):
         assert scores.classes is None or bool((scores.classes < jnp.inf).all())  # -inf: no candidate
         for leaf in jax.tree.leaves(scores._replace(classes=None)):
@@ -161,10 +161,10 @@ def test_a_diverged_run_stops_and_keeps_the_last_good_checkpoint(name, tmp_path)
 
     def cut(inputs, keys):
         store, poison = inputs
-        batch = healthy.cut(store, keys)
+        batch = healthy.make_batch(store, keys)
         return batch._replace(image=jnp.where(poison, jnp.nan, batch.image))
 
-    sick = feed.Feed(lambda step: (healthy.inputs(step), jnp.asarray(step >= 7)), cut, split=False)
+    sick = feed.Feed(lambda step: (healthy.inputs(step), jnp.asarray(step >= 7)), cut, sharded=False)
     checkpoints = Checkpoints(tmp_path)
     with pytest.raises(loop.Diverged, match="checkpoint of step 5 is kept"):
         program = loop.one_run(detector, sick, key=jax.random.key(0), batch=16)

@@ -13,7 +13,7 @@ ALL = jnp.ones(1, bool)
 def test_the_sample_holds_vectors_of_all_images_alike_and_none_twice():
     sample = coreset.reservoir(300, 1)
     for number, side in enumerate((10, 20, 30)):  # 100, 400 and 900 cells
-        sample = coreset.add(sample, number * 1000.0 + jnp.arange(side**2).reshape(1, side, side, 1))
+        sample = coreset.update(sample, number * 1000.0 + jnp.arange(side**2).reshape(1, side, side, 1))
     found = np.asarray(sample.vectors)[:, 0]
     assert len(set(found)) == 300
     shares = np.bincount((found // 1000).astype(int)) / 300
@@ -21,7 +21,7 @@ def test_the_sample_holds_vectors_of_all_images_alike_and_none_twice():
 
 
 def test_a_sample_that_is_not_full_holds_everything():
-    sample = coreset.add(coreset.reservoir(30, 1), jnp.arange(16.0).reshape(1, 4, 4, 1))
+    sample = coreset.update(coreset.reservoir(30, 1), jnp.arange(16.0).reshape(1, 4, 4, 1))
     filled = np.asarray(sample.priority) >= 0
     assert sorted(np.asarray(sample.vectors)[filled, 0]) == list(range(16)) and filled[:16].all()
 

@@ -88,16 +88,16 @@ def test_a_window_of_a_defective_image_holds_a_part_of_the_defect(data):
 
 
 def test_of_a_image_without_outline_only_the_label_is_told(data):
-    outlined = lambda count: {
+    has_mask = lambda count: {
         sample["image"][i].tobytes()
         for sample in take(labelled(data.train, data.defective, batch=6, seed=0, masks=count), 10)
-        for i in np.flatnonzero((sample["label"] == 1) & (sample["outlined"] == 1))
+        for i in np.flatnonzero((sample["label"] == 1) & (sample["has_mask"] == 1))
     }
-    assert [len(outlined(count)) for count in (0, 2, -1)] == [0, 2, len(data.defective)]
-    assert outlined(1) < outlined(3)  # Fewer are among more.
+    assert [len(has_mask(count)) for count in (0, 2, -1)] == [0, 2, len(data.defective)]
+    assert has_mask(1) < has_mask(3)  # Fewer are among more.
     for batch in take(labelled(data.train, data.defective, batch=6, seed=0, masks=0), 4):
         assert not batch["mask"].any() and 0 < batch["label"].sum() < 6
-        np.testing.assert_array_equal(batch["outlined"], 1 - batch["label"])
+        np.testing.assert_array_equal(batch["has_mask"], 1 - batch["label"])
 
 
 def test_what_cannot_be_trained_on_is_refused_by_name(data):

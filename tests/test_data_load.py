@@ -28,7 +28,7 @@ def test_a_defective_image_without_a_mask_is_an_error_unless_allowed(tmp_path):
     with pytest.raises(ValueError, match=r"test/crack/001\.png: a defective image without a mask.*allow_unmasked"):
         load("mvtec", tmp_path)
     dataset = load("mvtec", tmp_path, allow_unmasked=True)
-    assert [entry.outlined for entry in dataset.test.records] == [True, False, True, True]
+    assert [entry.has_mask for entry in dataset.test.records] == [True, False, True, True]
     assert dataset.test[0].mask.any()
     assert dataset.test[1].mask is None
 

@@ -14,7 +14,7 @@ from tests.steps import textures, tiny, weights
 
 SWITCH = 2  # steps of the first phase
 DETECTOR, CONFIG = tiny("f_anogan", gan_steps=SWITCH)
-SOURCE = feed.resident(textures(channels=CONFIG.data.channels), patch=CONFIG.train.patch)
+SOURCE = feed.in_memory(textures(channels=CONFIG.data.channels), patch=CONFIG.train.patch)
 
 
 def train_for(steps, **options):

@@ -18,7 +18,7 @@ SETTINGS = configs.get("faster_rcnn", "tiny").settings.to_dict()
 
 
 def squares(count, side=32, seed=0):
-    """Noise; every second image has a bright block, 10 to 15 pixels a side, which is outlined."""
+    """Noise; every second image has a bright block, 10 to 15 pixels a side, which is has_mask."""
     rng = np.random.default_rng(seed)
     images, masks = rng.normal(0.4, 0.05, (count, side, side, 1)), np.zeros((count, side, side))
     labels = np.arange(count) % 2
@@ -27,7 +27,7 @@ def squares(count, side=32, seed=0):
         masks[index, row : row + tall, column : column + wide] = 1
     images = np.clip(images + 0.4 * masks[..., None], 0, 1)
     image, mask = (jnp.asarray(x, jnp.float32) for x in (images, masks))
-    return Batch(image, mask, jnp.asarray(labels), outlined=jnp.ones(count, jnp.float32))
+    return Batch(image, mask, jnp.asarray(labels), has_mask=jnp.ones(count, jnp.float32))
 
 
 def quick(function):
@@ -108,7 +108,7 @@ def test_anchors_balance_however_many_there_are_of_each_kind():
 
 def test_defective_images_without_an_outline_teach_nothing():
     detector, batch = make(), squares(4)
-    batch = batch._replace(label=jnp.ones(4, jnp.int32), outlined=jnp.zeros(4), mask=jnp.zeros_like(batch.mask))
+    batch = batch._replace(label=jnp.ones(4, jnp.int32), has_mask=jnp.zeros(4), mask=jnp.zeros_like(batch.mask))
     state = quick(detector.init)(jax.random.key(0), Batch(batch.image))
     step = quick(parallel.on_one_device(detector.step))
     after, metrics = step(state, batch, jax.random.key(0))
@@ -137,5 +137,5 @@ def test_settings_that_cannot_be_are_named_with_a_remedy(changed, named):
 def test_a_batch_without_masks_is_refused():
     detector, batch = make(), squares(2)
     state = jax.eval_shape(detector.init, jax.random.key(0), Batch(batch.image))
-    with pytest.raises(ValueError, match="no mask; faster_rcnn learns from outlined defects"):
+    with pytest.raises(ValueError, match="no mask; faster_rcnn learns from has_mask defects"):
         jax.eval_shape(detector.step, state, batch._replace(mask=None), jax.random.key(0))

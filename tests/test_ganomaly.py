@@ -28,19 +28,19 @@ def images():
 
 @pytest.fixture(scope="module")
 def fresh(images):
-    detector, numbers = population.family(ganomaly.make, SETTINGS)
-    return jit(detector.init)(jax.random.key(0), Batch(images), numbers)
+    detector, hyperparams = population.share_program(ganomaly.make, SETTINGS)
+    return jit(detector.init)(jax.random.key(0), Batch(images), hyperparams)
 
 
 @pytest.fixture(scope="module")
 def learn(images):
     """A step from a state, of some losses only."""
-    detector, _ = population.family(ganomaly.make, SETTINGS)
+    detector, _ = population.share_program(ganomaly.make, SETTINGS)
     step = jit(parallel.on_one_device(detector.step))
 
     def learn(member, *losses):
         weights = {name: jnp.float32(name in losses) for name in LOSSES}
-        member = member._replace(numbers=member.numbers | weights)
+        member = member._replace(hyperparams=member.hyperparams | weights)
         return step(member, Batch(images), jax.random.key(1))[0].state
 
     return learn

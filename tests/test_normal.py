@@ -16,9 +16,9 @@ def images(seed=0, count=3):
 
 
 def fitted(x, **options):
-    state = gaussian.nothing(4, **options)
+    state = gaussian.empty(4, **options)
     for image in x:
-        state = gaussian.add(state, image[None])
+        state = gaussian.update(state, image[None])
     return state
 
 
@@ -58,12 +58,12 @@ def test_the_bank_holds_pixels_of_all_images_alike():
 
 def test_images_may_come_one_by_one_or_together():
     x = images()
-    one, together = fitted(x), gaussian.add(gaussian.nothing(4), x)
+    one, together = fitted(x), gaussian.update(gaussian.empty(4), x)
     np.testing.assert_allclose(gaussian.whitening(one)[1], gaussian.whitening(together)[1], rtol=1e-3, atol=1e-5)
 
 
 def test_before_the_first_image_distances_are_finite():
-    state = gaussian.nothing(4, bank=3)
+    state = gaussian.empty(4, bank=3)
     assert bool(jnp.isfinite(gaussian.mahalanobis(state, images())).all())
     assert bool(jnp.isfinite(gaussian.nearest(state, images())).all())
 

@@ -26,39 +26,39 @@ OPTIONS = {"log_every": 3, "save_every": 3}
 
 @functools.cache
 def members(name):
-    """(detector, feed, numbers of each run, batch): the runs differ in every float setting."""
+    """(detector, feed, hyperparams of each run, batch): the runs differ in every float setting."""
     config = configs.get(name, "tiny")
     settings = config.settings.to_dict()
     varied = [
         {key: value * (1 - 0.2 * i) if isinstance(value, float) else value for key, value in settings.items()}
         for i in range(len(SEEDS))
     ]
-    families = [population.family(jaxdefect.load(name), one) for one in varied]
+    families = [population.share_program(jaxdefect.load(name), one) for one in varied]
     assert len({id(detector) for detector, _ in families}) == 1, "runs that differ in floats share one detector"
-    return families[0][0], source(config), [numbers for _, numbers in families], config.train.batch
+    return families[0][0], source(config), [hyperparams for _, hyperparams in families], config.train.batch
 
 
 def together(name, **options):
-    detector, source, numbers, batch = members(name)
+    detector, source, hyperparams, batch = members(name)
     keys = [jax.random.key(seed) for seed in SEEDS]
-    program = population.many_runs(detector, source, keys=keys, numbers=numbers, batch=batch)
+    program = population.many_runs(detector, source, keys=keys, hyperparams=hyperparams, batch=batch)
     return loop.fit(program, **({"steps": STEPS} | OPTIONS | options))
 
 
 def alone(name, run, **options):
-    detector, source, numbers, batch = members(name)
-    program = loop.one_run(detector, source, key=jax.random.key(SEEDS[run]), batch=batch, numbers=numbers[run])
+    detector, source, hyperparams, batch = members(name)
+    program = loop.one_run(detector, source, key=jax.random.key(SEEDS[run]), batch=batch, hyperparams=hyperparams[run])
     return loop.fit(program, **({"steps": STEPS} | OPTIONS | options))
 
 
 def start(name, *runs):
     """The state these runs start from: one run's, or that of a population."""
-    detector, source, numbers, batch = members(name)
+    detector, source, hyperparams, batch = members(name)
     keys = [jax.random.key(SEEDS[run]) for run in runs]
-    own = [numbers[run] for run in runs]
+    own = [hyperparams[run] for run in runs]
     if len(runs) == 1:
-        return loop.one_run(detector, source, key=keys[0], batch=batch, numbers=own[0]).init()
-    return population.many_runs(detector, source, keys=keys, numbers=own, batch=batch).init()
+        return loop.one_run(detector, source, key=keys[0], batch=batch, hyperparams=own[0]).init()
+    return population.many_runs(detector, source, keys=keys, hyperparams=own, batch=batch).init()
 
 
 @pytest.mark.parametrize("name", DETECTORS)
@@ -72,8 +72,8 @@ def test_a_run_of_a_population_equals_the_same_run_alone(name):
         keep = lambda step, metrics, state, own=own: own.append(metrics["loss"])
         single = alone(name, run, **steps, on_log=keep).state
         moved = apart(single, start(name, run))
-        assert apart(single, population.member(states, run)) < 0.05 * moved
-        assert apart(single, population.member(states, (run + 1) % len(SEEDS))) > moved
+        assert apart(single, population.nth_run(states, run)) < 0.05 * moved
+        assert apart(single, population.nth_run(states, (run + 1) % len(SEEDS))) > moved
         np.testing.assert_allclose([both[run] for both in losses], own, rtol=1e-3)
 
 
@@ -111,39 +111,41 @@ def test_devices_agree_on_a_population(name, tmp_path):
 
 
 def test_as_many_runs_train_at_once_as_fit_into_memory():
-    detector, source, numbers, batch = members("renet_d")
-    fits = lambda memory: population.runs_at_once(detector, source, numbers=numbers[0], batch=batch, memory=memory)
+    detector, source, hyperparams, batch = members("renet_d")
+    fits = lambda memory: population.runs_at_once(
+        detector, source, hyperparams=hyperparams[0], batch=batch, memory=memory
+    )
     assert fits(0) == jax.local_device_count()  # Never less than one on each device.
     assert fits(10**9) > fits(10**8) > 1
-    few = population.runs_at_once(detector, source, numbers=numbers[0], batch=2 * batch, memory=10**9)
+    few = population.runs_at_once(detector, source, hyperparams=hyperparams[0], batch=2 * batch, memory=10**9)
     assert 0.4 * fits(10**9) < few < 0.7 * fits(10**9)
-    assert population.runs_at_once(detector, source, numbers=numbers[0], batch=batch) == 1  # On CPU, in turn.
+    assert population.runs_at_once(detector, source, hyperparams=hyperparams[0], batch=batch) == 1  # On CPU, in turn.
 
 
 def test_convolutions_as_matrix_products_train_alike():
-    detector, source, numbers, batch = members("renet_d")
+    detector, source, hyperparams, batch = members("renet_d")
     keys = [jax.random.key(seed) for seed in SEEDS]
-    program = population.many_runs(detector, source, keys=keys, numbers=numbers, batch=batch, form="matmul")
+    program = population.many_runs(detector, source, keys=keys, hyperparams=hyperparams, batch=batch, form="matmul")
     states = loop.fit(program, steps=STEPS, **OPTIONS).state
     assert apart(together("renet_d").state, states) < 0.05 * apart(states, program.init())
 
 
 def test_a_stream_belongs_to_one_run():
-    detector, source, numbers, batch = members("renet_d")
+    detector, source, hyperparams, batch = members("renet_d")
     with pytest.raises(ValueError, match="resident"):
         population.many_runs(
-            detector, source._replace(split=True), keys=[jax.random.key(0)], numbers=numbers[:1], batch=batch
+            detector, source._replace(sharded=True), keys=[jax.random.key(0)], hyperparams=hyperparams[:1], batch=batch
         )
 
 
 def test_a_diverged_run_does_not_stop_the_others():
-    detector, source, numbers, batch = members("renet_d")
-    sick = [numbers[0], numbers[1] | {"learning_rate": np.float32(np.nan)}, numbers[2]]
+    detector, source, hyperparams, batch = members("renet_d")
+    sick = [hyperparams[0], hyperparams[1] | {"learning_rate": np.float32(np.nan)}, hyperparams[2]]
     program = population.many_runs(
-        detector, source, keys=[jax.random.key(seed) for seed in SEEDS], numbers=sick, batch=batch
+        detector, source, keys=[jax.random.key(seed) for seed in SEEDS], hyperparams=sick, batch=batch
     )
     states = loop.fit(program, steps=STEPS, **OPTIONS).state
-    finite = [all(np.isfinite(v).all() for k, v in weights(population.member(states, run)).items()
+    finite = [all(np.isfinite(v).all() for k, v in weights(population.nth_run(states, run)).items()
                   if "learning_rate" not in k) for run in range(3)]  # fmt: skip
     assert finite == [True, False, True]
 

@@ -47,7 +47,7 @@ def test_without_dead_channels_scores_are_the_same(name):
     state = drawn(make, settings, batch)
     kept = structured.prune(plan, make, state, batch, rank="magnitude", key=jax.random.key(0))
     gone = structured.removed(plan, make, state, batch, rank="magnitude")
-    dead = channel_groups.silenced(state, plan.channels, gone)
+    dead = channel_groups.mask_channels(state, plan.channels, gone)
     full = jax.jit(make(**settings).score)(dead, images(batch))
     small = jax.jit(make(**plan.settings).score)(kept, images(batch))
     assert float(jnp.ptp(full.map)) > 0

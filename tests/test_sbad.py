@@ -10,8 +10,9 @@ from configs.attributes import DAGM, read_attributes
 from jaxdefect import parallel
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import sbad, tf_vaegan
+from jaxdefect.losses.adversarial import gradient_penalty, kl
 from jaxdefect.training import loop
-from jaxdefect.zero_shot import networks
+from jaxdefect.zero_shot import feature_range, networks
 from launch.command import configuration as configs
 from tests.steps import weights
 
@@ -81,25 +82,25 @@ def trained():
 def test_the_divergence_equals_its_integral(mean, log_variance, centre):
     one, other = stats.norm(mean, np.exp(log_variance / 2)), stats.norm(centre, 1)
     wanted, _ = integrate.quad(lambda z: one.pdf(z) * (one.logpdf(z) - other.logpdf(z)), -12, 12)
-    found = networks.kl(jnp.full((1, 3), mean), jnp.full((1, 3), log_variance), jnp.full((1, 3), centre))
+    found = kl(jnp.full((1, 3), mean), jnp.full((1, 3), log_variance), jnp.full((1, 3), centre))
     np.testing.assert_allclose(found, [3 * wanted], rtol=1e-4, atol=1e-6)
 
 
 def test_the_penalty_is_that_of_the_slope():
     slope = jnp.asarray([3.0, 4.0])
     x = jax.random.normal(jax.random.key(0), (5, 2))
-    found = networks.slope_penalty(lambda x: x @ slope, x, -x, jax.random.split(jax.random.key(1), 5))
+    found = gradient_penalty(lambda x: x @ slope, x, -x, jax.random.split(jax.random.key(1), 5))
     np.testing.assert_allclose(found, np.full(5, (5 - 1) ** 2), rtol=1e-5)
 
 
 def test_features_are_scaled_by_the_range_of_those_that_count():
     x = jnp.asarray([[1.0, 5.0, 2.0], [3.0, 5.0, 4.0], [9.0, 9.0, 9.0]])
-    widen = parallel.on_one_device(networks.widened)
-    span = widen(networks.no_range(3), x, jnp.asarray([1.0, 1.0, 0.0]))
+    widen = parallel.on_one_device(feature_range.widen_range)
+    span = widen(feature_range.empty_range(3), x, jnp.asarray([1.0, 1.0, 0.0]))
     np.testing.assert_array_equal(span.low, [1, 5, 2])
     np.testing.assert_array_equal(span.high, [3, 5, 4])
-    np.testing.assert_allclose(networks.scaled(span, x), [[0, 0, 0], [1, 0, 1], [1, 1, 1]])
-    assert bool(jnp.isnan(networks.scaled(span, x.at[0, 1].set(jnp.nan))[0, 1]))
+    np.testing.assert_allclose(feature_range.scale_to_range(span, x), [[0, 0, 0], [1, 0, 1], [1, 1, 1]])
+    assert bool(jnp.isnan(feature_range.scale_to_range(span, x.at[0, 1].set(jnp.nan))[0, 1]))
 
 
 def test_learned_embeddings_are_the_mean_codes_of_their_class(trained):
@@ -108,7 +109,7 @@ def test_learned_embeddings_are_the_mean_codes_of_their_class(trained):
     sums = np.zeros((CLASSES, LENGTH))
     for number in range(CE, CE + AVERAGE):
         batch, span = batch_at(number), states[number + 1].span
-        x = networks.scaled(span, batch.features)
+        x = feature_range.scale_to_range(span, batch.features)
         mean, _ = encoder.apply({"params": states[CE].coder.params["encoder"]}, x)
         np.add.at(sums, np.asarray(batch.surface), np.asarray(mean, np.float64))
     after = states[CE + AVERAGE]

@@ -21,7 +21,7 @@ SETTINGS = configs.get("segdec", "tiny").settings.to_dict()
 
 
 def squares(count, shape=(48, 64), side=12, seed=0):
-    """Noise; every second image has a bright square, which is outlined."""
+    """Noise; every second image has a bright square, which is has_mask."""
     rng = np.random.default_rng(seed)
     images, masks = rng.normal(0.5, 0.05, (count, *shape, 1)), np.zeros((count, *shape))
     labels = np.arange(count) % 2
@@ -30,7 +30,7 @@ def squares(count, shape=(48, 64), side=12, seed=0):
         masks[index, row : row + side, column : column + side] = 1
     images = np.clip(images + 0.3 * masks[..., None], 0, 1)
     ones = jnp.ones(count, jnp.float32)
-    return Batch(jnp.asarray(images, jnp.float32), jnp.asarray(masks, jnp.float32), jnp.asarray(labels), outlined=ones)
+    return Batch(jnp.asarray(images, jnp.float32), jnp.asarray(masks, jnp.float32), jnp.asarray(labels), has_mask=ones)
 
 
 def make(**changed):
@@ -129,18 +129,18 @@ def test_a_pixel_weighs_the_more_the_deeper_it_lies_in_the_defect(p, shape):
             np.testing.assert_allclose(ours[index], mean, atol=1e-5)
 
 
-@pytest.mark.parametrize("outlined", [0, 1])
-def test_the_mask_of_a_defect_matters_only_if_it_is_known(outlined, trained):
+@pytest.mark.parametrize("has_mask", [0, 1])
+def test_the_mask_of_a_defect_matters_only_if_it_is_known(has_mask, trained):
     state, advance = trained
-    batch = squares(2)._replace(outlined=jnp.array([1.0, outlined]))
+    batch = squares(2)._replace(has_mask=jnp.array([1.0, has_mask]))
     other = batch._replace(mask=batch.mask.at[1].set(jnp.roll(batch.mask[1], (10, 20), (0, 1))))
     one, another = (weights(advance(state, x)[0]) for x in (batch, other))
-    assert all(np.array_equal(one[name], another[name]) for name in one) != bool(outlined)
+    assert all(np.array_equal(one[name], another[name]) for name in one) != bool(has_mask)
 
 
 def test_a_good_image_counts_whatever_is_said_of_its_outline(trained):
     state, advance = trained
-    said = [squares(2)._replace(outlined=jnp.array([known, 1.0])) for known in (0.0, 1.0)]
+    said = [squares(2)._replace(has_mask=jnp.array([known, 1.0])) for known in (0.0, 1.0)]
     one, another = (weights(advance(state, x)[0]) for x in said)
     assert all(np.array_equal(one[name], another[name]) for name in one)
 

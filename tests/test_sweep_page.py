@@ -227,7 +227,7 @@ def test_kinds_of_defect_are_measured_apart_in_the_same_runs(tmp_path):
     html = page_of(results, tmp_path)
     assert "on each of 3 sets of images" in words_of(html) and "9 of 12 finished, 3 unfinished" in words_of(html)
     assert "kind hole alpha 0.5 0.770 ± 0.020" in words_of(html)
-    settings, images, _ = comparison.beside(results, tmp_path)
+    settings, images, _ = comparison.side_by_side(results, tmp_path)
     assert [setting["label"] for setting in settings] == ["alpha 0", "alpha 0.15", "alpha 0.5", "alpha 1"]
     assert [sorted(image["shots"]) for image in images] == [[0, 1, 2], [0, 1, 2]]
 

@@ -19,7 +19,7 @@ def decode(uri):
 def test_the_maps_of_a_image_share_a_scale_over_all_settings(tmp_path):
     results = fabricate(ALPHA)
     store_images(tmp_path, results)
-    _, images, notes = comparison.beside(results, tmp_path)
+    _, images, notes = comparison.side_by_side(results, tmp_path)
     assert notes == [] and [image["id"] for image in images] == ["test/a/0", "test/b/1"]
     spots = [decode(shot["map"])[25:35, 35:45].mean() for shot in images[0]["shots"].values()]
     values = [images[0]["low"] + spot / 255 * (images[0]["high"] - images[0]["low"]) for spot in spots]
@@ -35,7 +35,7 @@ def test_the_first_finished_seed_is_shown(tmp_path):
 def test_images_of_another_set_do_not_mix_even_under_one_name(tmp_path):
     results = fabricate(LOSS, IMAGES, seeds=(0,))
     store_images(tmp_path, results, ids=("test/a/0",))
-    _, images, _ = comparison.beside(results, tmp_path)
+    _, images, _ = comparison.side_by_side(results, tmp_path)
     assert [(image["set"], sorted(image["shots"])) for image in images] == [
         ("irregular", [0, 2, 4]), ("regular", [1, 3, 5])
     ]  # fmt: skip
@@ -58,7 +58,7 @@ def test_a_thin_scratch_survives_being_shrunk():
 def test_images_lack_only_what_the_runs_lack(tmp_path, gone):
     results = fabricate(ALPHA, seeds=(0,))
     store_images(tmp_path, results, **{gone: False})
-    image = comparison.beside(results, tmp_path)[1][0]
+    image = comparison.side_by_side(results, tmp_path)[1][0]
     found = {"map": image["shots"][0]["map"], "mask": image["shots"][0]["mask"], "truth": image["truth"]}
     assert {name for name, uri in found.items() if uri is None} == {gone}
 
@@ -67,10 +67,10 @@ def test_images_lack_only_what_the_runs_lack(tmp_path, gone):
 def test_boxes_of_a_image_do_not_disturb(tmp_path, found):
     results = fabricate(ALPHA, seeds=(0,))
     store_images(tmp_path, results)
-    plain = comparison.beside(results, tmp_path)
+    plain = comparison.side_by_side(results, tmp_path)
     for path in tmp_path.glob("runs/*/images/*.npz"):
         np.savez(path, **np.load(path), boxes=np.ones((found, 5), np.float32))
-    assert comparison.beside(results, tmp_path) == plain
+    assert comparison.side_by_side(results, tmp_path) == plain
 
 
 def test_a_lost_image_is_said_and_costs_only_itself(tmp_path):
@@ -78,7 +78,7 @@ def test_a_lost_image_is_said_and_costs_only_itself(tmp_path):
     store_images(tmp_path, results)
     (tmp_path / "runs" / "alpha=0-seed=0" / "images" / "000.npz").write_bytes(b"PK\x03\x04 half a file")
     (tmp_path / "runs" / "alpha=1-seed=0" / "images" / "index.json").write_text('[{"file": "../0.npz", "id": "x"}]')
-    _, images, notes = comparison.beside(results, tmp_path)
+    _, images, notes = comparison.side_by_side(results, tmp_path)
     assert sorted(images[0]["shots"]) == [1, 2] and len(notes) == 2
     assert "alpha=0-seed=0/images/000.npz is not shown" in notes[0] + notes[1]
     assert "alpha=0-seed=0/images/000.npz is not shown" in words_of(page_of(results, tmp_path))
@@ -87,10 +87,10 @@ def test_a_lost_image_is_said_and_costs_only_itself(tmp_path):
 def test_maps_are_shown_in_units_of_the_threshold_of_their_run(tmp_path):
     results = fabricate(ALPHA)
     store_images(tmp_path, results)
-    plain = comparison.beside(results, tmp_path)[1][0]
+    plain = comparison.side_by_side(results, tmp_path)[1][0]
     for folder in (tmp_path / "runs").iterdir():
         (folder / "result.json").write_text('{"thresholds": {"pixel": {"value": 0.5}}}')
-    assert comparison.beside(results, tmp_path)[1][0]["high"] == pytest.approx(2 * plain["high"], rel=0.02)
+    assert comparison.side_by_side(results, tmp_path)[1][0]["high"] == pytest.approx(2 * plain["high"], rel=0.02)
     for text in ("{", '{"thresholds": {"pixel": {"value": null}}}'):
         (folder / "result.json").write_text(text)
         assert comparison.threshold_of(folder) == 1

@@ -10,7 +10,7 @@ import pytest
 from jaxdefect import parallel
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import transfer_ae
-from jaxdefect.maps.residuals import resized
+from jaxdefect.maps.residuals import resize
 from jaxdefect.training import loop
 from tests.steps import apart, textures, tiny, weights
 
@@ -58,7 +58,7 @@ def test_the_score_is_the_mean_squared_error_and_the_map_the_error_of_each_pixel
 
 def test_a_larger_image_is_judged_at_32_pixels_and_its_map_enlarged(learned):
     score, state = learned
-    large = np.asarray(resized(IMAGES, 96, 64))
+    large = np.asarray(resize(IMAGES, 96, 64))
     scores = score(state, large)
     assert scores.map.shape == (8, 96, 64) and scores.reconstruction.shape == large.shape
     # Enlarged by whole numbers, each of the 32 x 32 errors counts as much as any other.

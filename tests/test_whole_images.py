@@ -71,13 +71,13 @@ def test_a_streamed_pair_comes_from_the_two_halves(tmp_path):
     configs.override(config, [*SMALL[2:7], "train.feed=stream"])
     data = open_data(config)
     source = feeds.make_feed(config, data)
-    batch = source.cut({name: part[0] for name, part in source.inputs(3).items()}, None)
+    batch = source.make_batch({name: part[0] for name, part in source.inputs(3).items()}, None)
     whole = [sample.image / np.float32(255) for sample in data.seen.train]
     of = lambda image: next(i for i, candidate in enumerate(whole) if np.allclose(candidate, image, atol=1e-6))
-    first, second = ({of(image) for image in np.asarray(part)} for part in (batch.image, batch.other))
+    first, second = ({of(image) for image in np.asarray(part)} for part in (batch.image, batch.paired_image))
     assert first and second and not first & second
     resumed = feeds.make_feed(config, data).inputs(3)
-    np.testing.assert_array_equal(source.inputs(3)["other"], resumed["other"])
+    np.testing.assert_array_equal(source.inputs(3)["paired_image"], resumed["paired_image"])
 
 
 def test_a_wrong_size_is_answered_with_the_remedy(tmp_path):

@@ -57,7 +57,7 @@ def compiled(name, **settings):
     """(detector with compiled functions, its first state)."""
     detector, _ = tiny(name, **settings)
     state = detector.init(jax.random.key(0), None)
-    fast = {part: jax.jit(getattr(detector, part)) for part in ("score", "calibrate", "close")}
+    fast = {part: jax.jit(getattr(detector, part)) for part in ("score", "calibrate", "finalize")}
     return detector._replace(**fast), state
 
 
@@ -66,7 +66,7 @@ def gathered(name, batches, **settings):
     detector, state = compiled(name, **settings)
     for batch in batches:
         state = detector.calibrate(state, batch)
-    return detector, detector.close(state)
+    return detector, detector.finalize(state)
 
 
 def one_by_one(images):

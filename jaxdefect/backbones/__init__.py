@@ -77,7 +77,7 @@ def normalised(backbone: Backbone, variables: Variables, images: jax.Array) -> j
     A backbone of size 0 looks at images at their own size.
     """
     side = backbone.size
-    resized = residuals.resized(images, side, side) if side else images
+    resized = residuals.resize(images, side, side) if side else images
     return (resized - variables["input"]["mean"]) / variables["input"]["std"]  # Broadcasts one channel to three.
 
 

@@ -66,7 +66,7 @@ def feature_maps(
         tall, wide = seen(*images.shape[1:3])
         after = [margin + max(0, SMALLEST - side - 2 * margin) for side in (tall, wide)]
         around = ((0, 0), (margin, after[0]), (margin, after[1]), (0, 0))
-        padded = jnp.pad(residuals.resized(images, tall, wide), around, "symmetric")
+        padded = jnp.pad(residuals.resize(images, tall, wide), around, "symmetric")
         maps = backbones.maps(net._replace(size=0), variables, padded)
         rows, columns = (centres(backbone, stages[0], side) + margin for side in (tall, wide))
         joined = []
@@ -83,7 +83,7 @@ def feature_maps(
             (np.arange(side) - centres(backbone, stages[0], side)[0]) / stride for side in (tall, wide)
         )  # fmt: skip
         smooth = gaussian_smoothed(sampled(values[..., None], rows, columns)[..., 0], smoothing)
-        return residuals.resized(smooth, height, width)
+        return residuals.resize(smooth, height, width)
 
     return FeatureMaps(init, cells, to_pixels, sum(net.channels[stage] for stage in stages))
 

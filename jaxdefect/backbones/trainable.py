@@ -12,9 +12,9 @@ from jaxdefect import backbones
 from jaxdefect.backbones import weights
 from jaxdefect.detector import Batch
 from jaxdefect.networks.blocks import apply
+from jaxdefect.parallel import weighted_mean
 from jaxdefect.training import optim
 from jaxdefect.training.optim import Player
-from jaxdefect.zero_shot.networks import weighted_mean
 
 HEAD = nn.initializers.lecun_normal()  # Not zeros: the backbone would have no gradient in its first step.
 
@@ -78,6 +78,6 @@ def extractor(
             value = weighted_mean(errors, counted)
             return value, (own.batch_stats | {"batch_stats": stats}, value)
 
-        return optim.improve(adam, loss, own)
+        return optim.update_player(adam, loss, own)
 
     return Extractor(init, features, learn, count)

@@ -19,7 +19,7 @@ import optax
 from jaxdefect.detector import Batch, Detector, Scores, check_size
 from jaxdefect.losses import reconstruction
 from jaxdefect.maps import residuals
-from jaxdefect.maps.tiling import Tiles, check_tiles, redrawn
+from jaxdefect.maps.tiling import Tiles, check_tiles, reconstruct_tiled
 from jaxdefect.networks.blocks import Conv, Deconv, apply
 from jaxdefect.training import optim
 from jaxdefect.training.optim import Player
@@ -74,7 +74,7 @@ def make(
 
     def init(key: jax.Array, batch: Batch) -> Player:
         check_size(batch, size)
-        return optim.player(optimizer, net.init(key, batch.image, train=True))
+        return optim.init_player(optimizer, net.init(key, batch.image, train=True))
 
     def step(state: Player, batch: Batch, key: jax.Array) -> tuple[Player, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
@@ -84,11 +84,11 @@ def make(
             value = unlike(rebuilt, batch.image)
             return value, (stats, {"loss": value, "mse": reconstruction.mse(rebuilt, batch.image)})
 
-        return optim.improve(optimizer, descended, state)
+        return optim.update_player(optimizer, descended, state)
 
     def score(state: Player, images: jax.Array) -> Scores:
         redraw = lambda tiles: apply(net, state.params, state.batch_stats, tiles, train=False)[0]
-        rebuilt = jnp.clip(redrawn(redraw, images, Tiles(size, overlap)), 0, 1)
+        rebuilt = jnp.clip(reconstruct_tiled(redraw, images, Tiles(size, overlap)), 0, 1)
         found = residuals.box_filter(RESIDUALS[loss](images, rebuilt), box)
         return Scores(jnp.max(found, (1, 2)), found, rebuilt)
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.losses.adversarial import called, from_tanh, likeness, to_tanh
+from jaxdefect.losses.adversarial import batch_moments, from_tanh, gan_loss, to_tanh
 from jaxdefect.maps import residuals
 from jaxdefect.networks import dcgan
 from jaxdefect.networks.blocks import DCGAN_INIT, apply
@@ -88,7 +88,7 @@ def make(
         keys = jax.random.split(key)
         nets = (refiner, discriminator)
         drawn = (net.init(own, batch.image, train=True) for net, own in zip(nets, keys, strict=True))
-        return State(*(optim.player(optimizer, variables) for variables in drawn))
+        return State(*(optim.init_player(optimizer, variables) for variables in drawn))
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         images = to_tanh(batch.image)
@@ -102,30 +102,30 @@ def make(
             refined, _ = refine(state.refiner.params)
             real, stats = discriminate(params, critic.batch_stats, images)
             fake, stats = discriminate(params, stats, refined)
-            loss = called(real, True) + called(fake, False)
+            loss = gan_loss(real, True) + gan_loss(fake, False)
             return loss, (stats, {"critic_loss": loss})
 
         def refiner_loss(params):
             refined, stats = refine(params)
             fake, _ = discriminate(judge.params, judge.batch_stats, refined)
-            fooling = called(fake, True)
+            fooling = gan_loss(fake, True)
             loss = fooling + reconstruction * jnp.mean(jnp.square(refined - images))
             metrics = {"loss": jnp.mean(jnp.abs(refined - images)) / 2, "fooling": fooling}
-            return loss, (stats, metrics | likeness(refined, images))
+            return loss, (stats, metrics | batch_moments(refined, images))
 
-        judge, of_critic = optim.improve(optimizer, critic_loss, critic)
-        own, metrics = optim.improve(optimizer, refiner_loss, state.refiner)
+        judge, of_critic = optim.update_player(optimizer, critic_loss, critic)
+        own, metrics = optim.update_player(optimizer, refiner_loss, state.refiner)
         return State(own, judge), metrics | of_critic
 
     def score(state: State, images: jax.Array) -> Scores:
         """The image score is 1 - D(R(X)), of the image as it is, no noise added."""
         own, critic = state.refiner, state.discriminator
-        seen = residuals.resized(images, size, size)
+        seen = residuals.resize(images, size, size)
         refined, _ = apply(refiner, own.params, own.batch_stats, to_tanh(seen), train=False)
         logits, _ = apply(discriminator, critic.params, critic.batch_stats, refined, train=False)
         refined = from_tanh(refined)
         found = residuals.box_filter(residuals.absolute(seen, refined), box)
-        back = lambda x: residuals.resized(x, *images.shape[1:3])
+        back = lambda x: residuals.resize(x, *images.shape[1:3])
         # 1 - sigmoid(x) = sigmoid(-x), which does not round to 0 where D is sure.
         return Scores(nn.sigmoid(-logits), back(found), back(refined))
 

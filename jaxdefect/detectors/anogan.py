@@ -18,7 +18,7 @@ from jax import lax
 
 from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.losses.adversarial import called, from_tanh, likeness, to_tanh
+from jaxdefect.losses.adversarial import batch_moments, from_tanh, gan_loss, to_tanh
 from jaxdefect.maps import residuals
 from jaxdefect.networks import dcgan
 from jaxdefect.networks.blocks import apply
@@ -71,7 +71,7 @@ def make(
         z = jnp.zeros((len(batch.image), latent))
         drawn = dcgan.Decoder(size, batch.image.shape[-1], width).init(keys[0], z, train=True)
         judge = discriminator.init(keys[1], batch.image, train=True)
-        return State(optim.player(optimizer, drawn), optim.player(optimizer, judge))
+        return State(optim.init_player(optimizer, drawn), optim.init_player(optimizer, judge))
 
     def draw(params, batch_stats, z, channels, train):
         return apply(dcgan.Decoder(size, channels, width), params, batch_stats, z, train=train)
@@ -88,17 +88,17 @@ def make(
         def critic_loss(params):
             (of_real, _), stats = judged(params, critic.batch_stats, real)
             (of_fake, _), stats = judged(params, stats, redraw(state.generator.params)[0])
-            loss = called(of_real, True) + called(of_fake, False)
+            loss = gan_loss(of_real, True) + gan_loss(of_fake, False)
             return loss, (stats, {"critic_loss": loss})
 
         def generator_loss(params):
             fake, stats = redraw(params)
             (logits, _), _ = judged(judge.params, judge.batch_stats, fake)
-            loss, alike = called(logits, True), likeness(fake, real)
+            loss, alike = gan_loss(logits, True), batch_moments(fake, real)
             return loss, (stats, {"loss": alike["moments"], "fooling": loss} | alike)
 
-        judge, of_critic = optim.improve(optimizer, critic_loss, critic)
-        own, metrics = optim.improve(optimizer, generator_loss, state.generator)
+        judge, of_critic = optim.update_player(optimizer, critic_loss, critic)
+        own, metrics = optim.update_player(optimizer, generator_loss, state.generator)
         return State(own, judge), metrics | of_critic
 
     def search(state: State, images: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -127,11 +127,11 @@ def make(
 
     def score(state: State, images: jax.Array) -> Scores:
         height, wide = images.shape[1:3]
-        seen = to_tanh(residuals.resized(images, size, size))
+        seen = to_tanh(residuals.resize(images, size, size))
         image, drawn = search(state, seen)
         drawn = jnp.clip(from_tanh(drawn), 0, 1)
         residual = residuals.box_filter(residuals.absolute(from_tanh(seen), drawn), box)
-        back = lambda x: residuals.resized(x, height, wide)
+        back = lambda x: residuals.resize(x, height, wide)
         return Scores(image, back(residual), back(drawn))
 
     return Detector(init, step, score)

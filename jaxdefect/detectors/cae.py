@@ -109,8 +109,8 @@ def redrawing(
 
     def init(key: jax.Array, batch: Batch) -> State:
         check_size(batch, size)
-        player = optim.player(optimizer, net.init(key, batch.image, train=True))
-        return State(player, quantiles.nothing(), jnp.asarray(quantiles.HIGHEST))
+        player = optim.init_player(optimizer, net.init(key, batch.image, train=True))
+        return State(player, quantiles.empty(), jnp.asarray(quantiles.HIGHEST))
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
@@ -120,27 +120,27 @@ def redrawing(
             metrics = objective(rebuilt, batch.image)
             return metrics["loss"], (stats, metrics)
 
-        player, metrics = optim.improve(optimizer, loss, state.player)
+        player, metrics = optim.update_player(optimizer, loss, state.player)
         return state._replace(player=player), metrics
 
     def errors(state: State, images: jax.Array) -> tuple[jax.Array, jax.Array]:  # At the size of the network.
-        seen = residuals.resized(images, size, size)
+        seen = residuals.resize(images, size, size)
         rebuilt, _ = apply(net, state.player.params, state.player.batch_stats, seen, train=False)
         return residuals.box_filter(residuals.RESIDUALS[residual](seen, rebuilt), box), rebuilt
 
     def score(state: State, images: jax.Array) -> Scores:
         found, rebuilt = errors(state, images)
         share = jnp.mean((found > state.threshold).astype(jnp.float32), (1, 2))
-        back = lambda x: residuals.resized(x, *images.shape[1:3])
+        back = lambda x: residuals.resize(x, *images.shape[1:3])
         return Scores(share, back(found), jnp.clip(back(rebuilt), 0, 1))
 
     def calibrate(state: State, images: jax.Array) -> State:
-        return state._replace(errors=quantiles.add(state.errors, errors(state, images)[0]))
+        return state._replace(errors=quantiles.update(state.errors, errors(state, images)[0]))
 
-    def close(state: State) -> State:
+    def finalize(state: State) -> State:
         return state._replace(threshold=quantiles.percentile(state.errors, percentile))
 
-    return Detector(init, step, score, calibrate, close)
+    return Detector(init, step, score, calibrate, finalize)
 
 
 def check_settings(*, size: int, factor: int, box: int) -> None:

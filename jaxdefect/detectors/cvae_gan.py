@@ -21,7 +21,7 @@ from jax import lax
 from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_size
 from jaxdefect.losses import reconstruction
-from jaxdefect.losses.adversarial import from_tanh, gradient_penalty, kl, likeness, parts, to_tanh
+from jaxdefect.losses.adversarial import batch_moments, from_tanh, gradient_penalty, kl, parts, to_tanh
 from jaxdefect.maps import residuals
 from jaxdefect.networks import dcgan
 from jaxdefect.networks.blocks import Conv, apply
@@ -118,7 +118,7 @@ def make(
         check_size(batch, size)
         keys = jax.random.split(key)
         own = autoencoder_like(images).init(keys[0], images, jnp.zeros((len(images), latent)), train=True)
-        return State(optim.player(optimizer, own), optim.player(optimizer, critic_net.init(keys[1], images)))
+        return State(optim.init_player(optimizer, own), optim.init_player(optimizer, critic_net.init(keys[1], images)))
 
     def criticise(params, images):
         return critic_net.apply({"params": params}, images)
@@ -130,11 +130,11 @@ def make(
             real, fake, keys = part
 
             def critic_loss(params):
-                slope = gradient_penalty(lambda x: criticise(params, x)[0], real, fake, keys)
+                slope = jnp.mean(gradient_penalty(lambda x: criticise(params, x)[0], real, fake, keys))
                 loss = jnp.mean(criticise(params, fake)[0]) - jnp.mean(criticise(params, real)[0]) + penalty * slope
                 return loss, ({}, loss)
 
-            return optim.improve(optimizer, critic_loss, own)
+            return optim.update_player(optimizer, critic_loss, own)
 
         critic, history = lax.scan(one, critic, tuple(parts(x, critic_steps) for x in (real, fake, keys)))
         return critic, history[-1]
@@ -159,7 +159,7 @@ def make(
             terms = {
                 "loss": reconstruction.l1(from_tanh(rebuilt), batch.image),
                 "dissimilarity": reconstruction.ssim(from_tanh(rebuilt), batch.image),
-                "kl": kl(*coded),
+                "kl": jnp.mean(kl(*coded)),
                 "fooling": -(jnp.mean(value) + jnp.mean(drawn_value)) / 2,
                 "matching": jnp.mean(jnp.square(found - criticise(critic.params, real)[1])),
             }
@@ -168,19 +168,19 @@ def make(
             if negatives:
                 terms["lacking"] = lacking(params, drawn)
                 total += negative * terms["lacking"]
-            return total, (stats, terms | likeness(drawn, real))
+            return total, (stats, terms | batch_moments(drawn, real))
 
         # Each fake is a reconstruction or a draw, by the toss of a coin: the critic learns to tell both.
         coins = jax.vmap(jax.random.bernoulli)(keys[2])[:, None, None, None]
         params = state.autoencoder.params
         fakes = jnp.where(coins, redraw(params)[0][0], draw(params))
         critic, critic_loss = criticised(state.critic, real, fakes, keys[3])
-        own, metrics = optim.improve(optimizer, autoencoder_loss, state.autoencoder)
+        own, metrics = optim.update_player(optimizer, autoencoder_loss, state.autoencoder)
         return State(own, critic), metrics | {"critic_loss": critic_loss}
 
     def score(state: State, images: jax.Array) -> Scores:
         height, width = images.shape[1:3]
-        seen = residuals.resized(images, size, size)
+        seen = residuals.resize(images, size, size)
         own, no_noise = state.autoencoder, jnp.zeros((len(images), latent))
         (rebuilt, _, _), _ = apply(
             autoencoder_like(seen), own.params, own.batch_stats, to_tanh(seen), no_noise, train=False
@@ -191,7 +191,7 @@ def make(
         unlike = 1 - jnp.mean(reconstruction.ssim_map(seen, rebuilt), (1, 2, 3))
         apart = jnp.mean(jnp.square(features[0] - features[1]), (1, 2, 3))
         image = jnp.mean(residual, (1, 2)) + unlike + feature * apart
-        back = lambda x: residuals.resized(x, height, width)
+        back = lambda x: residuals.resize(x, height, width)
         return Scores(image, back(residuals.box_filter(residual, box)), back(rebuilt))
 
     return Detector(init, step, score)

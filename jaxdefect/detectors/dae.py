@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.losses.adversarial import from_tanh, likeness, to_tanh
+from jaxdefect.losses.adversarial import batch_moments, from_tanh, to_tanh
 from jaxdefect.maps import residuals
 from jaxdefect.networks.blocks import Conv, Deconv, apply, batch_norm
 from jaxdefect.training import optim
@@ -83,7 +83,7 @@ def make(*, size: int, width: int, skip: bool, learning_rate: float, box: int) -
 
     def init(key: jax.Array, batch: Batch) -> Player:
         check_size(batch, size)
-        return optim.player(optimizer, net.init(key, batch.image, train=True))
+        return optim.init_player(optimizer, net.init(key, batch.image, train=True))
 
     def step(state: Player, batch: Batch, key: jax.Array) -> tuple[Player, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
@@ -94,7 +94,7 @@ def make(*, size: int, width: int, skip: bool, learning_rate: float, box: int) -
             squared = jnp.mean(jnp.square(rebuilt - seen))
             return squared, (stats, redrawing(rebuilt, seen) | {"squared": squared})
 
-        return optim.improve(optimizer, loss, state)
+        return optim.update_player(optimizer, loss, state)
 
     def score(state: Player, images: jax.Array) -> Scores:
         redraw = lambda seen: apply(net, state.params, state.batch_stats, seen, train=False)[0]
@@ -105,7 +105,7 @@ def make(*, size: int, width: int, skip: bool, learning_rate: float, box: int) -
 
 def redrawing(rebuilt: jax.Array, seen: jax.Array) -> dict[str, jax.Array]:
     """Metrics of a reconstruction, both in [-1, 1]: `loss`, its mean absolute error in [0, 1], and its likeness."""
-    return {"loss": jnp.mean(jnp.abs(rebuilt - seen)) / 2} | likeness(rebuilt, seen)
+    return {"loss": jnp.mean(jnp.abs(rebuilt - seen)) / 2} | batch_moments(rebuilt, seen)
 
 
 def scored(images: jax.Array, redraw: Callable[[jax.Array], jax.Array], *, size: int, box: int) -> Scores:
@@ -114,10 +114,10 @@ def scored(images: jax.Array, redraw: Callable[[jax.Array], jax.Array], *, size:
     redraw: [B, size, size, C] in [-1, 1] -> the same.
     """
     height, width = images.shape[1:3]
-    seen = residuals.resized(images, size, size)
+    seen = residuals.resize(images, size, size)
     rebuilt = from_tanh(redraw(to_tanh(seen)))
     residual = residuals.squared(seen, rebuilt)
-    back = lambda x: residuals.resized(x, height, width)
+    back = lambda x: residuals.resize(x, height, width)
     reconstruction = jnp.clip(back(rebuilt), 0, 1)  # The weights of a resize sum to 1 only up to rounding.
     return Scores(jnp.mean(residual, (1, 2)), back(residuals.box_filter(residual, box)), reconstruction)
 

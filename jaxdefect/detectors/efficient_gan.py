@@ -19,7 +19,7 @@ import jax.numpy as jnp
 
 from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.losses.adversarial import called, from_tanh, likeness, moving_average, to_tanh
+from jaxdefect.losses.adversarial import batch_moments, from_tanh, gan_loss, moving_average, to_tanh
 from jaxdefect.maps import residuals
 from jaxdefect.networks.blocks import DCGAN_INIT, Conv, Deconv, apply, batch_norm
 from jaxdefect.training import optim
@@ -136,7 +136,7 @@ def make(
         z = jnp.zeros((len(images), latent))
         inputs = ((encoder, (images,)), (generator_like(images), (z,)), (discriminator, (images, z)))
         drawn = [net.init(k, *x, train=False) for (net, x), k in zip(inputs, jax.random.split(key, 3), strict=True)]
-        players = [optim.player(optimizer, variables) for variables in drawn]
+        players = [optim.init_player(optimizer, variables) for variables in drawn]
         return State(*players, tuple(map(_weights, players)))
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
@@ -154,25 +154,25 @@ def make(
             (codes, _), (fakes, _) = encode(state.encoder.params), draw(state.generator.params)
             encoded, stats = judge(params, state.discriminator.batch_stats, real, codes, drop_keys[0])
             drawn, stats = judge(params, stats, fakes, noise, drop_keys[0])
-            loss = called(encoded, True) + called(drawn, False)
+            loss = gan_loss(encoded, True) + gan_loss(drawn, False)
             return loss, (stats, {"critic_loss": loss})
 
         def encoder_loss(params):
             codes, stats = encode(params)
             logits, _ = judge(critic.params, critic.batch_stats, real, codes, drop_keys[1])
-            loss = called(logits, False)
+            loss = gan_loss(logits, False)
             return loss, (stats, (codes, {"encoder_loss": loss}))
 
         def generator_loss(params):
             fakes, stats = draw(params)
             logits, _ = judge(critic.params, critic.batch_stats, fakes, noise, drop_keys[1])
-            loss = called(logits, True)
-            alike = likeness(fakes, real)
+            loss = gan_loss(logits, True)
+            alike = batch_moments(fakes, real)
             return loss, (stats, alike | {"loss": alike["moments"], "fooling": loss})
 
-        critic, metrics = optim.improve(optimizer, discriminator_loss, state.discriminator)
-        inverse, (codes, of_encoder) = optim.improve(optimizer, encoder_loss, state.encoder)
-        own, of_generator = optim.improve(optimizer, generator_loss, state.generator)
+        critic, metrics = optim.update_player(optimizer, discriminator_loss, state.discriminator)
+        inverse, (codes, of_encoder) = optim.update_player(optimizer, encoder_loss, state.encoder)
+        own, of_generator = optim.update_player(optimizer, generator_loss, state.generator)
         # Its statistics take in what it redraws as well: that is what it meets when images are scored.
         rebuilt, stats = apply(generator, state.generator.params, own.batch_stats, codes, train=True)
         own = own._replace(batch_stats=stats)
@@ -183,7 +183,7 @@ def make(
     def score(state: State, images: jax.Array) -> Scores:
         height, width = images.shape[1:3]
         inverse, own, critic = state.average
-        seen = to_tanh(residuals.resized(images, size, size))
+        seen = to_tanh(residuals.resize(images, size, size))
         codes, _ = apply(encoder, *inverse, seen, train=False)
         rebuilt, _ = apply(generator_like(seen), *own, codes, train=False)
         features = [apply(discriminator, *critic, x, codes, train=False)[0][1] for x in (seen, rebuilt)]
@@ -191,7 +191,7 @@ def make(
         image = (1 - feature) * apart + feature * jnp.sum(jnp.abs(features[0] - features[1]), -1)
         shown = jnp.clip(from_tanh(rebuilt), 0, 1)
         found = residuals.box_filter(residuals.absolute(from_tanh(seen), shown), box)
-        back = lambda x: residuals.resized(x, height, width)
+        back = lambda x: residuals.resize(x, height, width)
         return Scores(image, back(found), back(shown))
 
     return Detector(init, step, score)

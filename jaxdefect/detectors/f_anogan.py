@@ -19,7 +19,7 @@ from jax import lax
 
 from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.losses.adversarial import from_tanh, gradient_penalty, likeness, parts, to_tanh
+from jaxdefect.losses.adversarial import batch_moments, from_tanh, gradient_penalty, parts, to_tanh
 from jaxdefect.maps import residuals
 from jaxdefect.networks.blocks import Conv, apply, batch_norm
 from jaxdefect.training import optim
@@ -142,7 +142,7 @@ def make(
         drawn = Generator(size, width, batch.image.shape[-1]).init(keys[0], z, train=True)
         judge = critic.init(keys[1], batch.image, train=True)
         inverse = encoder.init(keys[2], batch.image, train=True)
-        players = (optim.player(adam, drawn), optim.player(adam, judge), optim.player(rmsprop, inverse))
+        players = (optim.init_player(adam, drawn), optim.init_player(adam, judge), optim.init_player(rmsprop, inverse))
         return State(*players, jnp.zeros((), jnp.int32))
 
     def draw(params, batch_stats, z, channels, train):
@@ -168,17 +168,17 @@ def make(
                 (of_real, _), (of_fake, _) = judged(params, real, fake)
                 distance = jnp.mean(of_real) - jnp.mean(of_fake)
                 alone = lambda x: judged(params, x)[0][0]
-                return penalty * gradient_penalty(alone, real, fake, keys[:, 1]) - distance, ({}, distance)
+                return penalty * jnp.mean(gradient_penalty(alone, real, fake, keys[:, 1])) - distance, ({}, distance)
 
-            return optim.improve(adam, loss, judge)
+            return optim.update_player(adam, loss, judge)
 
         judge, distances = lax.scan(critic_step, state.critic, (images, keys))
 
         def generator_loss(params):
             fake, stats = redraw(params, keys[0, :, 2])
-            return -jnp.mean(judged(judge.params, fake)[0][0]), (stats, likeness(fake, images[0]))
+            return -jnp.mean(judged(judge.params, fake)[0][0]), (stats, batch_moments(fake, images[0]))
 
-        own, alike = optim.improve(adam, generator_loss, own)
+        own, alike = optim.update_player(adam, generator_loss, own)
         metrics = {"loss": alike["moments"], "distance": jnp.mean(distances)} | alike
         return state._replace(generator=own, critic=judge), metrics
 
@@ -197,9 +197,9 @@ def make(
             (z, _), stats = apply(encoder, params, state.encoder.batch_stats, images, train=True)
             losses, rebuilt, distances = lost(state, images, jnp.tanh(z))
             value = jnp.mean(losses)
-            return value, (stats, {"loss": value, "distance": jnp.mean(distances)} | likeness(rebuilt, images))
+            return value, (stats, {"loss": value, "distance": jnp.mean(distances)} | batch_moments(rebuilt, images))
 
-        inverse, metrics = optim.improve(rmsprop, loss, state.encoder)
+        inverse, metrics = optim.update_player(rmsprop, loss, state.encoder)
         return state._replace(encoder=inverse), metrics
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
@@ -209,12 +209,12 @@ def make(
 
     def score(state: State, images: jax.Array) -> Scores:
         height, wide = images.shape[1:3]
-        seen = to_tanh(residuals.resized(images, size, size))
+        seen = to_tanh(residuals.resize(images, size, size))
         (z, _), _ = apply(encoder, state.encoder.params, state.encoder.batch_stats, seen, train=False)
         image, rebuilt, _ = lost(state, seen, jnp.tanh(z))
         rebuilt = jnp.clip(from_tanh(rebuilt), 0, 1)
         residual = residuals.box_filter(residuals.absolute(from_tanh(seen), rebuilt), box)
-        back = lambda x: residuals.resized(x, height, wide)
+        back = lambda x: residuals.resize(x, height, wide)
         return Scores(image, back(residual), back(rebuilt))
 
     return Detector(init, step, score)

@@ -1,10 +1,10 @@
-"""Faster R-CNN: boxes around defects, each with a score, learned from outlined ones.
+"""Faster R-CNN: boxes around defects, each with a score, learned from has_mask ones.
 
 A region-proposal network asks of every place and some sizes of box (anchors) whether a defect fits in, and how the box
 is to be moved; the best proposals that are not nearly the same are looked at once more, each by the features inside of
 it, judged and moved again. Boxes to learn from are those around the pieces of a mask. Supervised: batches carry masks.
 
-Use it where a box for each defect is what the line needs, and hundreds are outlined; for a map take `segdec`.
+Use it where a box for each defect is what the line needs, and hundreds are has_mask; for a map take `segdec`.
 
 Source: Ren, He, Girshick, Sun, "Faster R-CNN: Towards real-time object detection with region proposal networks", 2015;
 RoIAlign of He et al., "Mask R-CNN", 2017; region-based methods in the survey of defect detection, Section 3.1.3.
@@ -21,7 +21,7 @@ import optax
 
 from jaxdefect.detector import Batch, Detector, Scores
 from jaxdefect.maps import boxes
-from jaxdefect.maps.residuals import pad_to_multiple, resized
+from jaxdefect.maps.residuals import pad_to_multiple, resize
 from jaxdefect.networks.blocks import Conv, ConvNorm, apply
 from jaxdefect.networks.convolution import block, max_pool
 from jaxdefect.training import optim
@@ -53,7 +53,7 @@ class Backbone(nn.Module):
         for _ in range(2):
             around = ConvNorm(last, 3)(around, train=train)
         around = Conv(third, 1, 1, 0, nn.initializers.he_normal())(around)
-        return fine, ConvNorm(third, 3)(x + resized(around, *x.shape[1:3]), train=train)
+        return fine, ConvNorm(third, 3)(x + resize(around, *x.shape[1:3]), train=train)
 
 
 class Seen(NamedTuple):
@@ -187,7 +187,7 @@ def make(
     adam = optim.adam(optim.step_decay(learning_rate, decay, decay_every))
 
     def init(key: jax.Array, batch: Batch) -> Player:
-        return optim.player(adam, net.init(key, batch.image, train=False))
+        return optim.init_player(adam, net.init(key, batch.image, train=False))
 
     def losses(seen: Seen, truths: jax.Array, anchors: jax.Array) -> dict[str, jax.Array]:
         """Of one image: scalars."""
@@ -219,7 +219,7 @@ def make(
             total = parts["objectness"] + parts["classification"] + moves
             return total, (stats, {"loss": total} | parts)
 
-        return optim.improve(adam, loss, state)
+        return optim.update_player(adam, loss, state)
 
     def score(state: Player, images: jax.Array) -> Scores:
         height, width = images.shape[1:3]
@@ -251,10 +251,10 @@ def _supervision(batch: Batch) -> tuple[jax.Array, jax.Array]:
     """The masks, and [B] float32, 0 for each defective image whose mask is not known."""
     for field in ("mask", "label"):
         if getattr(batch, field) is None:
-            raise ValueError(f"the batch has no {field}; faster_rcnn learns from outlined defects: set train.labels = "
+            raise ValueError(f"the batch has no {field}; faster_rcnn learns from has_mask defects: set train.labels = "
                              "'masks'")  # fmt: skip
-    outlined = jnp.ones(batch.label.shape) if batch.outlined is None else batch.outlined
-    return batch.mask, jnp.where(batch.label == 1, outlined, 1.0)
+    has_mask = jnp.ones(batch.label.shape) if batch.has_mask is None else batch.has_mask
+    return batch.mask, jnp.where(batch.label == 1, has_mask, 1.0)
 
 
 def _check(*, widths: tuple, sizes: tuple, ratios: tuple, join: int, counts: dict[str, int]) -> None:

@@ -58,7 +58,7 @@ def make(
         del batch  # All shapes come from the settings.
         first, second = jax.random.split(key)
         directions = projection(second, seen.channels, channels) if channels else ()
-        return State(seen.init(first), directions, gaussian.nothing(count), jnp.zeros(count), jnp.eye(count))
+        return State(seen.init(first), directions, gaussian.empty(count), jnp.zeros(count), jnp.eye(count))
 
     def cells(state: State, images: jax.Array) -> jax.Array:
         found = seen.cells(state.backbone, images)
@@ -70,10 +70,10 @@ def make(
         return Scores(jnp.max(found, (1, 2)), found)
 
     def calibrate(state: State, images: jax.Array) -> State:
-        return state._replace(normal=gaussian.add(state.normal, cells(state, images)))
+        return state._replace(normal=gaussian.update(state.normal, cells(state, images)))
 
-    def close(state: State) -> State:
+    def finalize(state: State) -> State:
         mean, whitening = gaussian.whitening(state.normal)
         return state._replace(mean=mean, whitening=whitening)
 
-    return Detector(init, no_training, score, calibrate, close)
+    return Detector(init, no_training, score, calibrate, finalize)

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.losses.adversarial import called, from_tanh, likeness, to_tanh
+from jaxdefect.losses.adversarial import batch_moments, from_tanh, gan_loss, to_tanh
 from jaxdefect.maps import residuals
 from jaxdefect.networks import dcgan
 from jaxdefect.networks.blocks import apply
@@ -74,7 +74,7 @@ def make(
         keys = jax.random.split(key)
         nets = (generator, discriminator)
         drawn = (net.init(own, batch.image, train=True) for net, own in zip(nets, keys, strict=True))
-        return State(*(optim.player(optimizer, variables) for variables in drawn))
+        return State(*(optim.init_player(optimizer, variables) for variables in drawn))
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
@@ -87,7 +87,7 @@ def make(
             (rebuilt, _, _), _ = redraw(state.generator.params)
             (real, _), stats = discriminate(params, critic.batch_stats, images)
             (fake, _), stats = discriminate(params, stats, rebuilt)
-            loss = (called(real, True) + called(fake, False)) / 2
+            loss = (gan_loss(real, True) + gan_loss(fake, False)) / 2
             return loss, (stats, {"critic_loss": loss})
 
         def generator_loss(params):
@@ -99,21 +99,21 @@ def make(
             recoded = jnp.mean(jnp.square(encoded_again - encoded))
             loss = adversarial * matching + contextual * redrawn + encoding * recoded
             metrics = {"loss": redrawn / 2, "matching": matching, "recoded": recoded}
-            return loss, (stats, metrics | likeness(rebuilt, images))
+            return loss, (stats, metrics | batch_moments(rebuilt, images))
 
-        judge, of_critic = optim.improve(optimizer, critic_loss, critic)
-        own, metrics = optim.improve(optimizer, generator_loss, state.generator)
+        judge, of_critic = optim.update_player(optimizer, critic_loss, critic)
+        own, metrics = optim.update_player(optimizer, generator_loss, state.generator)
         return State(own, judge), metrics | of_critic
 
     def score(state: State, images: jax.Array) -> Scores:
         """The image score is the mean square of the latent difference, as in the authors' code."""
         own = state.generator
-        seen = residuals.resized(images, size, size)
+        seen = residuals.resize(images, size, size)
         outputs, _ = apply(generator, own.params, own.batch_stats, to_tanh(seen), train=False)
         rebuilt, encoded, encoded_again = outputs
         rebuilt = from_tanh(rebuilt)
         found = residuals.box_filter(residuals.absolute(seen, rebuilt), box)
-        back = lambda x: residuals.resized(x, *images.shape[1:3])
+        back = lambda x: residuals.resize(x, *images.shape[1:3])
         return Scores(jnp.mean(jnp.square(encoded_again - encoded), -1), back(found), back(rebuilt))
 
     return Detector(init, step, score)

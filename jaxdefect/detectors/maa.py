@@ -19,7 +19,7 @@ from jax import lax
 
 from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.losses.adversarial import called, from_tanh, likeness, to_tanh
+from jaxdefect.losses.adversarial import batch_moments, from_tanh, gan_loss, to_tanh
 from jaxdefect.maps import residuals
 from jaxdefect.networks.blocks import Conv, Deconv, apply, batch_norm
 from jaxdefect.statistics import frechet
@@ -141,8 +141,8 @@ def make(
         keys = jax.random.split(key)
         empty = jnp.zeros((size // 8, size // 8, 16 * width))
         memory = Memory(empty, empty)
-        own = optim.player(optimizer, generator.init(keys[0], batch.image, memory, train=True))
-        critic = optim.player(critic_optimizer, discriminator.init(keys[1], batch.image, train=True))
+        own = optim.init_player(optimizer, generator.init(keys[0], batch.image, memory, train=True))
+        critic = optim.init_player(critic_optimizer, discriminator.init(keys[1], batch.image, train=True))
         return State(own, critic, memory)
 
     def discriminate(params, batch_stats, images, train=True):
@@ -151,7 +151,7 @@ def make(
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
         a = to_tanh(batch.image)
-        b = a if batch.other is None else to_tanh(batch.other)
+        b = a if batch.paired_image is None else to_tanh(batch.paired_image)
         critic = state.discriminator
         redraw = lambda params: apply(generator, params, state.generator.batch_stats, a, state.memory, train=True)
 
@@ -159,7 +159,7 @@ def make(
             (rebuilt, _), _ = redraw(state.generator.params)
             (real, _), stats = discriminate(params, critic.batch_stats, b)
             (fake, _), stats = discriminate(params, stats, rebuilt)
-            loss = called(real, True) + called(fake, False)
+            loss = gan_loss(real, True) + gan_loss(fake, False)
             return loss, (stats, {"critic_loss": loss})
 
         def generator_loss(params):
@@ -168,20 +168,20 @@ def make(
             (_, wanted), _ = discriminate(judge.params, judge.batch_stats, b)
             pair = (found["features"], wanted["features"]) if feature_loss else (rebuilt, b)
             content = jnp.mean(jnp.abs(pair[0] - pair[1]))
-            loss = content + adversarial * called(fake, True)
+            loss = content + adversarial * gan_loss(fake, True)
             redrawn = jnp.mean(jnp.abs(rebuilt - a)) / 2
-            metrics = {"loss": redrawn, "content": content, "fooling": called(fake, True)} | likeness(rebuilt, b)
+            metrics = {"loss": redrawn, "content": content, "fooling": gan_loss(fake, True)} | batch_moments(rebuilt, b)
             return loss, (stats, (memory, metrics))
 
-        judge, of_critic = optim.improve(critic_optimizer, critic_loss, critic)
-        own, (memory, metrics) = optim.improve(optimizer, generator_loss, state.generator)
+        judge, of_critic = optim.update_player(critic_optimizer, critic_loss, critic)
+        own, (memory, metrics) = optim.update_player(optimizer, generator_loss, state.generator)
         memory = parallel.mean(jax.tree.map(lambda part: lax.stop_gradient(jnp.mean(part, 0)), memory))
         return State(own, judge, memory if remember else state.memory), metrics | of_critic
 
     def score(state: State, images: jax.Array) -> Scores:
         height, width = images.shape[1:3]
         own, critic = state.generator, state.discriminator
-        seen = to_tanh(residuals.resized(images, size, size))
+        seen = to_tanh(residuals.resize(images, size, size))
         (rebuilt, _), _ = apply(generator, own.params, own.batch_stats, seen, state.memory, train=False)
         residual = jnp.mean(from_tanh(rebuilt) - from_tanh(seen), -1)
         found = jnp.square(residuals.local_variance(residual, window))
@@ -192,7 +192,7 @@ def make(
         else:
             pair = (_samples(taps[tap]), _samples(redrawn[tap]))
             image = frechet.distance(*pair) if distance == "fmd" else jnp.mean(jnp.abs(pair[0] - pair[1]), (1, 2))
-        back = lambda x: residuals.resized(x, height, width)
+        back = lambda x: residuals.resize(x, height, width)
         return Scores(image, back(found), back(from_tanh(rebuilt)))
 
     return Detector(init, step, score)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxdefect.detector import Batch, Detector, Scores, check_size
 from jaxdefect.detectors import dae
 from jaxdefect.losses.adversarial import to_tanh
-from jaxdefect.networks.blocks import apply
+from jaxdefect.networks.blocks import apply, l2_normalize
 from jaxdefect.training import optim
 from jaxdefect.training.optim import Player
 
@@ -49,7 +49,7 @@ class Memory(nn.Module):
         within = code.shape[-1] ** -0.5
         draw = lambda key, shape: jax.random.uniform(key, shape, minval=-within, maxval=within)
         items = self.param("items", draw, (self.items, code.shape[-1]))
-        cosine = jnp.einsum("bhwk,nk->bhwn", _unit(code), _unit(items))
+        cosine = jnp.einsum("bhwk,nk->bhwn", l2_normalize(code), l2_normalize(items))
         weights = mixture(sharpness * cosine, shrink)
         return weights @ items, weights
 
@@ -99,7 +99,7 @@ def make(
 
     def init(key: jax.Array, batch: Batch) -> Player:
         check_size(batch, size)
-        return optim.player(optimizer, net.init(key, batch.image, shrink, sharpness, train=True))
+        return optim.init_player(optimizer, net.init(key, batch.image, shrink, sharpness, train=True))
 
     def redraw(params, batch_stats, images, train):
         return apply(net, params, batch_stats, images, shrink, sharpness, train=train)
@@ -115,15 +115,10 @@ def make(
             metrics = dae.redrawing(rebuilt, seen) | {"squared": squared, "entropy": disorder, "mixed": mixed}
             return squared + sparsity * disorder, (stats, metrics)
 
-        return optim.improve(optimizer, loss, state)
+        return optim.update_player(optimizer, loss, state)
 
     def score(state: Player, images: jax.Array) -> Scores:
         rebuilt = lambda seen: redraw(state.params, state.batch_stats, seen, False)[0][0]
         return dae.scored(images, rebuilt, size=size, box=box)
 
     return Detector(init, step, score)
-
-
-def _unit(vectors: jax.Array) -> jax.Array:
-    """Scaled to length 1 along the last axis; a zero stays zero."""
-    return vectors * jax.lax.rsqrt(jnp.sum(jnp.square(vectors), -1, keepdims=True) + 1e-12)

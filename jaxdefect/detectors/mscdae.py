@@ -24,7 +24,7 @@ from jax import lax
 from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores
 from jaxdefect.losses.reconstruction import frobenius_norm
-from jaxdefect.maps.residuals import box_filter, resized
+from jaxdefect.maps.residuals import box_filter, resize
 from jaxdefect.networks.blocks import Conv, Deconv
 from jaxdefect.training import optim
 from jaxdefect.training.optim import Player
@@ -89,7 +89,7 @@ def make(
                              f"pyramid (settings.levels) need at least {PATCH << (levels - 1)}: use larger images "
                              "or fewer levels")  # fmt: skip
         example = jnp.zeros((1, PATCH, PATCH, 1))
-        players = tuple(optim.player(optimizer, net.init(one, example)) for one in jax.random.split(key, levels))
+        players = tuple(optim.init_player(optimizer, net.init(one, example)) for one in jax.random.split(key, levels))
         return State(players, jnp.zeros(()), jnp.zeros(levels), jnp.zeros(levels))
 
     def improved(player: Player, clean: jax.Array, noisy: jax.Array) -> tuple[Player, jax.Array]:
@@ -97,7 +97,7 @@ def make(
             residual = jnp.sum(jnp.square(net.apply({"params": params}, noisy) - clean), (1, 2, 3))
             return jnp.mean(residual) / 2 + penalty * frobenius_norm(params), ({}, jnp.mean(residual) / PATCH**2)
 
-        return optim.improve(optimizer, loss, player)
+        return optim.update_player(optimizer, loss, player)
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         scales = pyramid(illumination_free(batch.image), levels)
@@ -133,7 +133,7 @@ def make(
         height, width = images.shape[1:3]
         mean, deviation = usual(state)
         standardised = [(x - m) / d for x, m, d in zip(residuals(state, images), mean, deviation, strict=True)]
-        fused = opened(fuse([resized(x, height, width) for x in standardised]), opening)
+        fused = opened(fuse([resize(x, height, width) for x in standardised]), opening)
         return Scores(jnp.max(fused, (1, 2)), fused)
 
     return Detector(init, step, score, calibrate)

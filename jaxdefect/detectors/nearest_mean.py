@@ -16,7 +16,7 @@ from jaxdefect import parallel
 from jaxdefect.backbones.trainable import extractor
 from jaxdefect.detector import Batch, Detector, Scores
 from jaxdefect.training.optim import Player
-from jaxdefect.zero_shot import networks
+from jaxdefect.zero_shot import class_embeddings
 
 FLOOR = 0.1  # A feature is taken to vary by no less than this share of what features vary by on average.
 
@@ -44,7 +44,7 @@ def make(
     attributes: {class: (A numbers)} or pairs of the two, of which only the number and order of classes count here.
     backbone...: see `extractor`; weights: path of its file, "" for random ones.
     """
-    classes = len(networks.table(attributes))
+    classes = len(class_embeddings.embedding_table(attributes))
     extract = extractor(
         backbone=backbone, width=backbone_width, size=backbone_size, file=weights,
         steps=backbone_steps, rate=backbone_rate, classes=classes,
@@ -64,7 +64,7 @@ def make(
 
     def mean_step(state: State, batch: Batch, x: jax.Array):
         """The loss is what the present means leave of the features' square: 1 with none yet."""
-        total = lambda values: networks.sum_by_class(values, batch.surface, classes)
+        total = lambda values: class_embeddings.sum_by_class(values, batch.surface, classes)
         left = jnp.mean(jnp.square(x - means(state)[batch.surface]))
         loss = left / jnp.maximum(parallel.mean(jnp.mean(jnp.square(x))), 1e-12)
         squares = lax.psum(jnp.sum(jnp.square(x), 0), parallel.AXIS)
@@ -75,7 +75,7 @@ def make(
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
-        networks.check_labels(batch)
+        class_embeddings.check_surfaces(batch)
         x = extract.features(state.backbone, batch.image if batch.features is None else batch.features)
         phases = (backbone_step, mean_step) if backbone_steps else (mean_step,)
         phase = (state.step >= backbone_steps).astype(jnp.int32)

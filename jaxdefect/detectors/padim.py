@@ -92,7 +92,7 @@ def make(
             square=state.square + jnp.einsum("bhwf,bhwg->hwfg", apart, apart, precision=EXACT),
         )  # fmt: skip
 
-    def close(state: State) -> State:
+    def finalize(state: State) -> State:
         mean, covariance = gaussian(state)
         variance = jnp.mean(jnp.diagonal(covariance, axis1=-2, axis2=-1))
         # One image, or images that are all the same, have no variance: distances are then plain ones.
@@ -102,7 +102,7 @@ def make(
         whitening = jax.scipy.linalg.solve_triangular(jnp.linalg.cholesky(matrix), identity, lower=True)
         return state._replace(mean=state.shift + mean, whitening=whitening)
 
-    return Detector(init, no_training, score, calibrate, close)
+    return Detector(init, no_training, score, calibrate, finalize)
 
 
 def gaussian(state: State) -> tuple[jax.Array, jax.Array]:

@@ -86,9 +86,9 @@ def make(
         return Scores(found, seen.to_pixels(distance.reshape(cells.shape[:-1]), *images.shape[1:3]))
 
     def calibrate(state: State, images: jax.Array) -> State:
-        return state._replace(bank=coresets.add(state.bank, seen.cells(state.backbone, images)))
+        return state._replace(bank=coresets.update(state.bank, seen.cells(state.backbone, images)))
 
-    def close(state: State) -> State:
+    def finalize(state: State) -> State:
         known = state.bank.priority >= 0
         filled = jnp.sum(known)
         mean = jnp.sum(state.bank.vectors, 0) / jnp.maximum(filled, 1)  # Empty rows are zeros.
@@ -101,7 +101,7 @@ def make(
         distinct = jnp.minimum(filled, coreset).astype(jnp.int32)
         return state._replace(mean=mean, unit=unit, coreset=vectors[chosen], distinct=distinct)
 
-    return Detector(init, no_training, score, calibrate, close)
+    return Detector(init, no_training, score, calibrate, finalize)
 
 
 def weight(queries: jax.Array, nearest: jax.Array, bank: jax.Array, known: jax.Array, *, neighbours: int) -> jax.Array:

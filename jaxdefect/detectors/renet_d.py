@@ -21,7 +21,7 @@ from jaxdefect.detector import Batch, Detector, Scores, no_calibration
 from jaxdefect.losses.reconstruction import PIXEL_LOSSES, frobenius_norm, ms_ssim, weighted_pair
 from jaxdefect.maps import residual_features
 from jaxdefect.maps.residuals import RESIDUALS, box_filter, pad_to_multiple
-from jaxdefect.maps.tiling import Tiles, check_tiles, redrawn
+from jaxdefect.maps.tiling import Tiles, check_tiles, reconstruct_tiled
 from jaxdefect.networks.blocks import ConvNorm, MultiScaleConv
 from jaxdefect.networks.convolution import max_places, max_pool, max_unpool
 from jaxdefect.statistics import gaussian
@@ -104,7 +104,7 @@ def make(
     0-255 pixels. block, overlap: images are redrawn in blocks of that many pixels, as large as the training patches,
     which share `overlap` pixels; 0 redraws them whole, faster, but the net then misses the zero padding around its
     patches and redraws even normal surface worse. residual: squared (Eq. 9), absolute, ssim; the distance of residual
-    features (window x window cells, see `residual_features`) from those of normal images, mahalanobis or nearest (of `bank`
+    features (window x window cells, `residual_features`) from those of normal images, mahalanobis or nearest (of `bank`
     kept); or a product of several, such as ssim*nearest. box: side of the mean filter over the residual, pixels.
     dtype: of the network when it scores.
     """
@@ -138,7 +138,7 @@ def make(
         variables = net.init(key, batch.image, train=True)
         count = residual_features.residual_features(batch.image, batch.image, window=window).shape[-1]
         params, batch_stats = variables["params"], variables.get("batch_stats", {})
-        return State(params, batch_stats, optimizer.init(params), gaussian.nothing(count, bank=bank))
+        return State(params, batch_stats, optimizer.init(params), gaussian.empty(count, bank=bank))
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
@@ -154,7 +154,7 @@ def make(
 
     def reconstruct(state: State, images: jax.Array) -> jax.Array:
         own = functools.partial(redraw, state)
-        return redrawn(own, images, Tiles(block, overlap)) if block else own(images)
+        return reconstruct_tiled(own, images, Tiles(block, overlap)) if block else own(images)
 
     def anomaly(name: str, state: State, images: jax.Array, rebuilt: jax.Array) -> jax.Array:
         if name not in DISTANCES:
@@ -170,7 +170,7 @@ def make(
 
     def calibrate(state: State, images: jax.Array) -> State:
         found = residual_features.residual_features(images, reconstruct(state, images), window=window)
-        return state._replace(normal=gaussian.add(state.normal, found))
+        return state._replace(normal=gaussian.update(state.normal, found))
 
     learns = any(name in DISTANCES for name in residuals)  # The others need to know nothing of normal images.
     return Detector(init, step, score, calibrate if learns else no_calibration)

@@ -27,7 +27,7 @@ from jaxdefect import backbones
 from jaxdefect.backbones import Backbone, Variables, weights
 from jaxdefect.backbones.trainable import HEAD
 from jaxdefect.detector import Batch, Detector, Scores
-from jaxdefect.maps.residuals import resized
+from jaxdefect.maps.residuals import resize
 from jaxdefect.networks import blocks
 from jaxdefect.training import optim
 from jaxdefect.training.optim import Player
@@ -109,14 +109,14 @@ def classifier(
             right = jnp.mean(jnp.argmax(logits, -1) == classes)
             return value, (stats, {"loss": value, "accuracy": right})
 
-        network, metrics = optim.improve(adam, loss, state.network)
+        network, metrics = optim.update_player(adam, loss, state.network)
         return state._replace(network=network), metrics
 
     def score(state: State, images: jax.Array) -> Scores:
         local, _ = places(state, state.network.params, images, train=False)
         likely = jax.nn.softmax(jnp.mean(local, (1, 2)))
         odds = jax.nn.logsumexp(local[..., 1:], -1) - local[..., 0]
-        found = resized(odds, *images.shape[1:3])
+        found = resize(odds, *images.shape[1:3])
         return Scores(jnp.sum(likely[:, 1:], -1), found, kinds=likely if kinds else None)
 
     return Detector(init, step, score)
@@ -161,9 +161,9 @@ def drawn(front: Backbone, file: str) -> Callable[[jax.Array], Variables]:
 def started(optimizer: optax.GradientTransformation, front: Variables, rest: dict, *, frozen: bool) -> State:
     """A front end, and the variables of what follows it, before the first update."""
     if frozen:
-        return State(optim.player(optimizer, rest), front)
+        return State(optim.init_player(optimizer, rest), front)
     learned = {kind: rest.get(kind, {}) | {"front": front[kind]} for kind in ("params", "batch_stats")}
-    return State(optim.player(optimizer, learned), {"input": front["input"]})
+    return State(optim.init_player(optimizer, learned), {"input": front["input"]})
 
 
 def look(front: Backbone, state: State, params: Any, images: jax.Array, *, train: bool) -> tuple[Any, Any]:

@@ -27,10 +27,14 @@ from jax import lax
 from jaxdefect import parallel
 from jaxdefect.backbones.trainable import extractor
 from jaxdefect.detector import Batch, Detector, Scores
+from jaxdefect.losses.adversarial import gradient_penalty, kl, sample_latent
+from jaxdefect.networks.blocks import l2_normalize
+from jaxdefect.parallel import weighted_mean
 from jaxdefect.training import optim
 from jaxdefect.training.optim import Player
-from jaxdefect.zero_shot import networks
-from jaxdefect.zero_shot.networks import Critic, Decoder, Encoder, Feedback, Range, Reader, drawn, weighted_mean
+from jaxdefect.zero_shot import class_embeddings, code_vae, feature_range, losses
+from jaxdefect.zero_shot.feature_range import Range
+from jaxdefect.zero_shot.networks import Critic, Decoder, Encoder, Feedback, Reader
 
 MODES, EMBEDDINGS = ("A", "B", "oracle"), ("learned", "real")
 
@@ -99,7 +103,7 @@ def make(
     Encoder-2's. attribute_weight: of its error beside the VAE's loss (w_r). adversarial: weight of the critic (10);
     penalty: the first weight of its gradient penalty, which adapts (10).
     """
-    table = jnp.asarray(networks.table(attributes))
+    table = jnp.asarray(class_embeddings.embedding_table(attributes))
     (classes, length), learned = table.shape, embedding == "learned"
     _check(
         mode, embedding, hidden=hidden, ce_hidden=ce_hidden, ce_steps=ce_steps, average_steps=average_steps,
@@ -109,7 +113,7 @@ def make(
         backbone=backbone, width=backbone_width, size=backbone_size, file=weights,
         steps=backbone_steps, rate=backbone_rate, classes=classes,
     )  # fmt: skip
-    coder = networks.code_vae(table, features=extract.count, hidden=ce_hidden, rate=ce_rate)
+    coder = code_vae.code_vae(table, features=extract.count, hidden=ce_hidden, rate=ce_rate)
     fresh, gan, redrawn, read = _vaegan(
         length, extract.count, hidden, tf_vaegan, critic_steps, attribute_weight=attribute_weight, penalty=penalty,
         adversarial=adversarial, feedback=feedback, rates=(learning_rate, attribute_rate, feedback_rate),
@@ -122,15 +126,15 @@ def make(
         seen, inputs = jnp.zeros(classes), extract.count + (length + hidden if tf_vaegan else 0)
         linear = {"kernel": jnp.zeros((inputs, classes)), "bias": jnp.zeros(classes)} if mode != "B" else {}
         return State(
-            extract.init(keys[0]), networks.no_range(extract.count),
+            extract.init(keys[0]), feature_range.empty_range(extract.count),
             coder.init(keys[1]) if learned else Player({}, {}, ()),
             jnp.zeros((classes, length)), seen, seen,
-            fresh(keys[2]), optim.player(adam, {"params": linear}), jnp.zeros((), jnp.int32),
+            fresh(keys[2]), optim.init_player(adam, {"params": linear}), jnp.zeros((), jnp.int32),
         )  # fmt: skip
 
     def embeddings(state: State) -> jax.Array:
         """[K, A] of unit length: learned ones where there were codes to average, else the table's rows."""
-        mean = networks.unit(state.sums / jnp.maximum(state.counts, 1)[:, None])
+        mean = l2_normalize(state.sums / jnp.maximum(state.counts, 1)[:, None])
         return jnp.where(state.counts[:, None] > 0, mean, table) if learned else table
 
     def backbone_step(state: State, batch: Batch, x, counted, key):
@@ -143,13 +147,13 @@ def make(
 
     def average_step(state: State, batch: Batch, x, counted, key):
         """Sums up codes per class. Here alone images of unseen surfaces take part, in mode oracle."""
-        total = lambda values: networks.sum_by_class(values, batch.surface, classes)
+        total = lambda values: class_embeddings.sum_by_class(values, batch.surface, classes)
         counts, seen = total(jnp.ones_like(counted)), total(counted)
         state = state._replace(counts=state.counts + counts, seen=state.seen + seen)
         if not learned:  # Nothing is redrawn: the error is that of grey, or of images that are NaN.
-            return state, _metrics(weighted_mean(networks.squared(0.5, x), counted))
+            return state, _metrics(weighted_mean(losses.squared(0.5, x), counted))
         mean, logits = coder.codes(state.coder, x, key)
-        lost = networks.squared(jax.nn.sigmoid(logits), x)
+        lost = losses.squared(jax.nn.sigmoid(logits), x)
         return state._replace(sums=state.sums + total(mean)), _metrics(weighted_mean(lost, counted))
 
     def gan_step(state: State, batch: Batch, x, counted, key):
@@ -176,7 +180,7 @@ def make(
             value = (of_real + share * jnp.mean(errors(logits_of(state, params, fake), which))) / (1 + share)
             return value, ({}, value)
 
-        classifier, value = optim.improve(adam, loss, state.classifier)
+        classifier, value = optim.update_player(adam, loss, state.classifier)
         return state._replace(classifier=classifier), _metrics(value)
 
     lasting = [(backbone_step, backbone_steps), (ce_step, ce_steps * learned), (average_step, average_steps)]
@@ -189,23 +193,23 @@ def make(
                          f"{steps} leaves none for it; use a larger train.steps")  # fmt: skip
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
-        networks.check_labels(batch)
+        class_embeddings.check_surfaces(batch)
         features = extract.features(state.backbone, batch.image if batch.features is None else batch.features)
         counted = jnp.ones(len(features))
         if mode == "oracle" and batch.label is not None:
             counted = jnp.where(batch.label == 1, 0.0, counted)
         frozen = state.step >= backbone_steps  # Until then features are not what they will be.
-        state = state._replace(span=networks.widened(state.span, features, counted * frozen))
+        state = state._replace(span=feature_range.widen_range(state.span, features, counted * frozen))
         phase = jnp.sum(state.step >= jnp.asarray(ends, jnp.int32))
-        x = networks.scaled(state.span, features)
+        x = feature_range.scale_to_range(state.span, features)
         state, metrics = lax.switch(phase, phases, state, batch, x, counted, key)
         return state._replace(step=state.step + 1), metrics
 
     def score(state: State, x: jax.Array) -> Scores:
-        x = networks.scaled(state.span, extract.features(state.backbone, x))
+        x = feature_range.scale_to_range(state.span, extract.features(state.backbone, x))
         found, _ = read(state.vaegan, x)
         if mode == "B":
-            fits = -jnp.where(state.seen > 0, networks.squared(found[:, None], embeddings(state)), jnp.inf)
+            fits = -jnp.where(state.seen > 0, losses.squared(found[:, None], embeddings(state)), jnp.inf)
             alarm = -jnp.max(fits, -1)
         else:
             fits = jax.nn.log_softmax(logits_of(state, state.classifier.params, x))
@@ -227,7 +231,7 @@ def _vaegan(
     """
     encoder, decoder, judge = Encoder(hidden, length), Decoder(hidden, features), Critic(hidden)
     reader, loop = Reader(hidden, length, tf_vaegan), Feedback(hidden)
-    error = networks.weighted_l1 if tf_vaegan else networks.squared
+    error = losses.weighted_l1 if tf_vaegan else losses.squared
     adam, reader_adam, loop_adam = (optim.adam(rate, b1=0.5) for rate in rates)
 
     def fresh(key: jax.Array) -> Vaegan:
@@ -236,8 +240,8 @@ def _vaegan(
         parts = {"encoder": encoder.init(keys[0], x, a)["params"], "decoder": decoder.init(keys[1], a, a)["params"]}
         looped = loop.init(keys[2], h) if tf_vaegan else {"params": {}}
         return Vaegan(
-            optim.player(adam, {"params": parts}), optim.player(loop_adam, looped),
-            optim.player(adam, judge.init(keys[3], x, a)), optim.player(reader_adam, reader.init(keys[4], x)),
+            optim.init_player(adam, {"params": parts}), optim.init_player(loop_adam, looped),
+            optim.init_player(adam, judge.init(keys[3], x, a)), optim.init_player(reader_adam, reader.init(keys[4], x)),
             jnp.asarray(penalty, jnp.float32),
         )  # fmt: skip
 
@@ -251,8 +255,8 @@ def _vaegan(
 
     def rebuilt(own, looped, eyes, x, a, keys):
         mean, log_variance = encoder.apply({"params": own["encoder"]}, x, a)
-        logits = drawn_from(own, looped, eyes, drawn(mean, log_variance, keys), a)
-        return networks.kl(mean, log_variance), logits, jax.nn.sigmoid(logits[-1])
+        logits = drawn_from(own, looped, eyes, sample_latent(mean, log_variance, keys), a)
+        return kl(mean, log_variance), logits, jax.nn.sigmoid(logits[-1])
 
     def improve(own: Vaegan, x, a, counted, key) -> tuple[Vaegan, dict[str, jax.Array]]:
         """`critic_steps` updates of critic and Encoder-2 on real features, then one of the others on redrawn ones."""
@@ -267,12 +271,14 @@ def _vaegan(
 
             def loss(params):
                 apart = weighted_mean(judged(params, x) - judged(params, fake), counted)
-                slopes = networks.slope_penalty(lambda x: judged(params, x), x, fake, keys[1])
+                slopes = gradient_penalty(lambda x: judged(params, x), x, fake, keys[1])
                 steep = weighted_mean(slopes, counted)
                 return adversarial * (own.penalty * steep - apart), ({}, (apart, steep))
 
-            critic, found = optim.improve(adam, loss, critic)
-            eyes, _ = optim.improve(reader_adam, lambda own: (attribute_weight * misread(own, x), ({}, None)), eyes)
+            critic, found = optim.update_player(adam, loss, critic)
+            eyes, _ = optim.update_player(
+                reader_adam, lambda own: (attribute_weight * misread(own, x), ({}, None)), eyes
+            )
             return (critic, eyes), found
 
         rounds = jnp.stack([keys[:critic_steps], keys[critic_steps:-1]], 1)
@@ -280,13 +286,13 @@ def _vaegan(
 
         def loss(generator, eyes, looped):
             far, logits, fake = rebuilt(generator, looped, eyes, x, a, keys[-1])
-            redrawing = sum(networks.cross_entropy(each, x) for each in logits) / len(logits)
+            redrawing = sum(losses.cross_entropy(each, x) for each in logits) / len(logits)
             value = weighted_mean(redrawing + far - adversarial * judged(critic.params, fake), counted)
-            return value + attribute_weight * misread(eyes, fake), weighted_mean(networks.squared(fake, x), counted)
+            return value + attribute_weight * misread(eyes, fake), weighted_mean(losses.squared(fake, x), counted)
 
         players = (own.generator, eyes, own.feedback)
-        (generator, eyes, looped), lost = networks.improve_all((adam, reader_adam, loop_adam), loss, players)
-        weight = networks.adapted(own.penalty, parallel.mean(jnp.mean(steep)))
+        (generator, eyes, looped), lost = optim.update_players((adam, reader_adam, loop_adam), loss, players)
+        weight = losses.adapted_penalty(own.penalty, parallel.mean(jnp.mean(steep)))
         return Vaegan(generator, looped, critic, eyes, weight), _metrics(lost, misread(eyes.params, x), jnp.mean(apart))
 
     redrawn = lambda own, z, a: drawn_from(own.generator.params, own.feedback.params, own.reader.params, z, a)

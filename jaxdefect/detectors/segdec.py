@@ -5,7 +5,7 @@ judges the image by what the first has seen. Images of which only the label is k
 weight of the first fades while that of the second grows, for there is nothing to decide on before there is something to
 see. Supervised: batches carry masks and labels.
 
-Use it as soon as some dozens of defects are outlined, or only labelled: nothing trained on normal images comes
+Use it as soon as some dozens of defects are has_mask, or only labelled: nothing trained on normal images comes
 near.
 
 Source: Bozic, Tabernik, Skocaj, "Mixed supervision for surface-defect detection: from weakly to fully supervised
@@ -213,7 +213,7 @@ def make(
     sgd = optim.sgd(learning_rate)
 
     def init(key: jax.Array, batch: Batch) -> State:
-        return State(optim.player(sgd, net.init(key, batch.image)), jnp.zeros((), jnp.int32))
+        return State(optim.init_player(sgd, net.init(key, batch.image)), jnp.zeros((), jnp.int32))
 
     def shares(step: jax.Array) -> tuple[jax.Array | float, jax.Array | float]:
         """What the losses of segmentation and decision weigh."""
@@ -236,7 +236,7 @@ def make(
             metrics = {"loss": (segmentation + classification) / 2} | both
             return seg_share * segmentation + cls_share * classification, ({}, metrics)
 
-        network, metrics = optim.improve(sgd, loss, state.network)
+        network, metrics = optim.update_player(sgd, loss, state.network)
         return State(network, state.step + 1), metrics
 
     def score(state: State, images: jax.Array) -> Scores:
@@ -251,8 +251,8 @@ def _supervision(batch: Batch) -> tuple[jax.Array, jax.Array]:
     for field in ("mask", "label"):
         if getattr(batch, field) is None:
             raise ValueError(f"the batch has no {field}; segdec learns from defects: set train.labels = 'masks'")
-    outlined = jnp.ones(batch.label.shape) if batch.outlined is None else batch.outlined
-    known = jnp.where(batch.label == 1, outlined, 1.0)
+    has_mask = jnp.ones(batch.label.shape) if batch.has_mask is None else batch.has_mask
+    known = jnp.where(batch.label == 1, has_mask, 1.0)
     return batch.mask * known[:, None, None], known
 
 

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from jaxdefect import backbones
 from jaxdefect.detector import Batch, Detector, Scores
 from jaxdefect.detectors.resnet_classifier import State, drawn, falling_adam, front_end, look, started
-from jaxdefect.losses.adversarial import likeness, to_tanh
+from jaxdefect.losses.adversarial import batch_moments, to_tanh
 from jaxdefect.losses.reconstruction import mse
 from jaxdefect.maps import residuals
 from jaxdefect.networks import blocks
@@ -45,7 +45,7 @@ class Decoder(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         start = min(2 ** int(math.log2(x.shape[1])), SIDE // 2)
-        x = residuals.resized(x, start, start)
+        x = residuals.resize(x, start, start)
         for left in reversed(range(int(math.log2(SIDE // start)))):
             x = Deconv(self.width * 2**left, init=DECONV, bias=False)(x)
             x = nn.relu(batch_norm(train=train)(x))
@@ -96,20 +96,20 @@ def make(
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
-        wanted = residuals.resized(batch.image, SIDE, SIDE)
+        wanted = residuals.resize(batch.image, SIDE, SIDE)
 
         def loss(params):
             rebuilt, stats = redraw(state, params, batch.image, train=True)
             value = mse(rebuilt, wanted)
-            return value, (stats, {"loss": value} | likeness(to_tanh(rebuilt), to_tanh(wanted)))
+            return value, (stats, {"loss": value} | batch_moments(to_tanh(rebuilt), to_tanh(wanted)))
 
-        network, metrics = optim.improve(adam, loss, state.network)
+        network, metrics = optim.update_player(adam, loss, state.network)
         return state._replace(network=network), metrics
 
     def score(state: State, images: jax.Array) -> Scores:
         rebuilt, _ = redraw(state, state.network.params, images, train=False)
-        residual = residuals.squared(residuals.resized(images, SIDE, SIDE), rebuilt)
-        back = lambda x: residuals.resized(x, *images.shape[1:3])
+        residual = residuals.squared(residuals.resize(images, SIDE, SIDE), rebuilt)
+        back = lambda x: residuals.resize(x, *images.shape[1:3])
         reconstruction = jnp.clip(back(rebuilt), 0, 1)  # The weights of a resize sum to 1 only up to rounding.
         return Scores(jnp.mean(residual, (1, 2)), back(residual), reconstruction)
 

@@ -23,7 +23,7 @@ def from_tanh(images: jax.Array) -> jax.Array:
     return (images + 1) / 2
 
 
-def called(logits: jax.Array, real: bool) -> jax.Array:
+def gan_loss(logits: jax.Array, real: bool) -> jax.Array:
     """Binary cross-entropy of calling all of `logits` (any shape) real, or fake. A scalar.
 
     A discriminator descends `called(D(x), True) + called(D(G(z)), False)`; a generator, not saturating,
@@ -35,21 +35,27 @@ def called(logits: jax.Array, real: bool) -> jax.Array:
 def gradient_penalty(
     critic: Callable[[jax.Array], jax.Array], real: jax.Array, fake: jax.Array, keys: jax.Array
 ) -> jax.Array:
-    """mean (|grad critic(x)| - 1)^2 at a random place between each real and fake image.
+    """(|grad critic(x)| - 1)^2 at a random place between each real and fake sample: [B].
 
-    critic: [B, H, W, C] -> [B], each from its own image alone (no batch normalisation). keys: one per sample, see
-    `parallel.sample_keys`. Source: Gulrajani et al. 2017, Eq. 3.
+    real, fake: images [B, H, W, C] or features [B, F]. critic: such a batch -> [B], each from its own sample alone (no
+    batch normalisation). keys: one per sample, see `parallel.sample_keys`. Source: Gulrajani et al. 2017, Eq. 3.
     """
     place = jax.vmap(jax.random.uniform)(keys).reshape(-1, *(1,) * (real.ndim - 1))
     between = place * real + (1 - place) * fake
     slope = jax.grad(lambda x: jnp.sum(critic(x)))(between)
     norm = jnp.sqrt(jnp.sum(jnp.square(slope), tuple(range(1, slope.ndim))) + 1e-12)
-    return jnp.mean(jnp.square(norm - 1))
+    return jnp.square(norm - 1)
 
 
-def kl(mean: jax.Array, log_variance: jax.Array) -> jax.Array:
-    """KL divergence of N(mean, exp(log_variance)) from N(0, 1): summed over the latent axis, averaged over samples."""
-    return -0.5 * jnp.mean(jnp.sum(1 + log_variance - jnp.square(mean) - jnp.exp(log_variance), -1))
+def kl(mean: jax.Array, log_variance: jax.Array, centre: jax.Array | float = 0.0) -> jax.Array:
+    """KL divergence [B] of N(mean, exp(log_variance)) from N(centre, 1), summed over the latent axis."""
+    return -0.5 * jnp.sum(1 + log_variance - jnp.square(mean - centre) - jnp.exp(log_variance), -1)
+
+
+def sample_latent(mean: jax.Array, log_variance: jax.Array, keys: jax.Array) -> jax.Array:
+    """A code [B, latent] from each N(mean, exp(log_variance)). keys: one per sample."""
+    noise = jax.vmap(lambda key: jax.random.normal(key, mean.shape[1:]))(keys)
+    return mean + jnp.exp(0.5 * log_variance) * noise
 
 
 def moving_average(average: Any, params: Any, decay: float | jax.Array) -> Any:
@@ -75,7 +81,7 @@ def moments(images: jax.Array) -> tuple[jax.Array, jax.Array]:
     return mean, jnp.sqrt(jnp.maximum(square - jnp.square(mean), 0) + 1e-12)
 
 
-def likeness(generated: jax.Array, real: jax.Array) -> dict[str, jax.Array]:
+def batch_moments(generated: jax.Array, real: jax.Array) -> dict[str, jax.Array]:
     """How well drawn images match real ones as a crowd; metrics of a step, no gradients.
 
     moments: mean absolute difference of each pixel's mean and standard deviation over the batch, which falls as a

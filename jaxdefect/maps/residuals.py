@@ -76,7 +76,7 @@ def pad_to_multiple(images: jax.Array, multiple: int) -> jax.Array:
     return jnp.pad(images, ((0, 0), (0, -height % multiple), (0, -width % multiple), (0, 0)), "symmetric")
 
 
-def resized(images: jax.Array, height: int, width: int) -> jax.Array:
+def resize(images: jax.Array, height: int, width: int) -> jax.Array:
     """[B, H, W, C] or [B, H, W] at another size: bilinear, averaging where it shrinks. The right size is left alone."""
     if images.shape[1:3] == (height, width):
         return images

@@ -82,7 +82,7 @@ def stitch(pieces: jax.Array, tiles: Tiles, *, height: int, width: int) -> jax.A
     return joined[:, :height, :width]
 
 
-def redrawn(redraw: Callable[[jax.Array], jax.Array], images: jax.Array, tiles: Tiles) -> jax.Array:
+def reconstruct_tiled(redraw: Callable[[jax.Array], jax.Array], images: jax.Array, tiles: Tiles) -> jax.Array:
     """Images [B, H, W, C] of any size from a network of one: redraw takes and gives [N, size, size, C].
 
     Mirrored all around by half an overlap, so that no pixel lies at the edge of a tile, where it is redrawn worst;

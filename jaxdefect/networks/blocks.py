@@ -48,6 +48,11 @@ class Deconv(nn.Module):
         return y + self.param("bias", nn.initializers.zeros, (self.features,)).astype(x.dtype) if self.bias else y
 
 
+def l2_normalize(x: jax.Array) -> jax.Array:
+    """[..., A] at length 1; zeros stay zeros."""
+    return x * lax.rsqrt(jnp.maximum(jnp.sum(jnp.square(x), -1, keepdims=True), 1e-12))
+
+
 def apply(
     net: nn.Module, params: Any, batch_stats: Any, *inputs: jax.Array, train: bool, **options: Any
 ) -> tuple[Any, Any]:

@@ -177,7 +177,7 @@ def layers(written: dict[str, np.ndarray]) -> dict[frozenset[str], np.ndarray]:
     return {paths: np.array(channels) for paths, channels in layers.items()}
 
 
-def silenced(state: State, channels: Channels, gone: np.ndarray) -> State:
+def mask_channels(state: State, channels: Channels, gone: np.ndarray) -> State:
     """The state with all that makes the channels `gone` (their numbers) set to 0."""
     alive = {path: ~np.isin(labels, gone) for path, labels in channels.written.items()}
     return with_leaves(state, {path: leaf * alive[path] for path, leaf in by_path(state).items() if path in alive})

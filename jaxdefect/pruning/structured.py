@@ -18,7 +18,7 @@ import numpy as np
 
 from jaxdefect.detector import Batch, Detector, State
 from jaxdefect.pruning import channel_groups
-from jaxdefect.pruning.channel_groups import Channels, Leaves, Probe, Shapes, shapes_of, silenced
+from jaxdefect.pruning.channel_groups import Channels, Leaves, Probe, Shapes, mask_channels, shapes_of
 from jaxdefect.training import loop
 
 CLOSE = 1e-3  # of the largest value: how far two scores that are to be equal may be apart
@@ -203,7 +203,7 @@ def _proven(cut: Plan, probe: Probe, make: Callable[..., Detector], batch: Batch
     )
     gone = removed(cut, make, probe.state, batch, rank="magnitude")
     kept = _kept(cut, channel_groups.by_path(probe.state), channel_groups.shapes_by_path(fresh), "magnitude")
-    full = jax.jit(probe.detector.score)(silenced(probe.state, cut.channels, gone), probe.images)
+    full = jax.jit(probe.detector.score)(mask_channels(probe.state, cut.channels, gone), probe.images)
     small = jax.jit(detector.score)(_sliced(cut, probe.state, fresh, kept), probe.images)
     return all(alike(getattr(full, name), getattr(small, name)) for name in probe.fields)
 

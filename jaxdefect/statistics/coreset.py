@@ -26,7 +26,7 @@ def reservoir(count: int, features: int) -> Reservoir:
     return Reservoir(jnp.zeros((), jnp.int32), jnp.full(count, -1.0), jnp.zeros((count, features)))
 
 
-def add(sample: Reservoir, cells: jax.Array) -> Reservoir:
+def update(sample: Reservoir, cells: jax.Array) -> Reservoir:
     """Adds the cells [B, h, w, F] of images.
 
     Each vector draws a random priority, and the highest stay: an even sample of all vectors, whatever the sizes of the

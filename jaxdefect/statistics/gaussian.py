@@ -24,14 +24,14 @@ class Normal(NamedTuple):
     bank: jax.Array  # [M, F]
 
 
-def nothing(features: int, *, bank: int = 0) -> Normal:
+def empty(features: int, *, bank: int = 0) -> Normal:
     """Before the first image. bank: how many vectors to keep."""
     zeros = jnp.zeros
     kept = zeros((max(bank, 1), features))  # Checkpoints hold no empty arrays.
     return Normal(zeros(()), zeros(features), zeros(features), zeros((features, features)), kept)
 
 
-def add(normal: Normal, features: jax.Array) -> Normal:
+def update(normal: Normal, features: jax.Array) -> Normal:
     """Adds the pixels of feature maps [B, H, W, F].
 
     Each place of the bank keeps what it holds with the share of the images so far, and else takes a random pixel of

@@ -13,12 +13,12 @@ BINS = 1 + round(np.log10(HIGHEST / LOWEST)) * PER_DECADE
 EDGES = np.concatenate([[0], np.geomspace(LOWEST, HIGHEST, BINS)]).astype(np.float32)
 
 
-def nothing() -> jax.Array:
+def empty() -> jax.Array:
     """[BINS], before the first image."""
     return jnp.zeros(BINS)
 
 
-def add(histogram: jax.Array, maps: jax.Array) -> jax.Array:
+def update(histogram: jax.Array, maps: jax.Array) -> jax.Array:
     """Counts the pixels of maps [B, H, W]. Each image counts as one, whatever its size."""
     place = 1 + jnp.floor(jnp.log10(jnp.maximum(maps, LOWEST) / LOWEST) * PER_DECADE).astype(jnp.int32)
     place = jnp.where(maps < LOWEST, 0, jnp.clip(place, 1, BINS - 1))

@@ -25,7 +25,7 @@ class Feed(NamedTuple):
     split: bool
 
 
-def resident(
+def in_memory(
     images: Sequence[np.ndarray],
     *,
     patch: int,
@@ -39,7 +39,7 @@ def resident(
 
     images: uint8 [H, W, C] of any sizes; an image is drawn uniformly, then a corner. Takes N * max(H) * max(W) * C
     bytes. masks (uint8 [H, W]), labels and surfaces travel along where given. halves (0 or 1 of each image, see
-    `halved`): image is drawn from the images of half 0 and Batch.other, independently, from those of half 1. Raises
+    `halved`): image is drawn from the images of half 0 and paired_image, independently, from those of half 1. Raises
     ValueError for an image smaller than the patch, naming it.
     """
     ids = ids or [f"image {i}" for i in range(len(images))]
@@ -67,7 +67,7 @@ def resident(
     if halves is None:
         pools = {"image": np.arange(len(images))}
     else:
-        pools = {name: np.flatnonzero(np.equal(halves, half)) for half, name in enumerate(("image", "other"))}
+        pools = {name: np.flatnonzero(np.equal(halves, half)) for half, name in enumerate(("image", "paired_image"))}
     store = parallel.replicate(store | {"pools": pools})
 
     def cut_one(store, key):
@@ -86,11 +86,11 @@ def resident(
 
     def cut_pair(store, key):
         second = jax.random.fold_in(key, 1)
-        other = cut_one(store | {"pools": {"image": store["pools"]["other"]}}, second).image
-        return cut_one(store, key)._replace(other=other)
+        other = cut_one(store | {"pools": {"image": store["pools"]["paired_image"]}}, second).image
+        return cut_one(store, key)._replace(paired_image=other)
 
     cut = cut_one if halves is None else cut_pair
-    return Feed(lambda step: store, jax.vmap(cut, (None, 0)), split=False)
+    return Feed(lambda step: store, jax.vmap(cut, (None, 0)), sharded=False)
 
 
 def vectors(features: np.ndarray, *, surfaces: Sequence[int], labels: Sequence[int]) -> Feed:
@@ -102,7 +102,7 @@ def vectors(features: np.ndarray, *, surfaces: Sequence[int], labels: Sequence[i
         "label": np.asarray(labels, np.int32),
     }  # fmt: skip
     store = parallel.replicate(store)
-    return Feed(lambda step: store, _draw_vectors, split=False)
+    return Feed(lambda step: store, _draw_vectors, sharded=False)
 
 
 # Outside of `vectors`, so that runs on other features share what is compiled.
@@ -135,11 +135,11 @@ def stream(open_at: Callable[[int], Iterator[dict[str, np.ndarray]]]) -> Feed:
         following.update(step=step + 1, ready=parallel.split(next(following["batches"])))
         return ready
 
-    return Feed(inputs, _as_batch, split=True)
+    return Feed(inputs, _as_batch, sharded=True)
 
 
 def _as_batch(arrays: dict[str, jax.Array], keys: jax.Array) -> Batch:
     del keys  # The host has cut the patches already.
-    divisor = {"image": 255, "other": 255, "mask": 1}
+    divisor = {"image": 255, "paired_image": 255, "mask": 1}
     as_float = lambda name, array: array.astype(jnp.float32) / divisor[name] if name in divisor else array
     return Batch(**{name: as_float(name, array) for name, array in arrays.items()})

@@ -46,27 +46,29 @@ class Program(NamedTuple):
 
 
 def one_run(
-    detector: Detector, feed: Feed, *, key: jax.Array, batch: int, numbers: Any = None, held_out: Feed | None = None
+    detector: Detector, feed: Feed, *, key: jax.Array, batch: int, hyperparams: Any = None, held_out: Feed | None = None
 ) -> Program:
-    """One run on all devices. batch: samples per step over all devices and processes; numbers: see `population.family`.
+    """One run on all devices. batch: samples per step over all devices and processes.
+
+    hyperparams: the float settings, see `population.share_program`.
 
     held_out: images that are not trained on. Their metrics are those a step would have reported that is then not
     taken, averaged over VALIDATED batches, always the same.
 
-    Runs of one detector and one feed share what is compiled, whatever their keys and numbers.
+    Runs of one detector and one feed share what is compiled, whatever their keys and hyperparams.
     """
     parallel.check_batch(batch)
 
     def advance(state, step, count):
-        compiled = compile_advance(detector, feed.cut, feed.split, batch, count)
+        compiled = compile_advance(detector, feed.make_batch, feed.sharded, batch, count)
         return compiled(state, feed.inputs(step), step, key)
 
     def validate(state):
-        judge = compile_judge(detector, held_out.cut, held_out.split, batch)
+        judge = compile_judge(detector, held_out.make_batch, held_out.sharded, batch)
         rows = jax.device_get([judge(state, held_out.inputs(i), i, key)[1] for i in range(VALIDATED)])
         return jax.tree.map(lambda *values: np.mean(values), *rows)
 
-    fresh = lambda: init(detector, feed, key=key, batch=batch, numbers=numbers)
+    fresh = lambda: init(detector, feed, key=key, batch=batch, hyperparams=hyperparams)
     return Program(
         fresh, parallel.replicate, advance, fetch=lambda state: state, scans=scans(feed),
         validate=validate if held_out else None,
@@ -78,15 +80,15 @@ def scans(feed: Feed) -> bool:
 
     Convolutions inside a loop lose their threads on CPU: a weight gradient went from 18 to 528 ms.
     """
-    return not feed.split and jax.default_backend() != "cpu"
+    return not feed.sharded and jax.default_backend() != "cpu"
 
 
-def init(detector: Detector, feed: Feed, *, key: jax.Array, batch: int, numbers: Any = None) -> State:
+def init(detector: Detector, feed: Feed, *, key: jax.Array, batch: int, hyperparams: Any = None) -> State:
     """A fresh state, drawn from the key and the first batch; the same for any number of devices."""
     keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.fold_in(key, 0), jnp.arange(batch))
-    example = feed.cut(jax.tree.map(whole, feed.inputs(0)) if feed.split else feed.inputs(0), keys)
+    example = feed.make_batch(jax.tree.map(whole, feed.inputs(0)) if feed.sharded else feed.inputs(0), keys)
     draw = jax.jit(detector.init, compiler_options=quick_to_compile())
-    return draw(jax.random.fold_in(key, 1), example, *([] if numbers is None else [numbers]))
+    return draw(jax.random.fold_in(key, 1), example, *([] if hyperparams is None else [hyperparams]))
 
 
 def quick_to_compile() -> dict[str, Any] | None:

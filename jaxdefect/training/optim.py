@@ -1,6 +1,6 @@
 """One player's update. The only module that averages gradients over devices."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -49,15 +49,29 @@ class Player(NamedTuple):
     opt_state: Any
 
 
-def player(optimizer: optax.GradientTransformation, variables: dict[str, Any]) -> Player:
+def init_player(optimizer: optax.GradientTransformation, variables: dict[str, Any]) -> Player:
     """A network as `net.init` drew it, before its first update."""
     params = variables["params"]
     return Player(params, variables.get("batch_stats", {}), optimizer.init(params))
 
 
-def improve(
+def update_player(
     optimizer: optax.GradientTransformation, loss: Callable[[Any], tuple[jax.Array, tuple[Any, Any]]], own: Player
 ) -> tuple[Player, Any]:
     """One step of a player down `loss(params) -> (loss, (batch_stats, aux))`. Returns (player, aux)."""
     params, opt_state, (batch_stats, aux) = update(optimizer, loss, own.params, own.opt_state)
     return Player(params, batch_stats, opt_state), aux
+
+
+def update_players(
+    optimizers: Sequence[optax.GradientTransformation],
+    loss: Callable[..., tuple[jax.Array, Any]],
+    players: Sequence[Player],
+) -> tuple[list[Player], Any]:
+    """One step of several players down `loss(*their params) -> (loss, aux)`. Returns (players, aux)."""
+    gradients, aux = jax.grad(lambda params: loss(*params), has_aux=True)([own.params for own in players])
+    moved = []
+    for optimizer, gradient, own in zip(optimizers, gradients, players, strict=True):
+        updates, opt_state = optimizer.update(gradient, own.opt_state, own.params)
+        moved.append(own._replace(params=optax.apply_updates(own.params, updates), opt_state=opt_state))
+    return moved, aux

@@ -1,4 +1,4 @@
-"""Many runs that differ only in numbers and seeds, as one compiled program.
+"""Many runs that differ only in hyperparams and seeds, as one compiled program.
 
 A float setting (a loss weight, a learning rate) is only computed with, so it may live in the state of a run instead of
 in its program: `family`. Runs of a family share everything compiled, in training and in scoring. On CPU they train one
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdefect import parallel
-from jaxdefect.detector import Batch, Detector, Scores, State, no_calibration, no_training, nothing_to_close
+from jaxdefect.detector import Batch, Detector, Scores, State, no_calibration, no_finalization, no_training
 from jaxdefect.networks.convolution import convolutions
 from jaxdefect.training import loop
 from jaxdefect.training.feed import Feed
@@ -24,53 +24,53 @@ FORMS: dict[str, str] = {}  # of the convolutions of many runs, by backend, wher
 _families: dict[Any, Detector] = {}
 
 
-class Member(NamedTuple):
+class RunState(NamedTuple):
     """The state of a run of a family."""
 
-    numbers: dict[str, jax.Array]  # its float settings
+    hyperparams: dict[str, jax.Array]  # its float settings
     state: State
 
 
-def family(make: Callable[..., Detector], settings: dict[str, Any]) -> tuple[Detector, dict[str, np.ndarray]]:
+def share_program(make: Callable[..., Detector], settings: dict[str, Any]) -> tuple[Detector, dict[str, np.ndarray]]:
     """The detector that all runs share whose settings differ in floats only, and the floats of this run.
 
     The same detector object comes back for the same other settings, so whatever is compiled for it serves all. Its
     `init` takes the floats as a third argument. Raises what `make` raises for these settings.
     """
     example = make(**settings)
-    numbers = {name: np.float32(value) for name, value in settings.items() if isinstance(value, float)}
-    static = {name: _hashable(value) for name, value in settings.items() if name not in numbers}
+    hyperparams = {name: np.float32(value) for name, value in settings.items() if isinstance(value, float)}
+    static = {name: _hashable(value) for name, value in settings.items() if name not in hyperparams}
     which = (make, tuple(sorted(static.items())))
     if which not in _families:
         _families[which] = _with_numbers(make, static, example)
-    return _families[which], numbers
+    return _families[which], hyperparams
 
 
 def _with_numbers(make: Callable[..., Detector], static: dict[str, Any], example: Detector) -> Detector:
-    detector = lambda numbers: make(**static, **numbers)
+    detector = lambda hyperparams: make(**static, **hyperparams)
 
-    def init(key: jax.Array, batch: Batch, numbers: dict[str, jax.Array]) -> Member:
-        return Member(jax.tree.map(jnp.asarray, numbers), detector(numbers).init(key, batch))
+    def init(key: jax.Array, batch: Batch, hyperparams: dict[str, jax.Array]) -> RunState:
+        return RunState(jax.tree.map(jnp.asarray, hyperparams), detector(hyperparams).init(key, batch))
 
-    def step(member: Member, batch: Batch, key: jax.Array) -> tuple[Member, dict[str, jax.Array]]:
-        state, metrics = detector(member.numbers).step(member.state, batch, key)
-        return member._replace(state=state), metrics
+    def step(run: RunState, batch: Batch, key: jax.Array) -> tuple[RunState, dict[str, jax.Array]]:
+        state, metrics = detector(run.hyperparams).step(run.state, batch, key)
+        return run._replace(state=state), metrics
 
-    def score(member: Member, images: jax.Array) -> Scores:
-        return detector(member.numbers).score(member.state, images)
+    def score(run: RunState, images: jax.Array) -> Scores:
+        return detector(run.hyperparams).score(run.state, images)
 
-    def calibrate(member: Member, images: jax.Array) -> Member:
-        return member._replace(state=detector(member.numbers).calibrate(member.state, images))
+    def calibrate(run: RunState, images: jax.Array) -> RunState:
+        return run._replace(state=detector(run.hyperparams).calibrate(run.state, images))
 
-    def close(member: Member) -> Member:
-        return member._replace(state=detector(member.numbers).close(member.state))
+    def finalize(run: RunState) -> RunState:
+        return run._replace(state=detector(run.hyperparams).finalize(run.state))
 
     return Detector(
         init,
         no_training if example.step is no_training else step,
         score,
         no_calibration if example.calibrate is no_calibration else calibrate,
-        nothing_to_close if example.close is nothing_to_close else close,
+        no_finalization if example.finalize is no_finalization else finalize,
     )
 
 
@@ -84,17 +84,17 @@ def many_runs(
     feed: Feed,
     *,
     keys: Sequence[jax.Array],
-    numbers: Sequence[dict],
+    hyperparams: Sequence[dict],
     batch: int,
     form: str | None = None,
 ) -> loop.Program:
-    """Runs of one family side by side: the run of keys[i] and numbers[i] is [i] of every leaf of the state.
+    """Runs of one family side by side: the run of keys[i] and hyperparams[i] is [i] of every leaf of the state.
 
     Each equals the same run alone, to rounding: it draws the same weights and sees the same patches. Every device
     trains its own share of the runs on whole batches. form: of the convolutions, see `convolutions`; by default the
     faster one where that was measured. Raises ValueError for a stream, whose patches belong to one run.
     """
-    if feed.split:
+    if feed.sharded:
         raise ValueError("a population needs resident images; use train.feed=resident or train the runs one by one")
     count, devices = len(keys), jax.local_device_count()
     filled = np.minimum(np.arange(-(-count // devices) * devices), count - 1)  # The last run again, to fill devices.
@@ -103,25 +103,25 @@ def many_runs(
     flat = lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count]
     fetch = lambda tree: jax.tree.map(flat, jax.device_get(tree))
     keys = jnp.stack(list(keys))
-    numbers = {name: jnp.stack([own[name] for own in numbers]) for name in numbers[0]}
+    hyperparams = {name: jnp.stack([own[name] for own in hyperparams]) for name in hyperparams[0]}
     placed_keys = place(keys)
 
     @functools.cache
     def compiled(count: int):
         return _compiled(detector, feed, batch=batch, count=count, form=form)
 
-    def init() -> Member:
-        one = lambda key, own: loop.init(detector, feed, key=key, batch=batch, numbers=own)
-        return jax.vmap(one)(keys, numbers)  # Not compiled as a whole: the images would become constants of it.
+    def init() -> RunState:
+        one = lambda key, own: loop.init(detector, feed, key=key, batch=batch, hyperparams=own)
+        return jax.vmap(one)(keys, hyperparams)  # Not compiled as a whole: the images would become constants of it.
 
-    def advance(state: Member, step: int, count: int) -> tuple[Member, dict[str, jax.Array]]:
+    def advance(state: RunState, step: int, count: int) -> tuple[RunState, dict[str, jax.Array]]:
         return compiled(count)(state, feed.inputs(step), step, placed_keys)
 
     return loop.Program(init, place, advance, fetch, loop.scans(feed))
 
 
 def _compiled(detector: Detector, feed: Feed, *, batch: int, count: int, form: str | None = None) -> Callable:
-    steps = loop.several_steps(detector, feed.cut, batch=batch, count=count)
+    steps = loop.several_steps(detector, feed.make_batch, batch=batch, count=count)
 
     def in_form(*args):
         with convolutions(form or FORMS.get(jax.default_backend(), "native")):
@@ -130,13 +130,13 @@ def _compiled(detector: Detector, feed: Feed, *, batch: int, count: int, form: s
     return parallel.compile_runs(in_form)
 
 
-def member(states: State, index: int) -> State:
+def nth_run(states: State, index: int) -> State:
     """One run's state out of a population's."""
     return jax.tree.map(lambda leaf: leaf[index], states)
 
 
 def runs_at_once(
-    detector: Detector, feed: Feed, *, numbers: dict[str, Any], batch: int, memory: float | None = None
+    detector: Detector, feed: Feed, *, hyperparams: dict[str, Any], batch: int, memory: float | None = None
 ) -> int:
     """How many runs of a family train side by side on all devices together without running out of memory.
 
@@ -150,7 +150,7 @@ def runs_at_once(
         memory = MEMORY_SHARE * stats["bytes_limit"] - stats["bytes_in_use"]
     devices = jax.local_device_count()
     keys = [jax.random.key(0)] * devices
-    program = many_runs(detector, feed, keys=keys, numbers=[numbers] * devices, batch=batch)
+    program = many_runs(detector, feed, keys=keys, hyperparams=[hyperparams] * devices, batch=batch)
     state = program.place(program.init())
     step = _compiled(detector, feed, batch=batch, count=1)
     planned = step.lower(state, feed.inputs(0), 0, parallel.split(jnp.stack(keys))).compile().memory_analysis()

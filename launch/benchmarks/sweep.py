@@ -37,16 +37,16 @@ def bench_sweep(config: ConfigDict, *, runs: int, steps: int) -> dict[str, Any]:
 
 
 def members(config: ConfigDict, runs: int) -> tuple[Any, feed.Feed, list[jax.Array], list[dict]]:
-    """(detector, feed, keys, numbers): alphas first, then seeds."""
+    """(detector, feed, keys, hyperparams): alphas first, then seeds."""
     made = []
     for run in range(runs):
         own = config.copy_and_resolve_references()
         own.settings.alpha = ALPHAS[run % len(ALPHAS)]
         made.append(make_detector(own))
     images = np.random.default_rng(0).integers(0, 256, (8, 256, 256, config.data.channels), np.uint8)
-    source = feed.resident(list(images), patch=config.train.patch)
+    source = feed.in_memory(list(images), patch=config.train.patch)
     keys = [jax.random.key(run // len(ALPHAS)) for run in range(runs)]
-    return made[0][0], source, keys, [numbers for _, numbers in made]
+    return made[0][0], source, keys, [hyperparams for _, hyperparams in made]
 
 
 def drive(program: loop.Program, steps: int) -> None:
@@ -62,11 +62,11 @@ def one_after_another(config: ConfigDict, runs: int, steps: int) -> dict[str, fl
     """Compiled once (its first run counts what that takes), then run after run."""
     loop.compile_advance.cache_clear()
     jax.clear_caches()
-    detector, source, keys, numbers = members(config, runs)
+    detector, source, keys, hyperparams = members(config, runs)
     begun = time.perf_counter()
     ends = []
-    for key, own in zip(keys, numbers, strict=True):
-        drive(loop.one_run(detector, source, key=key, batch=config.train.batch, numbers=own), steps)
+    for key, own in zip(keys, hyperparams, strict=True):
+        drive(loop.one_run(detector, source, key=key, batch=config.train.batch, hyperparams=own), steps)
         ends.append(time.perf_counter() - begun)
     later = np.diff(ends)
     compiled = ends[0] - float(np.median(later)) if runs > 1 else None
@@ -76,9 +76,9 @@ def one_after_another(config: ConfigDict, runs: int, steps: int) -> dict[str, fl
 def side_by_side(config: ConfigDict, runs: int, steps: int, form: str) -> dict[str, float]:
     """One population; compiling is timed apart, by one step before."""
     jax.clear_caches()
-    detector, source, keys, numbers = members(config, runs)
+    detector, source, keys, hyperparams = members(config, runs)
     program = population.many_runs(
-        detector, source, keys=keys, numbers=numbers, batch=config.train.batch, form=form
+        detector, source, keys=keys, hyperparams=hyperparams, batch=config.train.batch, form=form
     )  # fmt: skip
     count = min(steps, 50) if program.scans else 1
     begun = time.perf_counter()
@@ -139,8 +139,10 @@ def main(argv: Sequence[str]) -> None:
     """One run in this process: what `in_fresh_processes` starts."""
     start.devices()
     config = configs.from_dict(json.loads(argv[0]))
-    detector, source, keys, numbers = members(config, 1)
-    drive(loop.one_run(detector, source, key=keys[0], batch=config.train.batch, numbers=numbers[0]), int(argv[1]))
+    detector, source, keys, hyperparams = members(config, 1)
+    drive(
+        loop.one_run(detector, source, key=keys[0], batch=config.train.batch, hyperparams=hyperparams[0]), int(argv[1])
+    )
 
 
 if __name__ == "__main__":

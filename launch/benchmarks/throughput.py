@@ -48,9 +48,9 @@ def noise(count: int, side: int, channels: int) -> np.ndarray:
 def bench_train(config: ConfigDict, theirs: "Torch | None", *, steps: int, turns: int) -> dict[str, Any]:
     """Steps per second over all devices, cutting patches included."""
     knobs = config.train
-    detector, numbers = make_detector(config)
-    source = feed.resident(list(noise(8, 256, config.data.channels)), patch=knobs.patch)
-    program = loop.one_run(detector, source, key=jax.random.key(0), batch=knobs.batch, numbers=numbers)
+    detector, hyperparams = make_detector(config)
+    source = feed.in_memory(list(noise(8, 256, config.data.channels)), patch=knobs.patch)
+    program = loop.one_run(detector, source, key=jax.random.key(0), batch=knobs.batch, hyperparams=hyperparams)
     state = program.place(program.init())
     count = steps if program.scans else 1
     begun = time.perf_counter()
@@ -76,10 +76,10 @@ def bench_detect(
     """Milliseconds from uint8 images of side x side to masks."""
     settings = config.settings.copy_and_resolve_references()
     settings.dtype = dtype
-    detector, numbers = make_detector(ConfigDict({"detector": config.detector, "settings": settings}))
+    detector, hyperparams = make_detector(ConfigDict({"detector": config.detector, "settings": settings}))
     images = jnp.asarray(noise(batch, side, config.data.channels))
     example = scoring.as_float(jnp.asarray(noise(2, config.train.patch, config.data.channels)))
-    state = jax.jit(detector.init)(jax.random.key(0), feed.Batch(example), numbers)
+    state = jax.jit(detector.init)(jax.random.key(0), feed.Batch(example), hyperparams)
     call = lambda: scoring.detect(detector, state, images, threshold=THRESHOLD).mask
     begun = time.perf_counter()
     jax.block_until_ready(call())

@@ -19,11 +19,11 @@ from launch.page.render import known
 LOOKED_AT = ("images", "kind", "unseen")  # Axes that say what was looked at, and not how a run was set.
 COMPARED = ("image", "map", "mask", "truth")  # what is shown of an image
 AREA, LONGEST = 256 * 256, 1024  # pixels of an image as shown; strips may be longer than squares
-SHOTS = 360  # at about 20 kB each, which a page of 10 MB can hold
+THUMBNAILS = 360  # at about 20 kB each, which a page of 10 MB can hold
 QUALITY = {"image": 85, "map": 70}
 
 
-def beside(results: dict[str, Any], folder: Path) -> tuple[list[dict], list[dict], list[str]]:
+def side_by_side(results: dict[str, Any], folder: Path) -> tuple[list[dict], list[dict], list[str]]:
     """The settings, the images to compare under them, and notes on what is left out or lost.
 
     A setting is {"label", "set", "run"}; `set` is its value of an axis "images", "" without one. An image is {"id",
@@ -67,7 +67,7 @@ def settings_of(results: dict[str, Any]) -> list[dict[str, Any]]:
 def choose(stored: dict[tuple[str, str], dict[int, Path]], settings: int) -> list[tuple[str, str]]:
     """As many images of every set as SHOTS allows, at least one, in stored order."""
     sets = {which: [key for key in stored if key[0] == which] for which, _ in stored}
-    count = max(1, SHOTS // max(1, settings))
+    count = max(1, THUMBNAILS // max(1, settings))
     return [key for keys in sets.values() for key in keys[:count]]
 
 

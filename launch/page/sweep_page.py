@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from launch.command import files
-from launch.page.comparison import LOOKED_AT, beside
+from launch.page.comparison import LOOKED_AT, side_by_side
 from launch.page.groups import groups
 from launch.page.render import as_json, known, number, render
 
@@ -37,7 +37,7 @@ def write_sweep_page(results: dict[str, Any], folder: Path) -> Path:
 
 def page(results: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Everything the template shows."""
-    settings, images, lost = beside(results, folder)
+    settings, images, lost = side_by_side(results, folder)
     axes, cells, figures = results["axes"], results["cells"], results["figures"]
     trained, logged = trainings(results)
     varied = [axis for axis in axes if len(axis["values"]) > 1] or axes

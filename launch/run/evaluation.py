@@ -59,7 +59,7 @@ def evaluate(run: Run, data: Data, workdir: Path, *, show: Sequence[str] | None 
         if scored.boxes is not None and scored.outlined:
             truths = true_boxes(run, data, scored.masks)
             found["figures"]["boxes"] = box_metrics.box_figures(scored.boxes, truths, threshold=image.value)
-        found["figures"]["image"] |= thresholds.at_gammas(fitted, run.config.threshold.gammas, scored.scores, labels)
+        found["figures"]["image"] |= thresholds.pauta_table(fitted, run.config.threshold.gammas, scored.scores, labels)
         rows = found["images"] or [{} for _ in scored.records]
         predictions = [
             {"id": r.id, "surface": r.surface, "kind": r.kind, "label": r.label, "score": s, "threshold": image.value,
@@ -95,7 +95,7 @@ def evaluate(run: Run, data: Data, workdir: Path, *, show: Sequence[str] | None 
     return result
 
 
-def carried(state: population.Member) -> dict[str, dict]:
+def carried(state: population.RunState) -> dict[str, dict]:
     """What a detector carries, by part of its state: values, bytes, and shapes where there are few."""
     parts = {}
     for name, part in state.state._asdict().items():

@@ -54,7 +54,7 @@ def with_surfaces(config: ConfigDict, data: Data) -> feed.Feed:
         return feed.vectors(vectors, surfaces=classes, labels=labels)
     images = [sample.image for split in splits for sample in split]
     ids = [record.id for record in records]
-    return feed.resident(images, patch=config.train.patch, ids=ids, surfaces=classes, labels=labels)
+    return feed.in_memory(images, patch=config.train.patch, ids=ids, surfaces=classes, labels=labels)
 
 
 def check_table(known: list[str], data: Data) -> None:
@@ -81,7 +81,7 @@ def good_images(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
     if not too_large(config, split):
         samples = [image(i) for i in range(len(split) if halves is None else len(halves))]
         ids = [sample.id for sample in samples]
-        return feed.resident([s.image for s in samples], patch=knobs.patch, ids=ids, halves=halves)
+        return feed.in_memory([s.image for s in samples], patch=knobs.patch, ids=ids, halves=halves)
 
     def patches(step: int, images: data_pipeline.Split = split, seed: int = config.seed) -> Iterator[dict]:
         return data_pipeline.patches(
@@ -94,7 +94,7 @@ def good_images(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
         half = lambda which: split.part(np.flatnonzero(halves == which) % len(split))
         second = patches(step, half(1), seed=config.seed + 2**31)  # Draws of its own, not those of the first half.
         for one, other in zip(patches(step, half(0)), second, strict=False):
-            yield one | {"other": other["image"]}
+            yield one | {"paired_image": other["image"]}
 
     return feed.stream(pairs if knobs.pairs else patches)
 
@@ -130,4 +130,4 @@ def held_out(config: ConfigDict, data: Data) -> feed.Feed | None:
     if config.train.labels != "none" or config.train.pairs:
         raise ValueError("train.validate = True needs good images alone: train.labels = 'none' and no train.pairs")
     samples = list(data.seen.calibration)
-    return feed.resident([s.image for s in samples], patch=config.train.patch, ids=[s.id for s in samples])
+    return feed.in_memory([s.image for s in samples], patch=config.train.patch, ids=[s.id for s in samples])

@@ -73,8 +73,8 @@ def prune(run: Run, state: Any, *, keep: float, rank: str, steps: int) -> Pruned
     config = trained_on(run.config, steps)
     for name, (_, value) in widths.items():
         config.settings[name] = value
-    detector, numbers = make_detector(config)
-    member = population.Member(jax.tree.map(np.asarray, numbers), inner)
+    detector, hyperparams = make_detector(config)
+    member = population.RunState(jax.tree.map(np.asarray, hyperparams), inner)
     return Pruned(Run(config, detector, jax.device_get(member), {}), widths, planned.left_alone)
 
 
@@ -139,7 +139,7 @@ def costs(runs: dict[str, Run], data: Data) -> dict[str, dict[str, float | None]
 
 
 def weights(state: Any) -> dict[str, int]:
-    """How many numbers a state has learned, and their bytes; optimisers and statistics of batches do not count."""
+    """How many hyperparams a state has learned, and their bytes; optimisers and statistics of batches do not count."""
     paths = jax.tree_util.tree_leaves_with_path(state)
     own = [leaf for path, leaf in paths if "params" in (text := jax.tree_util.keystr(path)) and "opt_state" not in text]
     return {"weights": sum(leaf.size for leaf in own), "bytes": sum(leaf.nbytes for leaf in own)}

@@ -82,7 +82,7 @@ def of_pixels(good: Sequence[Detected], bad: Sequence[Detected], masks: Sequence
     return Threshold(best, "best F1 of pixels", fitted_on)
 
 
-def at_gammas(fitted: Fitted, gammas: Sequence[float], scores: Sequence[float], labels: Sequence[int]) -> dict:
+def pauta_table(fitted: Fitted, gammas: Sequence[float], scores: Sequence[float], labels: Sequence[int]) -> dict:
     """{"gamma0": {gamma, threshold, accuracy, recall, precision, specificity}, ...}: decisions at mean + gamma * std.
 
     For comparison with papers that set gamma by hand; none is chosen. A figure that is undefined is None.
@@ -106,7 +106,7 @@ def at_gammas(fitted: Fitted, gammas: Sequence[float], scores: Sequence[float], 
     return rows
 
 
-def thresholds_of(folder: Path) -> tuple[float | None, float]:
+def read_thresholds(folder: Path) -> tuple[float | None, float]:
     """(pixel, image) as fitted on the run's calibration images."""
     path = folder / "result.json"
     if not path.is_file():

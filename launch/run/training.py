@@ -29,7 +29,7 @@ def train_run(
 
     source, held_out: the feeds of what is trained on, and of what training is validated on, as `feeds` makes them.
     """
-    detector, numbers = make_detector(config)
+    detector, hyperparams = make_detector(config)
     knobs = config.train
     steps = 0 if detector.step is no_training else knobs.steps
     checkpoints = Checkpoints(workdir / "checkpoints")
@@ -46,7 +46,8 @@ def train_run(
                     log.images(step, strip(detector, jax.device_get(state), example))
 
         program = loop.one_run(
-            detector, source, key=jax.random.key(config.seed), batch=knobs.batch, numbers=numbers, held_out=held_out
+            detector, source, key=jax.random.key(config.seed), batch=knobs.batch, hyperparams=hyperparams,
+            held_out=held_out,
         )  # fmt: skip
         with contextlib.closing(log):
             fit = loop.fit(
@@ -79,7 +80,7 @@ def calibrate(config: ConfigDict, detector: jaxdefect.Detector, state: Any, data
         for sample in data.seen.train:
             state = scoring.calibrate(detector, state, on_canvas(sample.image, tiles), tiles=tiles)
             bar.advance(task)
-    return jax.device_get(scoring.close(detector, state))
+    return jax.device_get(scoring.finalize(detector, state))
 
 
 def strip(detector: jaxdefect.Detector, state: Any, image: np.ndarray) -> np.ndarray:

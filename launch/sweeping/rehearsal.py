@@ -43,9 +43,9 @@ def rehearse(sweep: spec.Spec, folder: Path) -> None:
 
 def seconds_per_step(config: Any, opened: sharing.Opened) -> float:
     """Of one run's training on this machine, once compiled."""
-    detector, numbers = make_detector(config)
+    detector, hyperparams = make_detector(config)
     source = opened.feed(config, opened.data(config))
-    program = loop.one_run(detector, source, key=jax.random.key(0), batch=config.train.batch, numbers=numbers)
+    program = loop.one_run(detector, source, key=jax.random.key(0), batch=config.train.batch, hyperparams=hyperparams)
     count = TIMED_STEPS if program.scans else 1
     state, metrics = program.advance(program.place(program.init()), 0, count)
     jax.block_until_ready(metrics)

@@ -90,10 +90,10 @@ def same_training(one: ConfigDict, other: ConfigDict) -> bool:
 def _step_text(config_json: str) -> str:
     """A digest of what is compiled to draw a state and to take a step."""
     config = configs.from_dict(json.loads(config_json))
-    detector, numbers = make_detector(config)
+    detector, hyperparams = make_detector(config)
     key, batch = jax.random.key(0), example_batch(config)
-    state = jax.eval_shape(detector.init, key, batch, numbers)
-    init = jax.jit(detector.init).lower(key, batch, numbers).as_text()
+    state = jax.eval_shape(detector.init, key, batch, hyperparams)
+    init = jax.jit(detector.init).lower(key, batch, hyperparams).as_text()
     step = jax.jit(parallel.on_one_device(detector.step)).lower(state, batch, key).as_text()
     return hashlib.sha256((init + step).encode()).hexdigest()
 
@@ -120,8 +120,8 @@ def runs_at_once(sweep: Plan, config: ConfigDict, opened: Opened) -> int:
         return 1
     if asked or jax.default_backend() == "cpu":
         return max(asked, 1)
-    detector, numbers = make_detector(config)
-    return population.runs_at_once(detector, opened.feed(config, data), numbers=numbers, batch=knobs.batch)
+    detector, hyperparams = make_detector(config)
+    return population.runs_at_once(detector, opened.feed(config, data), hyperparams=hyperparams, batch=knobs.batch)
 
 
 def train_together(sweep: Plan, runs: Sequence[Planned], opened: Opened) -> None:
@@ -134,7 +134,7 @@ def train_together(sweep: Plan, runs: Sequence[Planned], opened: Opened) -> None
     made = [make_detector(run.config) for run in runs]
     program = population.many_runs(
         made[0][0], opened.feed(config, data), keys=[jax.random.key(run.seed) for run in runs],
-        numbers=[numbers for _, numbers in made], batch=knobs.batch,
+        hyperparams=[hyperparams for _, hyperparams in made], batch=knobs.batch,
     )  # fmt: skip
     digest = hashlib.sha256(" ".join(run.name for run in runs).encode()).hexdigest()[:12]
     folder = sweep.folder / "populations" / digest
@@ -158,7 +158,7 @@ def train_together(sweep: Plan, runs: Sequence[Planned], opened: Opened) -> None
             log.close()
     checkpoints.close()
     for place, run in enumerate(runs):
-        _keep(run, population.member(states, place), fit.step, read_history(run.folder / "history.jsonl")[-1])
+        _keep(run, population.nth_run(states, place), fit.step, read_history(run.folder / "history.jsonl")[-1])
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -11,10 +11,10 @@ from jaxdefect.metrics.decisions import decision_figures
 from launch.command.environment import environment
 from launch.run import feeds
 from launch.run.surfaces import confusion_of, of_attributes
-from launch.system.inspection import Judged, System
+from launch.system.inspection import Inspection, System
 
 
-def of_any_images(system: System, judged: Sequence[Judged], out: Path) -> dict[str, Any]:
+def of_any_images(system: System, judged: Sequence[Inspection], out: Path) -> dict[str, Any]:
     """result.json of images that nobody has labelled."""
     scores = [one.event["score"] for one in judged if one.event["score"] is not None]
     broken = sum(one.event["event"] == "error" for one in judged)
@@ -24,7 +24,7 @@ def of_any_images(system: System, judged: Sequence[Judged], out: Path) -> dict[s
     }
 
 
-def of_test_images(system: System, judged: Sequence[Judged], out: Path) -> dict[str, Any]:
+def of_test_images(system: System, judged: Sequence[Inspection], out: Path) -> dict[str, Any]:
     """result.json of a dataset's test images, labelled by surface and defects."""
     names, unseen = feeds.surfaces_of(system.surfaces.config), list(system.surfaces.config.data.unseen)
     events = [one.event for one in judged]
@@ -94,7 +94,7 @@ def logit(share: float) -> float:
     return float(np.log(share / (1 - share)))
 
 
-def described(system: System, judged: Sequence[Judged], out: Path) -> dict[str, Any]:
+def described(system: System, judged: Sequence[Inspection], out: Path) -> dict[str, Any]:
     """What both results say of the system and its speed. The first image of each program, which compiles, is left out
     of the medians."""
     data = system.surfaces.config.data

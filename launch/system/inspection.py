@@ -44,7 +44,7 @@ class System(NamedTuple):
     defects: dict[str, Stage]
 
 
-class Judged(NamedTuple):
+class Inspection(NamedTuple):
     """What the system says of one image; defect is None where it raised the alarm or could not be read."""
 
     event: dict[str, Any]  # its line in events.jsonl
@@ -60,17 +60,17 @@ def load(folder: Path) -> System:
     surfaces = load_run(folder / SURFACES)
     defects = {}
     for name in sorted(path.name for path in (folder / DEFECTS).glob("*") if path.is_dir()):
-        defects[name] = Stage(load_run(folder / DEFECTS / name), *thresholds.thresholds_of(folder / DEFECTS / name))
+        defects[name] = Stage(load_run(folder / DEFECTS / name), *thresholds.read_thresholds(folder / DEFECTS / name))
     told = json.loads((folder / SURFACES / "result.json").read_text())["surfaces"]
     tested = {name for name, row in zip(told["names"], told["confusion"], strict=True) if sum(row)}
     missing = sorted(tested - set(told["unseen"]) - set(defects))
     if missing:
         raise FileNotFoundError(f"{folder / DEFECTS} has no detector for surface {missing[0]}; train it with "
                                 f"launch.two_stage {folder}")  # fmt: skip
-    return System(surfaces, thresholds.thresholds_of(folder / SURFACES)[1], defects)
+    return System(surfaces, thresholds.read_thresholds(folder / SURFACES)[1], defects)
 
 
-def judge(system: System, id: str, original: np.ndarray) -> Judged:
+def inspect_image(system: System, id: str, original: np.ndarray) -> Inspection:
     """One image uint8 [H, W, C] through both stages."""
     begun = time.monotonic()
     seen = as_seen(system.surfaces.config, original)
@@ -81,7 +81,7 @@ def judge(system: System, id: str, original: np.ndarray) -> Judged:
     event = {"id": id, "event": "unseen", "score": found.score, "threshold": system.tau, "attributes": attributes}
     event |= unknown
     if found.score > system.tau:
-        return Judged(event, None, found.embedding, (1e3 * first, 0.0))
+        return Inspection(event, None, found.embedding, (1e3 * first, 0.0))
     name = feeds.surfaces_of(system.surfaces.config)[found.surface]
     stage, begun = system.defects[name], time.monotonic()
     area, config = stage.run.config.threshold.min_area, stage.run.config
@@ -91,10 +91,10 @@ def judge(system: System, id: str, original: np.ndarray) -> Judged:
     second = time.monotonic() - begun
     event |= {"event": "defect" if defect.score > stage.image else "passed", "surface": name,
               "defect_score": defect.score, "defect_threshold": stage.image}  # fmt: skip
-    return Judged(event, defect, found.embedding, (1e3 * first, 1e3 * second))
+    return Inspection(event, defect, found.embedding, (1e3 * first, 1e3 * second))
 
 
-def inspect(system: System, items: Iterable[tuple[str, Any]], count: int, out: Path) -> list[Judged]:
+def inspect_images(system: System, items: Iterable[tuple[str, Any]], count: int, out: Path) -> list[Inspection]:
     """Judges images and writes events.jsonl, masks/ and images/ (of the page).
 
     items: (id, uint8 [H, W, C], or a Sample, or the error that reading it gave). An unreadable image is an event of
@@ -124,12 +124,12 @@ def _unreadable(item: Any) -> bool:
     return isinstance(item, Exception)
 
 
-def _judged(system: System, id: str, item: Any, out: Path) -> Judged:
+def _judged(system: System, id: str, item: Any, out: Path) -> Inspection:
     if _unreadable(item):
         nothing = dict.fromkeys(("surface", "score", "threshold", "defect_score", "defect_threshold", "mask"))
-        return Judged({"id": id, "event": "error", **nothing, "attributes": [], "error": str(item)})
+        return Inspection({"id": id, "event": "error", **nothing, "attributes": [], "error": str(item)})
     known = isinstance(item, Sample)
-    one = judge(system, id, item.image if known else item)
+    one = inspect_image(system, id, item.image if known else item)
     if one.event["event"] == "defect" and one.defect.mask is not None:
         mask = Path("masks") / f"{id}.png"
         files.write_png(out / mask, one.defect.mask.astype(np.uint8) * 255)
@@ -147,7 +147,7 @@ def outcome_of(event: dict[str, Any], unseen: Sequence[str]) -> str:
     )  # fmt: skip
 
 
-def _write_image(path: Path, item: Any, one: Judged) -> None:
+def _write_image(path: Path, item: Any, one: Inspection) -> None:
     image, truth = (item.image, item.mask) if isinstance(item, Sample) else (item, None)
     arrays = {"image": image} | ({} if truth is None else {"truth": truth})
     if one.defect is not None:
