@@ -1,4 +1,4 @@
-"""The side of the training patches and of the blocks a picture is redrawn in (ReNet-D, Table 2: 32).
+"""The side of the training patches and of the blocks an image is redrawn in (ReNet-D, Table 2: 32).
 
     python -m launch.sweep block_size --quick
     python -m launch.sweep block_size --dataset nanotwice --data FOLDER

@@ -1,27 +1,35 @@
-"""Detection by nine methods (MAA, Table II): AUC of the pictures, accuracy and recall at the Pauta threshold.
+"""Detection by nine methods (MAA, Table II): AUC of the images, accuracy and recall at the Pauta threshold.
 
     python -m launch.sweep maa_table2 --quick
     python -m launch.sweep maa_table2 --dataset rsdds,kolektor_sdd --data FOLDER,FOLDER preset=paper
 
 Every method trains at a size that two cores can train (64 x 64 pixels, preset `small`); preset=paper asks for the
-published ones. The threshold is the mean of the training pictures' scores + gamma standard deviations; the paper sets
+published ones. The threshold is the mean of the training images' scores + gamma standard deviations; the paper sets
 gamma to 0. Beside its methods stand three yardsticks on features of a pretrained network (--weights FILE). Its MCSD
 sets are private, VIDI is a commercial program; of CVAE-GAN it gives no network. Slips: "best on all five" is untrue for
-MCSD-g, and the pictures of KSDD (347 + 54) do not add up to 399.
+MCSD-g, and the images of KSDD (347 + 54) do not add up to 399.
 """
 
 from configs.sweeps import QUICK as SMALLER
 
-TITLE = "Nine methods trained on normal pictures"
+TITLE = "Nine methods trained on normal images"
 SOURCE = "MAA (Niu et al. 2021), Table II"
 DETECTOR, PRESET = "maa", "small"
-METHODS = {
-    "MAA": "maa", "DAE": "dae", "DAE(skip)": "dae_skip", "AnoGAN": "anogan", "Efficient-GAN": "efficient_gan",
-    "GANomaly": "ganomaly", "CVAE-GAN": "cvae_gan", "ALOCC": "alocc", "f-AnoGAN": "f_anogan", "MemAE": "memae",
-}  # fmt: skip
-YARDSTICKS = {"Feature Gaussian": "feature_gaussian", "PaDiM": "padim", "PatchCore": "patchcore"}
-EVERY = METHODS | YARDSTICKS
-AXES = ({"method": tuple(EVERY), "detector": tuple(EVERY.values())},)
+RUNS = {
+    "MAA": {"detector": "maa"},
+    "DAE": {"detector": "dae"},
+    "DAE(skip)": {"detector": "dae", "settings.skip": True},
+    "AnoGAN": {"detector": "anogan"},
+    "Efficient-GAN": {"detector": "efficient_gan"},
+    "GANomaly": {"detector": "ganomaly"},
+    "CVAE-GAN": {"detector": "cvae_gan"},
+    "ALOCC": {"detector": "alocc"},
+    "f-AnoGAN": {"detector": "f_anogan"},
+    "MemAE": {"detector": "memae"},
+    "Feature Gaussian": {"detector": "feature_gaussian"},
+    "PaDiM": {"detector": "padim"},
+    "PatchCore": {"detector": "patchcore"},
+}
 SEEDS = (0, 1)
 FIGURES = (
     "image.auroc", "image.gamma0.accuracy", "image.gamma0.recall", "image.gamma3.accuracy", "image.gamma3.recall",
@@ -30,7 +38,7 @@ FIGURES = (
 QUICK = {field: value for field, value in SMALLER.items() if field.startswith("data.")} | {
     "train.steps": 60, "train.log_every": 20, "train.save_every": 60, "data.options.surfaces": (4,),
 }  # fmt: skip
-COLUMNS = (*list(METHODS)[:8], "VIDI")
+COLUMNS = (*list(RUNS)[:8], "VIDI")
 PUBLISHED = {  # pictures: AUC, accuracy and recall of each of COLUMNS
     "MCSD-g": (
         (0.980, 0.913, 0.985, 0.905, 0.829, 0.953, 0.843, 0.822, 0.940),
@@ -60,10 +68,10 @@ PUBLISHED = {  # pictures: AUC, accuracy and recall of each of COLUMNS
 }
 PAPER = tuple(
     (
-        {"method": method, "pictures": pictures},
+        {"run": method, "pictures": pictures},
         {"image.auroc": auc, "image.gamma0.accuracy": accuracy, "image.gamma0.recall": recall},
     )
     for pictures, rows in PUBLISHED.items()
     for method, auc, accuracy, recall in zip(COLUMNS, *rows, strict=True)
 )
-WHY = "the MCSD pictures are private, VIDI is a commercial program, and rsdds and kolektor_sdd need their pictures"
+WHY = "the MCSD images are private, VIDI is a commercial program, and rsdds and kolektor_sdd need their images"

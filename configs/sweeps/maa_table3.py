@@ -1,4 +1,4 @@
-"""Three distances between a picture and its reconstruction by MAA (MAA, Table III), and both readings of its features.
+"""Three distances between an image and its reconstruction by MAA (MAA, Table III), and both readings of its features.
 
     python -m launch.sweep maa_table3 --quick
     python -m launch.sweep maa_table3 --dataset rsdds,kolektor_sdd --data FOLDER,FOLDER
@@ -9,7 +9,7 @@ Frechet Markov distance, of the features as [positions, channels] and literally,
 
 from configs.sweeps.maa_table2 import QUICK as QUICK
 
-TITLE = "Distances between a picture and its reconstruction"
+TITLE = "Distances between an image and its reconstruction"
 SOURCE = "MAA (Niu et al. 2021), Table III"
 DETECTOR, PRESET = "maa", "small"
 DISTANCES = ("L1", "Markov+L1", "FMD")
@@ -34,4 +34,4 @@ PAPER = tuple(
     for pictures, row in PUBLISHED.items()
     for distance, auc in zip(DISTANCES, row, strict=True)
 )
-WHY = "the MCSD pictures are private, and rsdds and kolektor_sdd need their pictures"
+WHY = "the MCSD images are private, and rsdds and kolektor_sdd need their images"

@@ -4,8 +4,8 @@
     python -m launch.sweep segdec_table6 --dataset kolektor_sdd2 --data FOLDER preset=ksdd2
     python -m launch.sweep segdec_table6 --dataset dagm2007 --data FOLDER preset=dagm --axis data.surface=Class1,Class2
 
-The published F, FP and FN are at the threshold that is best on the test pictures (of Severstal: on the validation
-part): beside them stand ours at a threshold from held-out training pictures, and `oracle`, chosen in the published way.
+The published F, FP and FN are at the threshold that is best on the test images (of Severstal: on the validation
+part): beside them stand ours at a threshold from held-out training images, and `oracle`, chosen in the published way.
 """
 
 TITLE = "Defects by segmentation and decision"
@@ -32,4 +32,4 @@ PAPER = tuple(
     )
     for name, (auc, ap, f1, fp, fn) in PUBLISHED.items()
 )
-WHY = "these sets need their pictures"
+WHY = "these sets need their images"

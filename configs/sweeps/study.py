@@ -4,10 +4,10 @@
     python -m launch.sweep study --dataset mvtec --data FOLDER/hazelnut --weights squeezenet.h5
     python -m launch.sweep study --dataset mvtec --data FOLDER/hazelnut --weights resnet18.safetensors preset=paper
 
-Figure 7 prints precision, recall and F1 of good and faulty pictures at a threshold that was tuned by hand on the test
-pictures; here it is fitted on good pictures held out, and `oracle` is the best in hindsight. The study calls its simple
+Figure 7 prints precision, recall and F1 of good and faulty images at a threshold that was tuned by hand on the test
+images; here it is fitted on good images held out, and `oracle` is the best in hindsight. The study calls its simple
 CAE with squared error its best, finds the multi-loss variant worse, and transfer learning no better than chance (50 %).
-Its threshold is the q-th percentile of training errors; a picture is faulty where enough pixels exceed it. AE-SSIM and
+Its threshold is the q-th percentile of training errors; an image is faulty where enough pixels exceed it. AE-SSIM and
 AE-L2 are Bergmann's network, which the study builds on, with either loss. Frozen encoders are the sweep `transfer`.
 Feature Gaussian, PaDiM and PatchCore are yardsticks from beyond the study: they look through a pretrained network.
 """
@@ -18,7 +18,7 @@ DETECTOR, PRESET = "cae", "small"
 BASE = {"data.options.surfaces": (9,)}  # of the synthetic ones that most like leather
 RUNS = {
     "CAE, MSE": {"detector": "cae"},
-    "CAE, MSE + SSIM": {"detector": "cae_multiloss"},
+    "CAE, MSE + SSIM": {"detector": "cae", "settings.losses": ("mse", "ssim")},
     "SSIM-AE": {"detector": "ssim_ae"},
     "AE-SSIM": {"detector": "ae_ssim", "settings.loss": "ssim"},
     "AE-L2": {"detector": "ae_ssim", "settings.loss": "mse"},

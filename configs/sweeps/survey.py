@@ -5,21 +5,21 @@
     python -m launch.sweep survey --dataset fabric=aitex --data FOLDER --weights squeezenet.h5 data.options.tile=256
 
 The survey puts one published "precision" beside another, most of which their sources call accuracy; each is of its
-own pictures, split and rule. Here all techniques are tested on the same pictures, at thresholds fitted without them.
-Typical techniques are filters and statistics; deep ones that learn from labels train on half of the defective pictures,
-which are left out of everyone's test. Yardsticks, from beyond the survey, see normal pictures through a pretrained
+own images, split and rule. Here all techniques are tested on the same images, at thresholds fitted without them.
+Typical techniques are filters and statistics; deep ones that learn from labels train on half of the defective images,
+which are left out of everyone's test. Yardsticks, from beyond the survey, see normal images through a pretrained
 network that learns no more. Published figures stand beside a row of the same application and kind of network.
 """
 
 TITLE = "Typical techniques and deep learning"
 SOURCE = "Gong et al. 2020, Table I"
-DETECTOR, PRESET = "phot", "small"
+DETECTOR, PRESET = "phot", "paper"
 PICTURES = {
     "metal surface": {"data.options.surfaces": (9,)},
     "fabric": {"data.options.surfaces": (3,)},
     "industrial optical": {"data.options.surfaces": (4,)},
 }
-BASE = {"data.train_defective": 0.5, "data.options.train_defective": 40}
+BASE = {"data.train_defective_fraction": 0.5, "data.options.train_defective": 40}
 TYPICAL = {"phot": "phase-only transform", "lca": "low-pass filter", "dct": "cosine transform"}
 DEEP = {
     "ssim_ae": "autoencoder", "renet_d": "reconstruction network", "cnn_classifier": "convolutional network",
@@ -36,7 +36,7 @@ AXES = (
     {
         "technique": tuple(TECHNIQUES.values()),
         "detector": tuple(TECHNIQUES),
-        "preset": tuple("tuned" if name == "renet_d" else "small" for name in TECHNIQUES),
+        "preset": tuple({"renet_d": "tuned"}.get(name, "paper" if name in TYPICAL else "small") for name in TECHNIQUES),
     },
 )
 GROUPS = "technique"
@@ -68,4 +68,4 @@ PAPER = tuple(
     ({"pictures": pictures, "technique": technique}, {"image.accuracy": value})
     for pictures, technique, value in PUBLISHED
 )
-WHY = "no such pictures are at hand, or no such program"
+WHY = "no such images are at hand, or no such program"

@@ -3,7 +3,7 @@
     python -m launch.sweep table5 --quick
     python -m launch.sweep table5 --dataset mvtec --data FOLDER/tile
 
-The paper's names are matched to MVTec's by the counts of its test pictures: dirt is oil (18), damaged is crack (17),
+The paper's names are matched to MVTec's by the counts of its test images: dirt is oil (18), damaged is crack (17),
 crack (in its Figure 8: abrasion) is rough (15), smear is gray_stroke (16), tape is glue_strip (18). The printed F1 of
 crack, smear and tape do not follow from the printed precision and recall.
 """
@@ -15,7 +15,7 @@ SOURCE = "ReNet-D, Table 5"
 DETECTOR, PRESET = "renet_d", "paper"
 PICTURES = {"irregular": {"data.options.surfaces": (4, 9)}}
 AXES = ()
-BY_KIND = True  # a row for each kind of defect, judged on its own pictures and all good ones
+BY_KIND = True  # a row for each kind of defect, judged on its own images and all good ones
 SEEDS = (0, 1, 2)
 FIGURES = ("pixel.f1", "pixel.recall", "pixel.precision", "pixel.auroc", "image.auroc", "image.recall")
 PAPER = tuple(

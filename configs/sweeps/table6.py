@@ -1,13 +1,13 @@
-"""Processing time of a picture of 1024 x 1024 pixels (ReNet-D, Table 6, on a GTX 1080 Ti).
+"""Processing time of an image of 1024 x 1024 pixels (ReNet-D, Table 6, on a GTX 1080 Ti).
 
     python -m launch.sweep table6 --quick
     python -m launch.sweep table6 --weights squeezenet.h5
 
-From uint8 picture to mask, the picture's transfer included, once everything is compiled. The ratio between methods says
+From uint8 image to mask, the image's transfer included, once everything is compiled. The ratio between methods says
 more than the times: the hardware is another. Training matters little here and is short. ReNet-D stands twice: redrawn
 whole, as the paper times it, and in overlapping blocks, as it finds more. So does MSCDAE: with every patch of 8 x 8
 pixels redrawn, and with every fourth down and across. The last three are yardsticks from beyond the paper, on
-SqueezeNet; PaDiM and PatchCore bring pictures to 224 x 224 pixels first.
+SqueezeNet; PaDiM and PatchCore bring images to 224 x 224 pixels first.
 """
 
 TITLE = "Processing time"
