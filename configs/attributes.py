@@ -7,8 +7,7 @@ annotation of the ten classes of DAGM 2007 with the 29 attributes of DAGM_MIX (T
 import csv
 import math
 from pathlib import Path
-
-from ml_collections import ConfigDict
+from typing import Any
 
 DAGM = Path(__file__).with_name("attributes.csv")
 
@@ -46,11 +45,10 @@ def read_attributes(path: str | Path) -> tuple[tuple[str, ...], dict[str, tuple[
     return names, rows
 
 
-def describe(config: ConfigDict, path: str | Path = DAGM) -> None:
-    """Puts a table into a config: settings.attributes {class: numbers}, and attribute_names beside the settings."""
+def attribute_fields(path: str | Path = DAGM) -> dict[str, Any]:
+    """The fields of a config that hold a table: data.attributes {class: numbers} and data.attribute_names."""
     names, rows = read_attributes(path)
-    config.attribute_names = names
-    config.settings.attributes = ConfigDict(rows)
+    return {"data.attributes": rows, "data.attribute_names": names}
 
 
 def _number(where: str, cell: str) -> float:

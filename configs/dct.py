@@ -7,18 +7,11 @@ A threshold on levels is fitted on normal images held out, as for all detectors.
 whole image, or of its tile where there are many sizes, as for PHOT.
 """
 
-from ml_collections import ConfigDict
+from configs import base
 
-from configs import base, phot
-
-
-def get_config(preset: str = "paper") -> ConfigDict:
-    """Presets: paper (our reading), small (the same) and tiny for tests."""
-    config = base.untrained("dct", preset)
-    config.settings.dominant = 4.0  # coefficients of so many times the root mean square of all are texture
-    config.settings.sigma = 3.0  # of the Gaussian over what is left, pixels; 0 for none
-    PRESETS[preset](config)
-    return config
-
-
-PRESETS = phot.PRESETS
+SETTINGS = {
+    "dominant": 4.0,  # coefficients of so many times the root mean square of all are texture
+    "sigma": 3.0,  # of the Gaussian over what is left, pixels; 0 for none
+}
+BASE = base.UNTRAINED
+PRESETS = {"paper": {}}  # Our reading.

@@ -4,20 +4,12 @@ python -m launch.train --detector lca
 python -m launch.train --detector lca --dataset mvtec --data FOLDER
 
 The paper takes a level of 3 for a defect in every image; here a threshold on levels is fitted on normal images held
-out, as for all detectors. The level of a pixel is that of the whole image, or of its tile where there are many
-sizes, as for PHOT.
+out, as for all detectors. The level of a pixel is that of the whole image, or of its tile where there are many sizes,
+as for PHOT.
 """
 
-from ml_collections import ConfigDict
+from configs import base
 
-from configs import base, phot
-
-
-def get_config(preset: str = "paper") -> ConfigDict:
-    """Presets: paper, small (the same) and tiny for tests. There is nothing to set."""
-    config = base.untrained("lca", preset)
-    PRESETS[preset](config)
-    return config
-
-
-PRESETS = phot.PRESETS
+SETTINGS = {}  # There is nothing to set.
+BASE = base.UNTRAINED
+PRESETS = {"paper": {}}

@@ -122,13 +122,13 @@ def _window(mask: np.ndarray, rng: np.random.Generator, patch: int) -> tuple[sli
 def _check(good: Split, defective: Split, *, batch: int, patch: int, masks: int, process_count: int) -> None:
     if not len(defective):
         raise ValueError("no defective images to learn from: the set has none in its training part; give "
-                         "data.train_defective, the share of all that is trained on, such as 0.5")  # fmt: skip
+                         "data.train_defective_fraction, the share of all that is trained on, such as 0.5")  # fmt: skip
     if not len(good):
         raise ValueError("no good images to learn from; the training split is empty")
     if batch < 1 or batch % process_count:
         raise ValueError(f"batch {batch} does not divide over {process_count} processes; use a multiple of it")
     if masks < -1 or patch < 0:
-        raise ValueError(f"train.masks = {masks}, train.patch = {patch}; use -1 or more, and 0 or more")
+        raise ValueError(f"train.max_masks = {masks}, train.patch = {patch}; use -1 or more, and 0 or more")
     entries = good.records + defective.records
     sizes = sorted({(entry.height, entry.width) for entry in entries})
     if not patch and len(sizes) > 1:

@@ -30,14 +30,14 @@ def balanced(records: Sequence[Record], *, per_kind: int, seed: int, pooled: boo
     surface without defective images, or records that name no surfaces.
     """
     if per_kind < 1:
-        raise ValueError(f"data.per_kind = {per_kind}; images of each kind and surface: use 1 or more, such as 300")
+        raise ValueError(f"data.per_surface = {per_kind}; images of each kind and surface: use 1 or more, such as 300")
     records = [record._replace(split="") for record in records] if pooled else list(records)
     chosen: list[Record] = []
     for surface in sorted({record.surface for record in records}):
         own = [record for record in records if record.surface == surface]
         if not surface or not any(record.label for record in own):
             raise ValueError(f"surface {surface!r} has {'no name' if not surface else 'no defective image'}; "
-                             "data.mixed tells surfaces apart by good and defective images of each")  # fmt: skip
+                             "data.surfaces_as_classes tells surfaces apart by good and defective images of each")  # fmt: skip
         for split in sorted({record.split for record in own}):
             part = sorted((r for r in own if r.split == split), key=lambda r: _draw(seed, r.id))
             good, bad = ([r for r in part if r.label == label][:per_kind] for label in (0, 1))

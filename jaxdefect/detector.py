@@ -6,8 +6,9 @@ players, phases, a memory) stays inside `step`, so the loop that calls it never 
 
 import difflib
 import importlib
+import inspect
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -59,17 +60,32 @@ def no_finalization(state: State) -> State:
     return state
 
 
+class FrozenBackbone(NamedTuple):
+    """What a detector that looks through a backbone which never learns adds to the seam, so that features are computed
+    once for all runs that need them.
+
+    name: the backbone and the size it sees, for progress bars. init: () -> the backbone, as every run has it.
+    embed: (backbone, images) -> features [B, F]. score: (state, features) -> Scores, as `Detector.score` of the images.
+    Such a detector also steps on batches that hold features in place of images.
+    """
+
+    name: str
+    init: Callable[[], Any]
+    embed: Callable[[Any, jax.Array], jax.Array]
+    score: Callable[[State, jax.Array], Scores]
+
+
 class Detector(NamedTuple):
     """The seam between methods and everything else. All its functions are pure and jit-able.
 
     init:      (key, batch) -> state.
     step:      (state, batch, key) -> (state, metrics); one update of every player. `metrics` holds scalars, `loss`
                among them. The key is the same on every device: noise per sample takes `parallel.sample_keys`.
-    score:     (state, images) -> Scores. Depends on nothing but the state and that image: not on its neighbours. A
-               detector with a frozen backbone also takes [B, F], the features of images.
+    score:     (state, images) -> Scores. Depends on nothing but the state and that image: not on its neighbours.
     calibrate: (state, images) -> state, folded over the normal training images once trained: each once, in their order.
                Thresholds are then fitted on held-out images that neither has seen.
     finalize:  state -> state, once, when all have been folded in: what is costly and the same for every image scored.
+    frozen:    the backbone that it looks through, if there is one that never learns.
     """
 
     init: Callable[[jax.Array, Batch], State]
@@ -77,6 +93,7 @@ class Detector(NamedTuple):
     score: Callable[[State, jax.Array], Scores]
     calibrate: Callable[[State, jax.Array], State] = no_calibration
     finalize: Callable[[State], State] = no_finalization
+    frozen: FrozenBackbone | None = None
 
 
 def check_size(batch: Batch, size: int) -> None:
@@ -87,6 +104,14 @@ def check_size(batch: Batch, size: int) -> None:
                          "such a detector is trained on images of its own size: set both to the same")  # fmt: skip
 
 
+def check_multiple(size: int, factor: int) -> None:
+    """Raises ValueError unless settings.size is a multiple of what a network shrinks a side by."""
+    if size % factor or size < factor:
+        near = max(factor, size // factor * factor)
+        raise ValueError(f"settings.size = {size} pixels; the encoder shrinks a side to 1/{factor}: "
+                         f"use a multiple of {factor} such as {near} or {near + factor}")  # fmt: skip
+
+
 def names() -> list[str]:
     """The detectors there are: the files of `jaxdefect/detectors`."""
     package = importlib.import_module("jaxdefect.detectors")
@@ -95,9 +120,18 @@ def names() -> list[str]:
 
 def load(name: str) -> Callable[..., Detector]:
     """Returns `make` of `jaxdefect/detectors/<name>.py`. Raises ValueError for a name that is no file there."""
-    known = names()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"no detector named {name!r}; {hint}there are: {', '.join(known)}")
+    if name not in names():
+        raise ValueError(f"no detector named {name!r}{nearest(name, names())}")
     return importlib.import_module(f"jaxdefect.detectors.{name}").make
+
+
+def parameters(name: str) -> frozenset[str]:
+    """What `make` of a detector asks for: its settings, and facts that a launcher knows of the data and the run
+    (such as `weights`, `steps`, `kinds`, `attributes`)."""
+    return frozenset(inspect.signature(load(name)).parameters)
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """The end of an error about an unknown name: the nearest one and all there are."""
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return (f"; did you mean {near[0]!r}?" if near else ";") + f" There are: {', '.join(names)}"

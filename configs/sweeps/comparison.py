@@ -9,17 +9,19 @@ supervised ones, last, learn from half of the defective images; their figures ar
 is written from the results.
 """
 
-from configs.sweeps.maa_table2 import METHODS as ADVERSARIAL
-
 TITLE = "Detectors side by side"
 SOURCE = "all five papers, and yardsticks from beyond them"
 DETECTOR, PRESET = "renet_d", "small"
-SUPERVISED = {"data.train_defective": 0.5, "data.options.train_defective": 40}
+SUPERVISED = {"data.train_defective_fraction": 0.5, "data.options.train_defective": 40}
 RUNS = {
     "renet_d": {"preset": "tuned"},
-    **{name: {"detector": name} for name in ("phot", "lca", "dct", "mscdae")},
-    **{name: {"detector": name} for name in ADVERSARIAL.values()},
-    **{name: {"detector": name} for name in ("cae", "cae_multiloss", "ssim_ae", "transfer_ae")},
+    **{name: {"detector": name, "preset": "paper"} for name in ("phot", "lca", "dct")},
+    **{name: {"detector": name} for name in ("mscdae", "maa", "dae")},
+    "dae_skip": {"detector": "dae", "settings.skip": True},
+    **{name: {"detector": name} for name in ("anogan", "efficient_gan", "ganomaly", "cvae_gan", "alocc", "f_anogan")},
+    **{name: {"detector": name} for name in ("memae", "cae")},
+    "cae_multiloss": {"detector": "cae", "settings.losses": ("mse", "ssim")},
+    **{name: {"detector": name} for name in ("ssim_ae", "transfer_ae")},
     "ae_ssim": {"detector": "ae_ssim", "data.size": 256},  # Its patches of 128 pixels must fit into every image.
     **{name: {"detector": name} for name in ("feature_gaussian", "padim", "patchcore")},
     **{name: {"detector": name, **SUPERVISED} for name in ("cnn_classifier", "resnet_classifier", "faster_rcnn")},

@@ -7,16 +7,16 @@ As published, an image of set A is redrawn so that its features are those of any
 image is compared with its own reconstruction. The paper has no such table.
 """
 
-from configs.sweeps.maa_table2 import QUICK
+from configs.sweeps.maa_table2 import QUICK as QUICK
 
 TITLE = "Parts of MAA"
 SOURCE = "MAA (Niu et al. 2021), Section III (no figures)"
 DETECTOR, PRESET = "maa", "small"
 RUNS = {
     "as published": {},
-    "no memory": {"settings.remember": False},
-    "no pairs": {"train.pairs": False},
-    "no pairs, loss of pixels": {"train.pairs": False, "settings.feature_loss": False},
+    "no memory": {"settings.memory": False},
+    "no pairs": {"train.paired_images": False},
+    "no pairs, loss of pixels": {"train.paired_images": False, "settings.feature_loss": False},
 }
 SEEDS = (0, 1)
 FIGURES = ("image.auroc", "image.gamma0.accuracy", "image.gamma0.recall", "pixel.auroc", "pixel.pro")

@@ -1,8 +1,10 @@
 """How many outlined defects Seg-Dec-Net needs: from labels alone (0 masks) over a few to all (-1).
 
     python -m launch.sweep segdec_masks --quick
-    python -m launch.sweep segdec_masks --dataset kolektor_sdd2 --data FOLDER preset=ksdd2 --axis train.masks=0,16,246
-    python -m launch.sweep segdec_masks --axis settings.gradient_stop=True,False train.masks=0 settings.balance=False
+    python -m launch.sweep segdec_masks --dataset kolektor_sdd2 --data FOLDER preset=ksdd2 \\
+        --axis train.max_masks=0,16,246
+    python -m launch.sweep segdec_masks --axis settings.gradient_stop=True,False train.max_masks=0 \\
+        settings.balance=False
 
 The last command asks whether the decision should change the segmentation where nothing else teaches it.
 """
@@ -10,7 +12,7 @@ The last command asks whether the decision should change the segmentation where 
 TITLE = "Mixed supervision"
 SOURCE = "Mixed supervision for surface-defect detection (Bozic et al. 2021), its figures over N"
 DETECTOR, PRESET = "segdec", "small"
-AXES = ({"masks": ("0", "2", "5", "10", "all"), "train.masks": (0, 2, 5, 10, -1)},)
+AXES = ({"masks": ("0", "2", "5", "10", "all"), "train.max_masks": (0, 2, 5, 10, -1)},)
 SEEDS = (0, 1, 2)
 FIGURES = ("image.ap", "image.auroc", "image.f1", "image.oracle.f1", "image.false_alarms", "image.misses", "pixel.ap")
 QUICK = {"train.steps": 60, "train.save_every": 60}

@@ -18,7 +18,7 @@ DETECTOR, PRESET = "cae", "small"
 BASE = {"data.options.surfaces": (9,)}  # of the synthetic ones that most like leather
 RUNS = {
     "CAE, MSE": {"detector": "cae"},
-    "CAE, MSE + SSIM": {"detector": "cae_multiloss"},
+    "CAE, MSE + SSIM": {"detector": "cae", "settings.losses": ("mse", "ssim")},
     "SSIM-AE": {"detector": "ssim_ae"},
     "AE-SSIM": {"detector": "ae_ssim", "settings.loss": "ssim"},
     "AE-L2": {"detector": "ae_ssim", "settings.loss": "mse"},

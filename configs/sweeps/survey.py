@@ -13,13 +13,13 @@ network that learns no more. Published figures stand beside a row of the same ap
 
 TITLE = "Typical techniques and deep learning"
 SOURCE = "Gong et al. 2020, Table I"
-DETECTOR, PRESET = "phot", "small"
+DETECTOR, PRESET = "phot", "paper"
 IMAGES = {
     "metal surface": {"data.options.surfaces": (9,)},
     "fabric": {"data.options.surfaces": (3,)},
     "industrial optical": {"data.options.surfaces": (4,)},
 }
-BASE = {"data.train_defective": 0.5, "data.options.train_defective": 40}
+BASE = {"data.train_defective_fraction": 0.5, "data.options.train_defective": 40}
 TYPICAL = {"phot": "phase-only transform", "lca": "low-pass filter", "dct": "cosine transform"}
 DEEP = {
     "ssim_ae": "autoencoder", "renet_d": "reconstruction network", "cnn_classifier": "convolutional network",
@@ -36,7 +36,7 @@ AXES = (
     {
         "technique": tuple(TECHNIQUES.values()),
         "detector": tuple(TECHNIQUES),
-        "preset": tuple("tuned" if name == "renet_d" else "small" for name in TECHNIQUES),
+        "preset": tuple({"renet_d": "tuned"}.get(name, "paper" if name in TYPICAL else "small") for name in TECHNIQUES),
     },
 )
 GROUPS = "technique"
@@ -65,6 +65,7 @@ PUBLISHED = (  # application, technique, precision
     ("rail fastener", "deep: convolutional network", 0.999),
 )
 PAPER = tuple(
-    ({"images": images, "technique": technique}, {"image.accuracy": value}) for images, technique, value in PUBLISHED
+    ({"images": images, "technique": technique}, {"image.accuracy": value})
+    for images, technique, value in PUBLISHED
 )
 WHY = "no such images are at hand, or no such program"

@@ -1,7 +1,7 @@
 """The alarm for unseen surfaces over all 45 pairs of the ten classes, beside plain distances to class means.
 
-    python -m launch.sweep unseen_pairs settings.weights=squeezenet.h5
-    python -m launch.sweep unseen_pairs settings.weights=squeezenet.h5 --axis "data.unseen=('Class8','Class10')"
+    python -m launch.sweep unseen_pairs --weights squeezenet.h5
+    python -m launch.sweep unseen_pairs --weights squeezenet.h5 --axis "data.unseen=('Class8','Class10')"
 
 The two-stage paper does not say which two surfaces it left out, and it matters: every pair is left out once. Features
 of the images are computed once for all runs. Mode B: nothing of the unseen surfaces is known.
@@ -9,7 +9,7 @@ of the images are computed once for all runs. Mode B: nothing of the unseen surf
 
 import itertools
 
-from configs.sweeps.sbad_tables import QUICK
+from configs.sweeps.sbad_tables import QUICK as QUICK
 
 TITLE = "Every pair of surfaces unseen once"
 SOURCE = "our protocol for the two-stage system (Cheng and Yeh 2023)"

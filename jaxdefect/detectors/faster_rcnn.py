@@ -251,7 +251,7 @@ def _supervision(batch: Batch) -> tuple[jax.Array, jax.Array]:
     """The masks, and [B] float32, 0 for each defective image whose mask is not known."""
     for field in ("mask", "label"):
         if getattr(batch, field) is None:
-            raise ValueError(f"the batch has no {field}; faster_rcnn learns from has_mask defects: set train.labels = "
+            raise ValueError(f"the batch has no {field}; faster_rcnn learns from has_mask defects: set train.supervision = "
                              "'masks'")  # fmt: skip
     has_mask = jnp.ones(batch.label.shape) if batch.has_mask is None else batch.has_mask
     return batch.mask, jnp.where(batch.label == 1, has_mask, 1.0)

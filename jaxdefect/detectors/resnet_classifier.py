@@ -128,7 +128,7 @@ def classes_of(batch: Batch, kinds: tuple[str, ...]) -> jax.Array:
     classes = getattr(batch, field)
     if classes is None:
         raise ValueError(f"the batch has no {field}; with settings.kinds = {tuple(kinds)} a classifier learns from it: "
-                         f"set train.labels = {labels!r}")  # fmt: skip
+                         f"set train.supervision = {labels!r}")  # fmt: skip
     return classes
 
 

@@ -250,7 +250,7 @@ def _supervision(batch: Batch) -> tuple[jax.Array, jax.Array]:
     """The masks that are known, else zeros, and [B] float32, 0 for each image whose mask is not."""
     for field in ("mask", "label"):
         if getattr(batch, field) is None:
-            raise ValueError(f"the batch has no {field}; segdec learns from defects: set train.labels = 'masks'")
+            raise ValueError(f"the batch has no {field}; segdec learns from defects: set train.supervision = 'masks'")
     has_mask = jnp.ones(batch.label.shape) if batch.has_mask is None else batch.has_mask
     known = jnp.where(batch.label == 1, has_mask, 1.0)
     return batch.mask * known[:, None, None], known

@@ -95,7 +95,7 @@ def many_runs(
     faster one where that was measured. Raises ValueError for a stream, whose patches belong to one run.
     """
     if feed.sharded:
-        raise ValueError("a population needs resident images; use train.feed=resident or train the runs one by one")
+        raise ValueError("a population needs resident images; use train.feed=in_memory or train the runs one by one")
     count, devices = len(keys), jax.local_device_count()
     filled = np.minimum(np.arange(-(-count // devices) * devices), count - 1)  # The last run again, to fill devices.
     place = lambda tree: parallel.split(jax.tree.map(lambda leaf: jnp.asarray(leaf)[filled], tree))

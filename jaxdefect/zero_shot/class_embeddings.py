@@ -42,5 +42,5 @@ def sum_by_class(values: jax.Array, surface: jax.Array, classes: int) -> jax.Arr
 def check_surfaces(batch: Batch) -> None:
     """Raises ValueError where images come without the class of their surface."""
     if batch.surface is None:
-        raise ValueError("the batch has no surfaces, which this detector learns to tell apart; set train.labels = "
-                         "'surfaces' and data.mixed = True")  # fmt: skip
+        raise ValueError("the batch has no surfaces, which this detector learns to tell apart; set train.supervision = "
+                         "'surfaces' and data.surfaces_as_classes = True")  # fmt: skip

@@ -1,6 +1,8 @@
-"""Configs at the door: which one, what is overridden, how it is written down and read back."""
+"""Configs: read from configs/, changed by presets and overrides, written beside a run and read back.
 
-import argparse
+A config is an `ml_collections.ConfigDict`. Its fields are named in one way everywhere: `train.steps`, `settings.box`.
+"""
+
 import ast
 import difflib
 import importlib
@@ -14,65 +16,57 @@ from typing import Any
 from ml_collections import ConfigDict
 
 import jaxdefect
-from configs import attributes, base
+from configs import base
 
-
-def parser(description: str) -> argparse.ArgumentParser:
-    """The command line that train and bench share."""
-    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--detector", default="renet_d", help="a file of jaxdefect/detectors (default: renet_d)")
-    made.add_argument("--preset", help="a preset of configs/<detector>.py (default: the config's own)")
-    made.add_argument("--dataset", help="a file of data_pipeline/layouts (default: synthetic)")
-    made.add_argument("--data", help="the folder of the images (default: $JAXDEFECT_DATA/<dataset>)")
-    made.add_argument(
-        "--attributes", type=Path, help="a table of what surfaces look like (a CSV, see configs/attributes)"
-    )
-    made.add_argument(
-        "overrides", nargs="*", metavar="field=value", help="any field of the config, e.g. train.steps=300"
-    )
-    return made
-
-
-def from_arguments(arguments: argparse.Namespace) -> ConfigDict:
-    """The config a command line asks for."""
-    config = get(arguments.detector, arguments.preset)
-    if arguments.dataset:
-        set_field(config, "data.name", arguments.dataset)
-    if arguments.data:
-        config.data.root = str(Path(arguments.data).expanduser().resolve())
-    if getattr(arguments, "attributes", None):
-        if "attribute_names" not in config:
-            raise ValueError(f"--attributes {arguments.attributes}: {config.detector} has no attributes of surfaces")
-        attributes.describe(config, arguments.attributes)
-    override(config, arguments.overrides)
-    return config
+TABLES = ("data.options", "data.attributes")  # fields that hold {name: value} and may be given as a whole
+RENAMED = {  # what fields, values and detectors were called before
+    "data.mixed": "data.surfaces_as_classes", "data.pooled": "data.split_after_augmentation",
+    "data.per_kind": "data.per_surface", "data.calibration": "data.calibration_fraction",
+    "data.test_good": "data.test_good_fraction", "data.train_defective": "data.train_defective_fraction",
+    "train.labels": "train.supervision", "train.masks": "train.max_masks", "train.pairs": "train.paired_images",
+    "train.resident_limit": "train.memory_limit", "train.feed=resident": "train.feed=in_memory",
+    "threshold.image": "threshold.image_rule", "threshold.pixel": "threshold.pixel_rule",
+    "report.images": "report.images", "attribute_names": "data.attribute_names",
+    "settings.attributes": "data.attributes", "settings.kinds": "data.kinds", "settings.join": "data.join",
+    "settings.steps": "train.steps", "settings.weights": "weights", "settings.weight": "settings.ssim_weight",
+    "settings.mode=oracle": "settings.mode=A data.show_unseen=True", "settings.width": "settings.backbone_width",
+    "settings.found": "settings.max_detections", "settings.found_overlap": "settings.detection_overlap",
+    "settings.least_score": "settings.min_score", "settings.most_boxes": "settings.max_boxes",
+    "settings.positive": "settings.positive_overlap", "settings.negative": "settings.negative_overlap",
+    "settings.remember": "settings.memory", "dae_skip": "--detector dae --preset skip",
+    "cae_multiloss": "--detector cae --preset multiloss", "tf_vaegan": "--detector sbad --preset tf_vaegan",
+}  # fmt: skip
 
 
 def get(detector: str, preset: str | None = None) -> ConfigDict:
     """The config of a detector. Raises ValueError, with the nearest name, for an unknown detector or preset."""
+    if detector in RENAMED:
+        raise ValueError(f"there is no detector {detector!r} any more; give {RENAMED[detector]}")
     if detector not in jaxdefect.names():
         jaxdefect.load(detector)  # Raises, and says what there is.
     module = importlib.import_module(f"configs.{detector}")
-    if preset is None:
-        return module.get_config()
+    preset = next(iter(module.PRESETS)) if preset is None else preset
     if preset not in module.PRESETS:
         raise ValueError(f"{detector} has no preset {preset!r}{nearest(preset, list(module.PRESETS))}")
-    return module.get_config(preset)
+    config = ConfigDict(_nested(base.RUN) | {"detector": detector, "preset": preset, "settings": module.SETTINGS})
+    assign(config, module.BASE)
+    assign(config, module.PRESETS[preset])
+    return config
 
 
-def nearest(name: str, known: Sequence[str]) -> str:
+def nearest(name: str, names: Sequence[str]) -> str:
     """The end of an error about an unknown name: the nearest one and all there are."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return (f"; did you mean {near[0]!r}?" if near else ";") + f" There are: {', '.join(known)}"
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return (f"; did you mean {near[0]!r}?" if near else ";") + f" There are: {', '.join(names)}"
 
 
 def override(config: ConfigDict, pairs: Sequence[str], *, only: Sequence[str] = ()) -> None:
     """Sets `field=value` pairs in place. Raises ValueError naming the field, the value and the nearest field.
 
-    only: if given, the sections that may be changed. Fields under data.options are the layout's and may be new.
+    only: if given, the sections that may be changed.
     """
-    fields = dict(flat(config))
-    for pair in sorted(pairs, key=lambda pair: not pair.startswith("data.name=")):
+    present, fields = dict(flat(config)), {}
+    for pair in pairs:
         field, equals, text = pair.partition("=")
         if not equals:
             raise ValueError(f"{pair!r} is no field=value, e.g. train.steps=300")
@@ -80,24 +74,32 @@ def override(config: ConfigDict, pairs: Sequence[str], *, only: Sequence[str] = 
             raise ValueError(
                 f"{field} cannot be changed after training; only {', '.join(only)} can. Train again instead"
             )
-        if field.startswith("data.options."):
-            config.data.options[field.removeprefix("data.options.")] = literal(text)
-        elif field in fields:
-            set_field(config, field, coerce(field, text, fields[field]))
-        else:
-            raise ValueError(f"the config has no field {field!r}{nearest(field, list(fields))}")
+        typed = field in present and not field.startswith("data.options.")
+        fields[field] = coerce(field, text, present[field]) if typed else literal(text)
+    assign(config, fields)
 
 
 def assign(config: ConfigDict, fields: dict[str, Any]) -> None:
-    """Sets values (not texts) by field, in place. Raises ValueError as `override` does."""
-    known = dict(flat(config))
+    """Sets values (not texts) by field, in place, data.name first. Raises ValueError as `override` does.
+
+    Fields under data.options are the layout's and may be new.
+    """
+    present = dict(flat(config))
     for field, value in sorted(fields.items(), key=lambda pair: pair[0] != "data.name"):
-        if field.startswith("data.options."):
-            config.data.options[field.removeprefix("data.options.")] = value
-        elif field in known:
-            set_field(config, field, check_type(field, value, known[field]))
+        if isinstance(value, str) and f"{field}={value}" in RENAMED:
+            raise ValueError(f"{field}={value} is called {RENAMED[f'{field}={value}']} now")
+        if field in TABLES:
+            if not isinstance(value, dict):
+                raise ValueError(f"{field}={value} is no table; give {{name: value}}")
+            set_field(config, field, ConfigDict(value))
+        elif field.startswith("data.options."):
+            set_field(config, field, value)
+        elif field in present:
+            set_field(config, field, check_type(field, value, present[field]))
+        elif RENAMED.get(field) in {*present, *TABLES}:
+            raise ValueError(f"{field} is called {RENAMED[field]} now")
         else:
-            raise ValueError(f"the config has no field {field!r}{nearest(field, list(known))}")
+            raise ValueError(f"the config has no field {field!r}{nearest(field, list(present))}")
 
 
 def set_field(config: ConfigDict, field: str, value: Any) -> None:
@@ -155,16 +157,22 @@ def flat(config: ConfigDict | dict, prefix: str = "") -> list[tuple[str, Any]]:
     return pairs
 
 
+def word(field: str, value: Any) -> str:
+    """The override that sets a field: fields of data.options are read as Python literals, other texts as they are."""
+    return f"{field}={value!r}" if field.startswith("data.options.") else f"{field}={value}"
+
+
 def command(config: ConfigDict) -> str:
     """The command that trains this config: its preset and the fields that differ from it."""
-    preset = dict(flat(get(config.detector, config.preset)))
+    asked = get(config.detector, config.preset)
     words = ["--detector", config.detector, "--preset", config.preset, "--dataset", config.data.name]
     words += ["--data", config.data.root] if config.data.root else []
-    named = ("detector", "preset", "data.name", "data.root")
-    for field, value in flat(config):
-        if field not in named and value != preset.get(field):
-            # Only the fields of data.options are read as Python literals; a text elsewhere is taken as it is.
-            words.append(f"{field}={value!r}" if field.startswith("data.options.") else f"{field}={value}")
+    assign(asked, {"data.name": config.data.name, "data.root": config.data.root})
+    if config.data.attributes != asked.data.attributes:
+        words.append(word("data.attributes", config.data.attributes.to_dict()))
+        asked.data.attributes = config.data.attributes
+    before = dict(flat(asked))
+    words += [word(field, value) for field, value in flat(config) if value != before.get(field)]
     return shlex.join(["python", "-m", "launch.train", *words])
 
 
@@ -183,6 +191,8 @@ def read(path: Path) -> ConfigDict:
         return from_dict(json.loads(path.read_text()))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not readable JSON ({error}); restore it or train again in a new folder") from error
+    except ValueError as error:
+        raise ValueError(f"{path} is {error}") from error
 
 
 def from_dict(fields: dict[str, Any]) -> ConfigDict:
@@ -190,12 +200,26 @@ def from_dict(fields: dict[str, Any]) -> ConfigDict:
 
     A field that came after it was written stands at what it is in configs/base.py: as if it were not there.
     """
-    config = base.get_config().to_dict()
-    written = _tuples(fields)
+    config, written = _nested(base.RUN), _tuples(fields)
+    old = next((field for field, _ in flat(written) if field in RENAMED and not field.startswith("settings.")), None)
+    if old:
+        new = RENAMED[old]
+        raise ValueError(f"a config of an older version ({old} is called {new} now): train again in a new folder")
     for section, values in written.items():
-        known = config.get(section)
-        config[section] = known | values if isinstance(known, dict) and isinstance(values, dict) else values
+        default = config.get(section)
+        config[section] = default | values if isinstance(default, dict) and isinstance(values, dict) else values
     return ConfigDict(config)
+
+
+def _nested(table: dict[str, Any]) -> dict[str, Any]:
+    tree = {}
+    for field, value in table.items():
+        *path, last = field.split(".")
+        section = tree
+        for name in path:
+            section = section.setdefault(name, {})
+        section[last] = value
+    return tree
 
 
 def _tuples(value: Any) -> Any:

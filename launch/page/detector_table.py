@@ -109,9 +109,9 @@ def needs(name: str, runs: Sequence[Measured]) -> str:
     config = configs.get(name)
     detector, _ = make_detector(config)
     untrained = "; no training" if detector.step is no_training else ""
-    if config.train.labels == "masks" and config.train.get("masks") == 0:
+    if config.train.supervision == "masks" and config.train.get("masks") == 0:
         return "labels: good or defective" + untrained
-    return NEEDS[config.train.labels] + untrained
+    return NEEDS[config.train.supervision] + untrained
 
 
 def quality(runs: Sequence[Measured]) -> str:

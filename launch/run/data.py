@@ -19,12 +19,12 @@ class Data(NamedTuple):
 def open_data(config: ConfigDict) -> Data:
     """Prepares or reads the dataset of a config."""
     data = config.data
-    mix = data_pipeline.Mix(tuple(data.unseen), data.per_kind, data.pooled) if data.mixed else None
+    mix = data_pipeline.Mix(tuple(data.unseen), data.per_surface, data.split_after_augmentation) if data.surfaces_as_classes else None
     if data.unseen and not mix:
-        raise ValueError(f"data.unseen = {tuple(data.unseen)} needs data.mixed=True, where surfaces are told apart")
+        raise ValueError(f"data.unseen = {tuple(data.unseen)} needs data.surfaces_as_classes=True, where surfaces are told apart")
     fixed = {
-        "root": data.root or None, "seed": data.seed, "calibration": data.calibration, "test_good": data.test_good,
-        "train_defective": data.train_defective, "surface": data.surface, "mix": mix,
+        "root": data.root or None, "seed": data.seed, "calibration": data.calibration_fraction, "test_good": data.test_good_fraction,
+        "train_defective": data.train_defective_fraction, "surface": data.surface, "mix": mix,
         "channels": data.channels, **data.options,
     }  # fmt: skip
     how = conversion(config)

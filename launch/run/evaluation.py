@@ -128,7 +128,7 @@ def describe(run: Run, data: Data) -> dict[str, Any]:
         "counts": {
             "train": len(data.seen.train), "calibration": len(data.seen.calibration),
             "test_good": labels.count(0), "test_defective": labels.count(1),
-            **({"train_defective": len(data.seen.defective)} if run.config.train.labels == "masks" else {}),
+            **({"train_defective": len(data.seen.defective)} if run.config.train.supervision == "masks" else {}),
         },
         "kinds": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
     }  # fmt: skip

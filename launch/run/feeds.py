@@ -17,25 +17,25 @@ LABELS = ("none", "masks", "kinds", "surfaces")
 
 
 def make_feed(config: ConfigDict, data: Data) -> feed.Feed:
-    """The training images of a config, with what its detector learns from beside them (train.labels)."""
+    """The training images of a config, with what its detector learns from beside them (train.supervision)."""
     knobs = config.train
-    if knobs.labels not in LABELS:
-        raise ValueError(f"train.labels = {knobs.labels!r} is not known; use {', '.join(LABELS)}")
-    if knobs.zoom and knobs.labels != "none":
-        raise ValueError(f"train.zoom = {knobs.zoom} with train.labels = {knobs.labels!r}; only good images "
+    if knobs.supervision not in LABELS:
+        raise ValueError(f"train.supervision = {knobs.supervision!r} is not known; use {', '.join(LABELS)}")
+    if knobs.zoom and knobs.supervision != "none":
+        raise ValueError(f"train.zoom = {knobs.zoom} with train.supervision = {knobs.supervision!r}; only good images "
                          "are shown at other sizes: use 0")  # fmt: skip
-    if knobs.labels in ("masks", "kinds"):
+    if knobs.supervision in ("masks", "kinds"):
         return with_masks(config, data)
-    return with_surfaces(config, data) if knobs.labels == "surfaces" else good_images(config, data.seen.train)
+    return with_surfaces(config, data) if knobs.supervision == "surfaces" else good_images(config, data.seen.train)
 
 
 def with_masks(config: ConfigDict, data: Data) -> feed.Feed:
-    """As many defective as good images, with masks where `train.masks` allows, or as many of each kind of defect."""
+    """As many defective as good images, with masks where `train.max_masks` allows, or as many of each kind of defect."""
     knobs = config.train
-    kinds = tuple(config.settings.kinds) if knobs.labels == "kinds" else ()
+    kinds = tuple(config.settings.kinds) if knobs.supervision == "kinds" else ()
     batches = functools.partial(
         data_pipeline.labelled, data.seen.train, data.seen.defective, batch=knobs.batch, seed=config.seed,
-        patch=knobs.patch, masks=knobs.masks, flips=knobs.flips, kinds=kinds,
+        patch=knobs.patch, masks=knobs.max_masks, flips=knobs.flips, kinds=kinds,
         process_index=jax.process_index(), process_count=jax.process_count(),
     )  # fmt: skip
     return feed.stream(lambda step: batches(start_step=step))
@@ -75,7 +75,7 @@ def surfaces_of(config: ConfigDict) -> list[str]:
 def good_images(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
     """Patches of good images, kept on the devices or streamed."""
     knobs = config.train
-    halves = feed.halved(len(split), seed=config.data.seed) if knobs.pairs else None
+    halves = feed.halved(len(split), seed=config.data.seed) if knobs.paired_images else None
     image = lambda index: split[index % len(split)]  # A single image is both halves.
     whole = max(max(size) for size in sizes_of(split)) == knobs.patch
     if not too_large(config, split):
@@ -96,13 +96,13 @@ def good_images(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
         for one, other in zip(patches(step, half(0)), second, strict=False):
             yield one | {"paired_image": other["image"]}
 
-    return feed.stream(pairs if knobs.pairs else patches)
+    return feed.stream(pairs if knobs.paired_images else patches)
 
 
 def streams(config: ConfigDict, data: Data) -> bool:
     """Whether the batches come from the host, one seed's, instead of images kept on the devices."""
-    if config.train.labels != "none":
-        return config.train.labels in ("masks", "kinds")
+    if config.train.supervision != "none":
+        return config.train.supervision in ("masks", "kinds")
     return too_large(config, data.seen.train)
 
 
@@ -127,7 +127,7 @@ def held_out(config: ConfigDict, data: Data) -> feed.Feed | None:
     """Good images kept from training, as they are, where a config validates on them."""
     if not config.train.validate:
         return None
-    if config.train.labels != "none" or config.train.pairs:
-        raise ValueError("train.validate = True needs good images alone: train.labels = 'none' and no train.pairs")
+    if config.train.supervision != "none" or config.train.paired_images:
+        raise ValueError("train.validate = True needs good images alone: train.supervision = 'none' and no train.paired_images")
     samples = list(data.seen.calibration)
     return feed.in_memory([s.image for s in samples], patch=config.train.patch, ids=[s.id for s in samples])

@@ -51,20 +51,20 @@ def fit(run: Run, data: Data) -> Fitted:
     scores = [d.score for d in found]
     drawn = found[0].map is not None
     bad, masks = [], []
-    if knobs.image == WITH_DEFECTS or (drawn and knobs.pixel == WITH_DEFECTS):
+    if knobs.image_rule == WITH_DEFECTS or (drawn and knobs.pixel_rule == WITH_DEFECTS):
         split = data.seen.defective if knobs.fitted_on == "train" else data.seen.calibration_defective
         bad, masks = list(each(run, data, split)), [sample.mask for sample in split]
-    if knobs.image == WITH_DEFECTS:
+    if knobs.image_rule == WITH_DEFECTS:
         image = threshold.fit_f1(scores + [d.score for d in bad], [0] * len(scores) + [1] * len(bad))
     else:
-        image = threshold.fit(knobs.image, scores, **numbers)
+        image = threshold.fit(knobs.image_rule, scores, **numbers)
     if image.value is None:
         raise ValueError("threshold.image = 'otsu' splits one image's pixels; use pauta, quantile or false_alarm_rate")
     pixel = image._replace(value=None, rule="none: the detector gives no map", warning=None)
-    if drawn and knobs.pixel == WITH_DEFECTS:
+    if drawn and knobs.pixel_rule == WITH_DEFECTS:
         pixel = of_pixels(found, bad, masks)
     elif drawn:
-        pixel = threshold.fit(knobs.pixel, [d.map for d in found], **numbers)
+        pixel = threshold.fit(knobs.pixel_rule, [d.map for d in found], **numbers)
     named = lambda fitted: fitted._replace(fitted_on=fitted.fitted_on.replace("calibration", NAMES[knobs.fitted_on]))
     return Fitted(named(pixel), named(image), knobs.fitted_on, scores)
 
@@ -77,7 +77,7 @@ def of_pixels(good: Sequence[Detected], bad: Sequence[Detected], masks: Sequence
     best = ranking.best_f1(ranking.pixel_counts(maps, truths))["threshold"]
     if best is None:
         raise ValueError("threshold.pixel = 'f1' needs held-out defective images with masks, and there are none; use "
-                         "another rule such as pauta, or hold out more with data.calibration")  # fmt: skip
+                         "another rule such as pauta, or hold out more with data.calibration_fraction")  # fmt: skip
     fitted_on = f"{len(outlined)} outlined defective and {len(good)} good calibration images"
     return Threshold(best, "best F1 of pixels", fitted_on)
 

@@ -61,7 +61,7 @@ def load_run(workdir: Path) -> Run:
 def example_batch(config: ConfigDict) -> jaxdefect.Batch:
     """The shape of a training batch, with the labels it has."""
     side = config.train.patch or 64  # A detector trained on whole images has weights for any size.
-    count, labels = config.train.batch, config.train.labels
+    count, labels = config.train.batch, config.train.supervision
     images = jax.ShapeDtypeStruct((count, side, side, config.data.channels), jnp.float32)
     whole, has_mask = (jax.ShapeDtypeStruct((count,), dtype) for dtype in (jnp.int32, jnp.float32))
     if labels == "masks":
@@ -69,4 +69,4 @@ def example_batch(config: ConfigDict) -> jaxdefect.Batch:
         return jaxdefect.Batch(images, mask=masks, label=whole, has_mask=has_mask)
     if labels == "surfaces":
         return jaxdefect.Batch(images, surface=whole, label=whole)
-    return jaxdefect.Batch(images, paired_image=images if config.train.pairs else None)
+    return jaxdefect.Batch(images, paired_image=images if config.train.paired_images else None)

@@ -34,7 +34,7 @@ def train_run(
     steps = 0 if detector.step is no_training else knobs.steps
     checkpoints = Checkpoints(workdir / "checkpoints")
     side = 8 * knobs.patch or None
-    example = data.seen.train[0].image[:side, :side] if knobs.labels != "surfaces" else None  # Nothing to be drawn.
+    example = data.seen.train[0].image[:side, :side] if knobs.supervision != "surfaces" else None  # Nothing to be drawn.
     started = time.monotonic()
     with console.progress_bar() as bar, contextlib.closing(checkpoints):
         log = TrainingLog(workdir, steps=steps, bar=bar)

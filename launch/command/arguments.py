@@ -1,0 +1,50 @@
+"""The command line of commands that take a config."""
+
+import argparse
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from configs.attributes import attribute_fields
+from launch.command.configuration import assign, get, override, set_field
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """What the command lines of train and bench share."""
+    shared = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = shared.add_argument
+    add("--detector", default="renet_d", help="a file of jaxdefect/detectors (default: renet_d)")
+    add("--preset", help="a preset of configs/<detector>.py (default: the first)")
+    add("--dataset", help="a file of data_pipeline/layouts (default: synthetic)")
+    add("--data", help="the folder of the images (default: $JAXDEFECT_DATA/<dataset>)")
+    add("--weights", type=Path, help="a file of the backbone's weights (default: random ones)")
+    add("--attributes", type=Path, help="a table of what surfaces look like (a CSV, see configs/attributes.py)")
+    add("overrides", nargs="*", metavar="field=value", help="any field of the config, e.g. train.steps=300")
+    return shared
+
+
+def from_arguments(arguments: argparse.Namespace) -> ConfigDict:
+    """The config a command line asks for."""
+    config = get(arguments.detector, arguments.preset)
+    if arguments.dataset:
+        set_field(config, "data.name", arguments.dataset)
+    if arguments.data:
+        config.data.root = str(Path(arguments.data).expanduser().resolve())
+    if arguments.weights:
+        if "backbone" not in config.settings:
+            raise ValueError(f"--weights {arguments.weights}: {config.detector} has no backbone that takes weights")
+        config.weights = weights_file(arguments.weights)
+    if arguments.attributes:
+        if not config.data.attribute_names:
+            raise ValueError(f"--attributes {arguments.attributes}: {config.detector} has no attributes of surfaces")
+        assign(config, attribute_fields(arguments.attributes))
+    override(config, arguments.overrides)
+    return config
+
+
+def weights_file(path: str | Path) -> str:
+    """The absolute path of a file of weights. Raises ValueError where there is none."""
+    file = Path(path).expanduser().resolve()
+    if not file.is_file():
+        raise ValueError(f"--weights {path}: there is no such file; give a .safetensors, .h5 or .pth of the backbone")
+    return str(file)

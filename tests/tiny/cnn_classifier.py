@@ -1,0 +1,3 @@
+from tests.tiny import CLASSIFIER
+
+TINY = CLASSIFIER | {"settings.widths": (4, 8)}

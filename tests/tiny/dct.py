@@ -1,0 +1,3 @@
+from tests.tiny import CLASSICAL
+
+TINY = CLASSICAL

@@ -1,0 +1,3 @@
+from tests.tiny import SURFACES
+
+TINY = SURFACES

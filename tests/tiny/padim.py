@@ -1,0 +1,3 @@
+from tests.tiny import FROZEN
+
+TINY = FROZEN | {"settings.size": 64, "settings.channels": 6, "settings.smoothing": 2}
