@@ -20,7 +20,6 @@ RUN = {
     "data.calibration_fraction": 0.2,  # of the training images, held out for thresholds
     "data.test_good_fraction": 0.2,  # of the normal images, where the dataset has no test part of its own
     "data.train_defective_fraction": 0.0,  # of the defective ones, to learn from, where the dataset has none for it
-    "data.kinds": (),  # kinds of defect to be told apart, with train.supervision="kinds"; () for all in the data
     "data.join": 7,  # pixels a side, odd, by which masks are dilated to join pieces into one defect
     "data.surface": "",  # keeps the images of one surface alone, where the dataset has several
     "data.surfaces_as_classes": False,  # surfaces are told apart: good and defective images of each alike (DAGM_MIX)

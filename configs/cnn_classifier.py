@@ -2,7 +2,7 @@
 
 python -m launch.train --detector cnn_classifier --preset small
 python -m launch.train --detector cnn_classifier --preset small --dataset magnetic_tile
-python -m launch.train --detector cnn_classifier ... train.supervision=kinds "data.kinds=('blowhole','break','crack')"
+python -m launch.train --detector cnn_classifier ... train.supervision=kinds
 
 Half of the defective images are trained on, or held out for the threshold; their outlines are not used.
 """

@@ -3,8 +3,7 @@
 python -m launch.train --detector resnet_classifier --weights resnet18.safetensors
 python -m launch.train --detector resnet_classifier --preset small --weights squeezenet.h5
 python -m launch.train --detector resnet_classifier --preset small --dataset magnetic_tile --weights squeezenet.h5
-python -m launch.train --detector resnet_classifier ... train.supervision=kinds \\
-    "data.kinds=('blowhole','break','crack')"
+python -m launch.train --detector resnet_classifier ... train.supervision=kinds
 
 Half of the defective images are trained on, or held out for the threshold; their outlines are not used. Each batch
 holds as many defective as good images, or as many of each kind. Frozen features of random weights tell little: without

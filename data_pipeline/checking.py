@@ -61,6 +61,7 @@ def choose(folder: Path, layout: str | None, options: dict[str, object]) -> tupl
 def inspect(records: Sequence[Record]) -> tuple[list[Look], list[Problem]]:
     """Decodes every record; what was seen, and what is wrong with single images."""
     looks, problems = [], []
+    with_masks = any(record.has_mask for record in records if record.label)
     first: dict[bytes, Record] = {}
     for record in records:
         try:
@@ -72,7 +73,9 @@ def inspect(records: Sequence[Record]) -> tuple[list[Look], list[Problem]]:
         height, width = sample.image.shape[:2]
         area = int(sample.mask.sum()) if sample.mask is not None and record.label else None
         looks.append(Look(record, height, width, mode, area))
-        problems += [Problem(str(record.image or record.id), *found) for found in _rules_of_a_image(sample, mode)]
+        problems += [
+            Problem(str(record.image or record.id), *found) for found in _rules_of_an_image(sample, mode, with_masks)
+        ]
         twin = first.setdefault(hashlib.sha256(sample.image.tobytes()).digest(), record)
         if twin is not record:
             rule = f"the same image as {twin.image or twin.id}"
@@ -80,8 +83,8 @@ def inspect(records: Sequence[Record]) -> tuple[list[Look], list[Problem]]:
     return looks, problems
 
 
-def _rules_of_a_image(sample: Sample, mode: str) -> Iterator[tuple[str, str]]:
-    """(rule, remedy) of everything wrong with a decoded image."""
+def _rules_of_an_image(sample: Sample, mode: str, with_masks: bool) -> Iterator[tuple[str, str]]:
+    """(rule, remedy) of everything wrong with a decoded image. with_masks: whether any defective image has one."""
     if sample.image.min() == sample.image.max():
         yield f"every pixel is {sample.image.min()}", "replace the image"
     elif mode in images.WIDE and sample.image.max() < 32:
@@ -89,8 +92,10 @@ def _rules_of_a_image(sample: Sample, mode: str) -> Iterator[tuple[str, str]]:
             f"a 16-bit image that uses only {sample.image.max() + 1} of 256 grey levels once it is 8-bit",
             "rescale it to the 16-bit range (12-bit cameras: multiply by 16)",
         )
+    if sample.mask is None and not with_masks:
+        return  # Labels alone are enough for figures of images.
     if sample.mask is None:
-        yield "a defective image without a mask", "outline the defect, or load with allow_unmasked=True"
+        yield "a defective image without a mask", "outline the defect, or train with data.options.allow_unmasked=True"
     elif sample.label and not sample.mask.any():
         yield "the mask of a defective image marks nothing", "outline the defect, or file the image as good"
     elif sample.mask.mean() > FULL_MASK:

@@ -38,8 +38,8 @@ class Mix(NamedTuple):
     """Surfaces as classes, some of them unseen; see `mixed`."""
 
     unseen: tuple[str, ...] = ()
-    per_kind: int = 300
-    pooled: bool = False
+    per_surface: int = 300
+    split_after_augmentation: bool = False
 
 
 class Dataset(NamedTuple):
@@ -64,9 +64,9 @@ def load(
     root: str | os.PathLike | None = None,
     cache: str | os.PathLike | bool | None = None,
     seed: int = 0,
-    calibration: float = 0.2,
-    test_good: float = 0.2,
-    train_defective: float = 0.0,
+    calibration_fraction: float = 0.2,
+    test_good_fraction: float = 0.2,
+    train_defective_fraction: float = 0.0,
     surface: str = "",
     mix: Mix | None = None,
     channels: int = 1,
@@ -81,33 +81,31 @@ def load(
     of prepared datasets, by default $JAXDEFECT_CACHE or ~/.cache/jaxdefect; False reads the files themselves every
     time. channels 1 is grey, 3 is RGB; scale resizes by a factor, resize=(height, width) to a fixed size.
 
-    train are the normal training images, of which the fraction `calibration` (at least one image) is held out. test
-    is the set's own test part; where it has none, all defective images and the fraction test_good of the normal ones
-    (at least one of three). defective are the defective images of the set's own training part, or the fraction
-    train_defective of those for the test where it has none; of them too the fraction `calibration` is held out (at
-    least one of two). Who goes where depends on seed and the ids of the images alone. allow_unmasked keeps defective
-    images that nobody has outlined; their Sample.mask is None. mix makes the surfaces what is told apart: label 1 is
-    an unseen surface then, and defective and calibration_defective hold the images of unseen surfaces in the set's
-    own training part.
+    train are the normal training images, of which calibration_fraction (at least one image) is held out. test is the
+    set's own test part; where it has none, all defective images and test_good_fraction of the normal ones (at least one
+    of three). defective are the defective images of the set's own training part, or train_defective_fraction of those
+    for the test where it has none; of them, too, calibration_fraction is held out (at least one of two). Who goes where
+    depends on seed and the ids of the images alone. Where no defective image has a mask, all are kept and their
+    Sample.mask is None; allow_unmasked keeps such images beside outlined ones. mix makes the surfaces what is told
+    apart: label 1 is an unseen surface then, and defective and calibration_defective hold the images of unseen surfaces
+    in the set's own training part.
 
-    seed, test_good and train_defective also go to a layout that has options of these names (synthetic: number of
-    images).
+    seed also goes to a layout that has an option of this name.
 
     Raises ValueError for an unknown name or option, for bad images, and where too few normal images are left;
     FileNotFoundError where the folder is not what the layout expects.
     """
     layout = layouts.find(name)
-    shared = {"seed": (seed, 0), "test_good": (test_good, 0.2), "train_defective": (train_defective, 0.0)}
     known = layouts.options(layout)
-    given = layout_options | {key: value for key, (value, usual) in shared.items() if key in known and value != usual}
-    test_good = 0.2 if "test_good" in known else test_good
-    train_defective = 0.0 if "train_defective" in known else train_defective
+    given = layout_options | ({"seed": seed} if "seed" in known and seed else {})
     records = list_records(name, root, **given)
     if surface:
         records = _of_surface(name, records, surface)
     if mix:
         _check_unseen(name, records, mix.unseen)
-        records = surface_classes.balanced(records, per_kind=mix.per_kind, seed=seed, pooled=mix.pooled)
+        records = surface_classes.balanced(
+            records, per_surface=mix.per_surface, seed=seed, split_after_augmentation=mix.split_after_augmentation
+        )
     _check(name, records, allow_unmasked=allow_unmasked)
     conversion = {"channels": channels, "scale": scale, "size": resize}
     _check_conversion(**conversion)
@@ -119,7 +117,10 @@ def load(
     else:
         folder = Path(cache) if cache not in (None, True) else default_cache()
         entries, sample = prepared.prepare(name, mark, folder, records=records, read=decode, channels=channels)
-    fractions = {"calibration": calibration, "test_good": test_good, "train_defective": train_defective}
+    fractions = {
+        "calibration_fraction": calibration_fraction, "test_good_fraction": test_good_fraction,
+        "train_defective_fraction": train_defective_fraction,
+    }  # fmt: skip
     if mix:
         entries, sample, parts = _mixed(records, entries, sample, mix, seed=seed, **fractions)
     else:
@@ -163,7 +164,7 @@ def _mixed(
     """Entries, samples and parts where labels say whether a surface is unseen. What is prepared serves any choice."""
     again = lambda image: surface_classes.relabelled(image, mix.unseen)
     kept = [i for i, r in enumerate(records) if not (r.surface in mix.unseen and surface_classes.is_copy(r.id))]
-    whole = (lambda id: id) if mix.pooled else source
+    whole = (lambda id: id) if mix.split_after_augmentation else source
     parts = divide([again(records[i]) for i in kept], seed=seed, source=whole, **fractions)
     indices = {part: [kept[i] for i in chosen] for part, chosen in parts.items()}
     return [again(entry) for entry in entries], lambda index: again(sample(index)), indices
@@ -173,19 +174,22 @@ def divide(
     records: Sequence[Record],
     *,
     seed: int,
-    calibration: float,
-    test_good: float,
-    train_defective: float = 0.0,
+    calibration_fraction: float,
+    test_good_fraction: float,
+    train_defective_fraction: float = 0.0,
     source: Callable[[str], str] = source,
 ) -> dict[str, list[int]]:
     """Indices of the records in each part of a Dataset, as `load` describes them.
 
     source: of an id; records of one source are not parted.
     """
-    fractions = {"calibration": calibration, "test_good": test_good, "train_defective": train_defective}
+    fractions = {
+        "calibration_fraction": calibration_fraction, "test_good_fraction": test_good_fraction,
+        "train_defective_fraction": train_defective_fraction,
+    }  # fmt: skip
     for field, fraction in fractions.items():
         if not 0 <= fraction < 1:
-            raise ValueError(f"{field}={fraction}; a fraction of the images, from 0 up to but not including 1")
+            raise ValueError(f"data.{field}={fraction}; a fraction of the images, from 0 up to but not including 1")
 
     def order(index: int) -> tuple[bytes, str]:
         id = records[index].id
@@ -205,20 +209,21 @@ def divide(
     if not official:
         test, defective = defective, []
         if len(pool) >= 3:
-            held, pool = split(pool, max(1, round(test_good * len(pool))))
+            held, pool = split(pool, max(1, round(test_good_fraction * len(pool))))
             test = test + held
-    if train_defective and not defective:
+    if train_defective_fraction and not defective:
         found = [i for i in test if records[i].label]
-        defective, _ = split(found, round(train_defective * len(found)))
+        defective, _ = split(found, round(train_defective_fraction * len(found)))
         test = sorted(set(test) - set(defective))
-    held, left = split(pool, max(1, round(calibration * len(pool))))
+    held, left = split(pool, max(1, round(calibration_fraction * len(pool))))
     if not left:
         raise ValueError(
             f"{len(pool)} normal training images leave none to train on once {len(held)} is held out for calibration "
-            f"(calibration={calibration}); add normal images or lower the fractions calibration and test_good"
+            f"(data.calibration_fraction={calibration_fraction}); add normal images, or lower it and "
+            "data.test_good_fraction"
         )
     few = len(defective) < 2
-    held_defective, defective = split(defective, 0 if few else max(1, round(calibration * len(defective))))
+    held_defective, defective = split(defective, 0 if few else max(1, round(calibration_fraction * len(defective))))
     parts = {
         "train": left, "calibration": held, "test": test, "defective": defective,
         "calibration_defective": held_defective,
@@ -250,12 +255,13 @@ def _check(name: str, records: Sequence[Record], *, allow_unmasked: bool) -> Non
         if record.id in seen:
             raise ValueError(f"two images of {name!r} are called {record.id!r} ({record.image}); rename one of them")
         seen.add(record.id)
-    bare = [record for record in records if not record.has_mask]
-    if bare and not allow_unmasked:
+    defective = [record for record in records if record.label]
+    bare = [record for record in defective if not record.has_mask]
+    if 0 < len(bare) < len(defective) and not allow_unmasked:
         raise ValueError(
-            f"{bare[0].image}: a defective image without a mask, as are {len(bare)} of the "
-            f"{sum(record.label for record in records)} defective images; add the masks, or pass "
-            "allow_unmasked=True to leave such images out of the pixel figures"
+            f"{bare[0].image}: a defective image without a mask, as are {len(bare)} of the {len(defective)} defective "
+            "images; add the masks, or set data.options.allow_unmasked=True to leave such images out of the pixel "
+            "figures"
         )
 
 

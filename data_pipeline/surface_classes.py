@@ -22,25 +22,26 @@ from data_pipeline.record import PART, Record, Sample, read
 Labelled = TypeVar("Labelled", Record, Entry, Sample)
 
 
-def balanced(records: Sequence[Record], *, per_kind: int, seed: int, pooled: bool) -> list[Record]:
-    """At most per_kind good and per_kind defective images of each surface and part; fewer defective ones are
-    augmented up to it in the training part (pooled: of both parts together, whose split is taken away).
+def balanced(records: Sequence[Record], *, per_surface: int, seed: int, split_after_augmentation: bool) -> list[Record]:
+    """At most per_surface good and per_surface defective images of each surface and part; fewer defective ones are
+    augmented up to it in the training part, or (split_after_augmentation) in both parts together, which are then one.
 
     In the test part good images are left out until there are as many as defective ones. Raises ValueError for a
     surface without defective images, or records that name no surfaces.
     """
-    if per_kind < 1:
-        raise ValueError(f"data.per_surface = {per_kind}; images of each kind and surface: use 1 or more, such as 300")
-    records = [record._replace(split="") for record in records] if pooled else list(records)
+    if per_surface < 1:
+        raise ValueError(f"data.per_surface = {per_surface}; images of each surface: use 1 or more, such as 300")
+    records = [record._replace(split="") for record in records] if split_after_augmentation else list(records)
     chosen: list[Record] = []
     for surface in sorted({record.surface for record in records}):
         own = [record for record in records if record.surface == surface]
         if not surface or not any(record.label for record in own):
-            raise ValueError(f"surface {surface!r} has {'no name' if not surface else 'no defective image'}; "
-                             "data.surfaces_as_classes tells surfaces apart by good and defective images of each")  # fmt: skip
+            lacks = "no defective image" if surface else "no name"
+            raise ValueError(f"surface {surface!r} has {lacks}; data.surfaces_as_classes tells surfaces apart by good "
+                             "and defective images of each")  # fmt: skip
         for split in sorted({record.split for record in own}):
             part = sorted((r for r in own if r.split == split), key=lambda r: _draw(seed, r.id))
-            good, bad = ([r for r in part if r.label == label][:per_kind] for label in (0, 1))
+            good, bad = ([r for r in part if r.label == label][:per_surface] for label in (0, 1))
             chosen += good[: len(bad)] + bad if split == "test" else good + _augmented(bad, len(good))
     return chosen
 

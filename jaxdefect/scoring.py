@@ -8,17 +8,25 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxdefect.detector import Detector, Scores, State
+from jaxdefect.maps.boxes import clip, suppress
 from jaxdefect.maps.components import remove_small
 from jaxdefect.maps.tiling import Tiles, check_tiles, cut, stitch
 from jaxdefect.metrics.threshold import otsu
 
+SAME_BOX = 0.3  # intersection over union from which on the boxes of two tiles are of one defect
 TILES_AT_ONCE = 64  # More are scored in turn, to bound memory: 64 tiles of 256 x 256 are 17 MB a channel.
 
 
 def score_tiled(detector: Detector, state: State, images: jax.Array, tiles: Tiles) -> Scores:
-    """`detector.score` tile by tile, stitched. images: float32 in [0, 1]. An image scores as its worst tile."""
+    """`detector.score` tile by tile, joined. images: float32 in [0, 1].
+
+    Maps and reconstructions are stitched. An image scores as its worst tile, whose kinds it takes. Boxes of all tiles are
+    brought to their places in the image, and of two that overlap by more than SAME_BOX the better is kept. Raises
+    ValueError, naming them, where a detector gives what no tile knows of its image: surface, classes, embedding.
+    """
     check_tiles(tiles)
     batch, height, width, channels = images.shape
     pieces = cut(images, tiles)
@@ -31,11 +39,36 @@ def score_tiled(detector: Detector, state: State, images: jax.Array, tiles: Tile
         scores = jax.lax.map(
             lambda tile: jax.tree.map(lambda x: x[0], score(tile[None])), flat, batch_size=TILES_AT_ONCE
         )
-    whole = lambda x: None if x is None else stitch(
-        x.reshape(batch, rows, columns, *x.shape[1:]), tiles, height=height, width=width
+    of_image = [name for name in ("surface", "classes", "embedding") if getattr(scores, name) is not None]
+    if of_image:
+        raise ValueError(f"score.mode = 'tiled': the detector gives {', '.join(of_image)} of an image, which its tiles "
+                         "do not have; use score.mode=whole")  # fmt: skip
+    scores = jax.tree.map(lambda x: x.reshape(batch, rows * columns, *x.shape[1:]), scores)
+    stitched = lambda x: None if x is None else stitch(
+        x.reshape(batch, rows, columns, *x.shape[2:]), tiles, height=height, width=width
     )  # fmt: skip
-    worst = jnp.max(scores.image.reshape(batch, -1), 1)
-    return Scores(worst, whole(scores.map), whole(scores.reconstruction))
+    worst = jnp.argmax(scores.image, 1)
+    kinds = None if scores.kinds is None else scores.kinds[jnp.arange(batch), worst]
+    boxes = None if scores.boxes is None else _joined_boxes(scores.boxes, columns, tiles, height=height, width=width)
+    return Scores(
+        jnp.max(scores.image, 1), stitched(scores.map), stitched(scores.reconstruction), kinds=kinds, boxes=boxes
+    )
+
+
+def _joined_boxes(boxes: jax.Array, columns: int, tiles: Tiles, *, height: int, width: int) -> jax.Array:
+    """The boxes [B, tiles, N, 5] of tiles, `columns` of them in a row, as boxes [B, tiles * N, 5] of their image."""
+    count = boxes.shape[1]
+    stride = tiles.size - tiles.overlap
+    corners = stride * np.stack(np.divmod(np.arange(count), columns), -1)
+    moved = clip(boxes[..., :4] + jnp.tile(corners, 2)[:, None], height, width).reshape(len(boxes), -1, 4)
+    scores = boxes[..., 4].reshape(len(boxes), -1)
+    moved = jnp.where(scores[..., None] > 0, moved, 0)  # A row without a score is no box.
+
+    def join(moved, scores):
+        kept, there = suppress(moved, scores, overlap=SAME_BOX, most=len(scores))
+        return jnp.where(there[:, None], jnp.concatenate([moved[kept], scores[kept, None]], -1), 0)
+
+    return jax.vmap(join)(moved, scores)
 
 
 class Detection(NamedTuple):

@@ -25,14 +25,14 @@ from ml_collections import ConfigDict
 from launch.benchmarks import frechet, page, pruning, sweep, two_stage
 from launch.benchmarks.page import peak_memory
 from launch.benchmarks.throughput import BATCHES, DTYPES, Torch, as_page, bench_detect, bench_train
-from launch.command import configuration as configs
+from launch.command import arguments as command_line
 from launch.command import files, start
 from launch.command.environment import environment
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     """Returns what it prints."""
-    parser = configs.parser(__doc__)
+    parser = command_line.parser(__doc__)
     parser.add_argument("--against", choices=("torch",), help="the same network in eager PyTorch, in turn")
     parser.add_argument("--turns", type=int, default=5, help="timings of each, of which the median counts (default: 5)")
     parser.add_argument("--steps", type=int, help="training steps per turn (default: 10; of --sweep on a GPU: 1000)")
@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     arguments = parser.parse_intermixed_args(argv)
     start.devices()
     jax.config.update("jax_enable_compilation_cache", False)  # Or compile times would be those of reading a file.
-    config = configs.from_arguments(arguments)
+    config = command_line.from_arguments(arguments)
     words = shlex.join(["python", "-m", "launch.bench", *(sys.argv[1:] if argv is None else argv)])
     if arguments.sweep:
         return bench_curve(arguments, config, command=words)

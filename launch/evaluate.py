@@ -1,6 +1,6 @@
 """Evaluates a trained run again, with other thresholds or other data, and rewrites its result and report.
 
-python -m launch.evaluate RUN threshold.pixel=quantile threshold.quantile=0.999
+python -m launch.evaluate RUN threshold.pixel_rule=quantile threshold.quantile=0.999
 python -m launch.evaluate RUN --data OTHER_FOLDER --out OTHER_RESULT
 """
 
@@ -9,13 +9,12 @@ import json
 import sys
 from pathlib import Path
 
-from launch.command import configuration as configs
-from launch.command import files, start
+from launch.command import configuration, files, start
 from launch.command.console import console
 from launch.page import run_page
 from launch.run.data import open_data
 from launch.run.evaluation import evaluate
-from launch.run.pipeline import summary
+from launch.run.pipeline import print_summary
 from launch.run.trained import load_run
 
 
@@ -29,7 +28,7 @@ def main(argv: list[str] | None = None) -> Path:
     arguments = parser.parse_intermixed_args(argv)
     start.devices()
     run = load_run(arguments.run)
-    configs.override(run.config, arguments.overrides, only=("score", "threshold", "report"))
+    configuration.override(run.config, arguments.overrides, only=("score", "threshold", "report"))
     if arguments.data:
         run.config.data.root = str(arguments.data.expanduser().resolve())
     out = arguments.out or arguments.run
@@ -41,12 +40,12 @@ def main(argv: list[str] | None = None) -> Path:
     with files.locked(out):
         result = evaluate(run, open_data(run.config), out)
         with files.replacing(out / "config.json") as file:
-            file.write(configs.to_json(run.config))
+            file.write(configuration.to_json(run.config))
         if out != arguments.run and (arguments.run / "history.jsonl").is_file():
             with files.replacing(out / "history.jsonl") as file:
                 file.write((arguments.run / "history.jsonl").read_text())
         page = run_page.write_report(out)
-    summary(result)
+    print_summary(result)
     console.print(f"Report: {page}")
     return page
 

@@ -48,7 +48,7 @@ def as_text(result: dict[str, Any]) -> str:
     """The result as lines of a table."""
     number = lambda value: "-" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
     widths = [f"settings.{name} {old} -> {new}" for name, (old, new) in result["widths"].items()]
-    alone = [f"settings.{name} is left alone: {why}" for name, why in result["left_alone"].items()]
+    alone = [f"settings.{name} is skipped: {why}" for name, why in result["skipped"].items()]
     lines = [f"{'':14}{'before':>12}{'pruned':>12}{'trained on':>12}"]
     for name in result["figures"]["before"]:
         cells = [number(result["figures"][stage][name]) for stage in ("before", "pruned", "tuned")]

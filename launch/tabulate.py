@@ -1,9 +1,10 @@
-"""The table of all detectors: what each does and needs, and what was measured of it, from the results of runs.
+"""Writes the tables of all detectors: that of the README, and the one of what was measured of them.
 
-    python -m launch.tabulate sweeps/comparison-magnetic_tile sweeps/comparison-aitex --page docs/detectors.md
+    python -m launch.tabulate                                    # the words again, once a detector was changed
+    python -m launch.tabulate sweeps/comparison-magnetic_tile sweeps/comparison-aitex     # and what was measured anew
 
-Words come from the detectors' own docstrings, figures from result.json: of single runs, or of all runs of a sweep. Runs
-of the same detector on the same images that differ in their seeds are averaged.
+Words come from the detectors' own docstrings and configs, figures from result.json: of single runs, or of all runs of
+a sweep. Runs of the same detector on the same images that differ in their seeds are averaged.
 """
 
 import argparse
@@ -12,25 +13,26 @@ from pathlib import Path
 
 from launch.command import files, start
 from launch.command.console import console
-from launch.page.detector_table import found_in, written
+from launch.page.detector_table import runs_in, with_summary, with_words, written
 
 
-def main(argv: list[str] | None = None) -> str:
-    """Returns the page."""
+def main(argv: list[str] | None = None) -> None:
+    """Rewrites both files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path, help="folders of finished runs or sweeps")
+    parser.add_argument("folders", nargs="*", type=Path, help="folders of finished runs or sweeps")
     parser.add_argument("--note", default="", help="a sentence on how this was measured")
-    parser.add_argument("--page", type=Path, help="the Markdown file to write (default: print it)")
-    words = sys.argv[1:] if argv is None else argv
-    arguments = parser.parse_args(words)
-    page = written([run for folder in arguments.folders for run in found_in(folder)], note=arguments.note)
-    if arguments.page:
-        with files.replacing(arguments.page) as file:
-            file.write(page)
-        console.print(f"Written: {arguments.page}")
+    parser.add_argument("--page", type=Path, default=Path("docs/detectors.md"), help="(default: %(default)s)")
+    parser.add_argument("--readme", type=Path, default=Path("README.md"), help="(default: %(default)s)")
+    arguments = parser.parse_args(argv)
+    if arguments.folders:
+        page = written([run for folder in arguments.folders for run in runs_in(folder)], note=arguments.note)
     else:
-        console.print(page, markup=False, soft_wrap=True)
-    return page
+        page = with_words(arguments.page.read_text(encoding="utf-8"))
+    texts = {arguments.page: page, arguments.readme: with_summary(arguments.readme.read_text(encoding="utf-8"))}
+    for path, text in texts.items():
+        with files.replacing(path) as file:
+            file.write(text)
+        console.print(f"Written: {path}")
 
 
 if __name__ == "__main__":

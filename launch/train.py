@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from launch.command import configuration as configs
+from launch.command import arguments as command_line
 from launch.command import start
 from launch.command.console import console
 from launch.run.folder import default_workdir
@@ -20,10 +20,10 @@ from launch.run.pipeline import train
 
 def main(argv: list[str] | None = None) -> Path:
     """Returns the report page."""
-    parser = configs.parser(__doc__)
+    parser = command_line.parser(__doc__)
     parser.add_argument("--workdir", help="the folder of the run (default: runs/<detector>-<preset>-<dataset>-<seed>)")
     arguments = parser.parse_intermixed_args(argv)
-    config = configs.from_arguments(arguments)
+    config = command_line.from_arguments(arguments)
     workdir = Path(arguments.workdir) if arguments.workdir else default_workdir(config)
     begun = time.monotonic()
     start.devices()

@@ -16,6 +16,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from launch.command import arguments as command_line
 from launch.command import files, start
 from launch.command.console import console
 from launch.page.system_page import write_page
@@ -28,21 +29,21 @@ def main(argv: list[str] | None = None) -> Path:
     """Returns the report page."""
     arguments = parse(argv)
     start.devices()
-    folder = arguments.system
+    folder = arguments.folder
     with files.locked(folder):
         if arguments.inspect:
             out = arguments.out or folder / "inspected"
-            found = find_images(arguments.inspect)
+            paths = find_images(arguments.inspect)
             trained = inspection.load(folder)
-            judged = inspection.inspect_images(trained, read(found, arguments.inspect), len(found), out)
-            result = figures.of_any_images(trained, judged, out)
+            inspections = inspection.inspect_images(trained, read(paths, arguments.inspect), len(paths), out)
+            result = figures.of_any_images(trained, inspections, out)
         else:
             out = folder
             train_all(arguments)
             trained = inspection.load(folder)
             test = test_images(trained.surfaces.config)
-            judged = inspection.inspect_images(trained, ((sample.id, sample) for sample in test), len(test), out)
-            result = figures.of_test_images(trained, judged, out)
+            inspections = inspection.inspect_images(trained, ((sample.id, sample) for sample in test), len(test), out)
+            result = figures.of_test_images(trained, inspections, out)
         files.write_json(out / "result.json", result)
         page = write_page(out)
     console.print(f"Report: {page}")
@@ -50,19 +51,14 @@ def main(argv: list[str] | None = None) -> Path:
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("system", type=Path, help="the folder of the system")
-    parser.add_argument("--detector", default="sbad", help="tells surfaces apart: sbad, tf_vaegan or nearest_mean")
-    parser.add_argument("--preset", help="of its config (default: its own)")
+    """The command line: that of launch.train for the first stage, and what the second adds."""
+    parser = command_line.parser(
+        __doc__, folder="the folder of the system", detector="sbad", overrides="surfaces.field=value"
+    )
     parser.add_argument("--defect-preset", default="small", help="of configs/segdec.py (default: small)")
-    parser.add_argument("--weights", type=Path, help="a file of the backbone's weights (default: random ones)")
-    parser.add_argument("--attributes", type=Path, help="a table of what surfaces look like (see configs/attributes)")
-    parser.add_argument("--dataset", help="a file of data_pipeline/layouts (default: synthetic, ten surfaces)")
-    parser.add_argument("--data", help="the folder of its images (default: $JAXDEFECT_DATA/<dataset>)")
     parser.add_argument("--unseen", help="surfaces kept from training, e.g. Class8,Class10 (default: the config's)")
     parser.add_argument("--inspect", type=Path, help="a folder of images to judge with a trained system")
     parser.add_argument("--out", type=Path, help="where to put what was found there (default: SYSTEM/inspected)")
-    parser.add_argument("overrides", nargs="*", metavar="surfaces.field=value", help="or defects.field=value")
     return parser.parse_intermixed_args(argv)
 
 

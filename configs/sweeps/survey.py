@@ -65,7 +65,6 @@ PUBLISHED = (  # application, technique, precision
     ("rail fastener", "deep: convolutional network", 0.999),
 )
 PAPER = tuple(
-    ({"images": images, "technique": technique}, {"image.accuracy": value})
-    for images, technique, value in PUBLISHED
+    ({"images": images, "technique": technique}, {"image.accuracy": value}) for images, technique, value in PUBLISHED
 )
 WHY = "no such images are at hand, or no such program"

@@ -4,7 +4,6 @@ A higher score is worse. A threshold is fitted on normal calibration images only
 anomaly maps (float32 [H, W], sizes may differ) for a threshold of pixels, on their image scores for one of images.
 """
 
-import difflib
 import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -13,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+
+from jaxdefect.detector import nearest
 
 RULES = ("pauta", "quantile", "otsu", "false_alarm_rate")
 OTSU_BINS = 256
@@ -53,8 +54,7 @@ def fit(
     prediction (Vovk et al., Algorithmic Learning in a Random World, 2005).
     """
     if rule not in RULES:
-        nearest = difflib.get_close_matches(rule, RULES, n=1, cutoff=0)[0]
-        raise ValueError(f"unknown threshold rule {rule!r}; did you mean {nearest!r}? The rules are {', '.join(RULES)}")
+        raise ValueError(f"unknown threshold rule {rule!r}{nearest(rule, RULES)}")
     count = len(maps_or_scores)
     if not count:
         raise ValueError(f"threshold rule {rule!r} needs normal calibration images, got none")

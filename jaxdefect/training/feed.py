@@ -15,14 +15,14 @@ from jaxdefect.detector import Batch
 
 
 class Feed(NamedTuple):
-    """inputs: step -> the arrays of that step, on the devices. cut: (inputs, a key per sample) -> Batch, compiled.
+    """inputs: step -> the arrays of that step, on the devices. make_batch: (inputs, a key per sample) -> Batch, compiled.
 
-    split: whether inputs are split over the devices (a stream) or given whole to each (a resident split).
+    sharded: whether inputs are split over the devices (a stream) or given whole to each (a split in memory).
     """
 
     inputs: Callable[[int], Any]
-    cut: Callable[[Any, jax.Array], Batch]
-    split: bool
+    make_batch: Callable[[Any, jax.Array], Batch]
+    sharded: bool
 
 
 def in_memory(

@@ -1,7 +1,7 @@
-"""Many runs that differ only in hyperparams and seeds, as one compiled program.
+"""Many runs that differ only in hyperparameters and seeds, as one compiled program.
 
 A float setting (a loss weight, a learning rate) is only computed with, so it may live in the state of a run instead of
-in its program: `family`. Runs of a family share everything compiled, in training and in scoring. On CPU they train one
+in its program: `share_program`. Such runs share everything compiled, in training and in scoring. On CPU they train one
 after another with it; on an accelerator side by side, `many_runs`, as many as fit into memory, spread over the devices.
 """
 
@@ -20,12 +20,11 @@ from jaxdefect.training import loop
 from jaxdefect.training.feed import Feed
 
 MEMORY_SHARE = 0.8  # of what an accelerator has, for the states and activations of a population
-FORMS: dict[str, str] = {}  # of the convolutions of many runs, by backend, where another than native is faster
-_families: dict[Any, Detector] = {}
+_shared: dict[Any, Detector] = {}  # by `make` and the settings that are no floats
 
 
 class RunState(NamedTuple):
-    """The state of a run of a family."""
+    """The state of one of the runs that share a program."""
 
     hyperparams: dict[str, jax.Array]  # its float settings
     state: State
@@ -41,12 +40,12 @@ def share_program(make: Callable[..., Detector], settings: dict[str, Any]) -> tu
     hyperparams = {name: np.float32(value) for name, value in settings.items() if isinstance(value, float)}
     static = {name: _hashable(value) for name, value in settings.items() if name not in hyperparams}
     which = (make, tuple(sorted(static.items())))
-    if which not in _families:
-        _families[which] = _with_numbers(make, static, example)
-    return _families[which], hyperparams
+    if which not in _shared:
+        _shared[which] = _with_hyperparams(make, static, example)
+    return _shared[which], hyperparams
 
 
-def _with_numbers(make: Callable[..., Detector], static: dict[str, Any], example: Detector) -> Detector:
+def _with_hyperparams(make: Callable[..., Detector], static: dict[str, Any], example: Detector) -> Detector:
     detector = lambda hyperparams: make(**static, **hyperparams)
 
     def init(key: jax.Array, batch: Batch, hyperparams: dict[str, jax.Array]) -> RunState:
@@ -65,12 +64,16 @@ def _with_numbers(make: Callable[..., Detector], static: dict[str, Any], example
     def finalize(run: RunState) -> RunState:
         return run._replace(state=detector(run.hyperparams).finalize(run.state))
 
+    def score_features(run: RunState, features: jax.Array) -> Scores:
+        return detector(run.hyperparams).frozen.score(run.state, features)
+
     return Detector(
         init,
         no_training if example.step is no_training else step,
         score,
         no_calibration if example.calibrate is no_calibration else calibrate,
         no_finalization if example.finalize is no_finalization else finalize,
+        example.frozen and example.frozen._replace(score=score_features),
     )
 
 
@@ -86,16 +89,16 @@ def many_runs(
     keys: Sequence[jax.Array],
     hyperparams: Sequence[dict],
     batch: int,
-    form: str | None = None,
+    form: str = "native",
 ) -> loop.Program:
-    """Runs of one family side by side: the run of keys[i] and hyperparams[i] is [i] of every leaf of the state.
+    """Runs of one program side by side: the run of keys[i] and hyperparams[i] is [i] of every leaf of the state.
 
     Each equals the same run alone, to rounding: it draws the same weights and sees the same patches. Every device
-    trains its own share of the runs on whole batches. form: of the convolutions, see `convolutions`; by default the
-    faster one where that was measured. Raises ValueError for a stream, whose patches belong to one run.
+    trains its own share of the runs on whole batches. form: of the convolutions, see
+    `convolutions`. Raises ValueError for a stream, whose patches belong to one run.
     """
     if feed.sharded:
-        raise ValueError("a population needs resident images; use train.feed=in_memory or train the runs one by one")
+        raise ValueError("a population needs images in memory; use train.feed=in_memory or train the runs one by one")
     count, devices = len(keys), jax.local_device_count()
     filled = np.minimum(np.arange(-(-count // devices) * devices), count - 1)  # The last run again, to fill devices.
     place = lambda tree: parallel.split(jax.tree.map(lambda leaf: jnp.asarray(leaf)[filled], tree))
@@ -111,8 +114,10 @@ def many_runs(
         return _compiled(detector, feed, batch=batch, count=count, form=form)
 
     def init() -> RunState:
-        one = lambda key, own: loop.init(detector, feed, key=key, batch=batch, hyperparams=own)
-        return jax.vmap(one)(keys, hyperparams)  # Not compiled as a whole: the images would become constants of it.
+        init_run = lambda key, own: loop.init(detector, feed, key=key, batch=batch, hyperparams=own)
+        return jax.vmap(init_run)(
+            keys, hyperparams
+        )  # Not compiled as a whole: the images would become constants of it.
 
     def advance(state: RunState, step: int, count: int) -> tuple[RunState, dict[str, jax.Array]]:
         return compiled(count)(state, feed.inputs(step), step, placed_keys)
@@ -120,11 +125,11 @@ def many_runs(
     return loop.Program(init, place, advance, fetch, loop.scans(feed))
 
 
-def _compiled(detector: Detector, feed: Feed, *, batch: int, count: int, form: str | None = None) -> Callable:
+def _compiled(detector: Detector, feed: Feed, *, batch: int, count: int, form: str = "native") -> Callable:
     steps = loop.several_steps(detector, feed.make_batch, batch=batch, count=count)
 
     def in_form(*args):
-        with convolutions(form or FORMS.get(jax.default_backend(), "native")):
+        with convolutions(form):
             return steps(*args)
 
     return parallel.compile_runs(in_form)
@@ -138,7 +143,7 @@ def nth_run(states: State, index: int) -> State:
 def runs_at_once(
     detector: Detector, feed: Feed, *, hyperparams: dict[str, Any], batch: int, memory: float | None = None
 ) -> int:
-    """How many runs of a family train side by side on all devices together without running out of memory.
+    """How many runs of one program train side by side on all devices together without running out of memory.
 
     memory: bytes a device may use; without, what the device says. One where that is not known (CPU), and runs are
     faster one after another there. Judged by the compiler's plan for one run on each device.

@@ -13,7 +13,7 @@ import scipy.linalg
 import jaxdefect
 from jaxdefect.statistics import frechet
 from jaxdefect.training import loop
-from launch.command import configuration as configs
+from launch.command import configuration
 from launch.command.timing import as_table, in_turn
 
 CASES = {  # [positions, channels] of MAA's features
@@ -66,7 +66,7 @@ def compare(count: int, width: int, *, turns: int) -> dict[str, dict[str, float]
 
 def share(batch: int, *, turns: int, preset: str) -> dict[str, float]:
     """Milliseconds an image takes to score with the distance and with L1 in its place, and the distance's share."""
-    config = configs.get("maa", preset)
+    config = configuration.get("maa", preset)
     side = config.settings.size
     images = jax.random.uniform(jax.random.key(0), (batch, side, side, config.data.channels))
     make = lambda distance: jaxdefect.load("maa")(**config.settings.to_dict() | {"distance": distance})

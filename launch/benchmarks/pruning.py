@@ -11,7 +11,7 @@ import jaxdefect
 from jaxdefect import scoring
 from jaxdefect.pruning import structured
 from jaxdefect.training import loop
-from launch.command import configuration as configs
+from launch.command import configuration
 from launch.command.timing import as_table, in_turn
 from launch.run.pruning import weights
 from launch.run.trained import example_batch
@@ -28,7 +28,7 @@ def bench_prune(
 
 def one(name: str, preset: str, side: int, *, keep: float, turns: int) -> dict[str, Any]:
     """Milliseconds from a uint8 image of side x side to its mask, both in turn, and how many weights there are."""
-    config = configs.get(name, preset)
+    config = configuration.get(name, preset)
     batch, make = example_batch(config), jaxdefect.load(name)
     settings = config.settings.to_dict()
     planned = structured.plan(make, settings, batch, keep=keep)

@@ -17,8 +17,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxdefect.training import feed, loop, population
-from launch.command import configuration as configs
-from launch.command import start
+from launch.command import configuration, start
 from launch.run.trained import make_detector
 
 ALPHAS = (0.0, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 1.0)
@@ -93,7 +92,7 @@ def side_by_side(config: ConfigDict, runs: int, steps: int, form: str) -> dict[s
 
 def in_fresh_processes(config: ConfigDict, runs: int, steps: int) -> dict[str, float]:
     """Mean seconds of a process that trains one run, from its start to its end; the first fills the compile cache."""
-    words = [sys.executable, "-m", "launch.benchmarks.sweep", configs.to_json(config), str(steps)]
+    words = [sys.executable, "-m", "launch.benchmarks.sweep", configuration.to_json(config), str(steps)]
     seconds = []
     for _ in range(runs + 1):
         begun = time.perf_counter()
@@ -138,7 +137,7 @@ Peak memory of the whole process: {memory}.
 def main(argv: Sequence[str]) -> None:
     """One run in this process: what `in_fresh_processes` starts."""
     start.devices()
-    config = configs.from_dict(json.loads(argv[0]))
+    config = configuration.from_dict(json.loads(argv[0]))
     detector, source, keys, hyperparams = members(config, 1)
     drive(
         loop.one_run(detector, source, key=keys[0], batch=config.train.batch, hyperparams=hyperparams[0]), int(argv[1])

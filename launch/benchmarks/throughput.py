@@ -74,9 +74,9 @@ def bench_detect(
     config: ConfigDict, theirs: "Torch | None", *, side: int, batch: int, dtype: str, turns: int
 ) -> dict[str, Any]:
     """Milliseconds from uint8 images of side x side to masks."""
-    settings = config.settings.copy_and_resolve_references()
-    settings.dtype = dtype
-    detector, hyperparams = make_detector(ConfigDict({"detector": config.detector, "settings": settings}))
+    config = config.copy_and_resolve_references()
+    config.settings.dtype = dtype
+    detector, hyperparams = make_detector(config)
     images = jnp.asarray(noise(batch, side, config.data.channels))
     example = scoring.as_float(jnp.asarray(noise(2, config.train.patch, config.data.channels)))
     state = jax.jit(detector.init)(jax.random.key(0), feed.Batch(example), hyperparams)

@@ -12,7 +12,7 @@ import jaxdefect
 from jaxdefect import scoring
 from jaxdefect.networks import convolution, fft_convolution
 from jaxdefect.training import loop
-from launch.command import configuration as configs
+from launch.command import configuration
 from launch.command.timing import as_table, in_turn
 
 LAYERS = {  # features [B, H, W, in], channels out, of the 15 x 15 layer
@@ -53,7 +53,10 @@ def stages(preset: str, side: int, *, turns: int) -> dict[str, float]:
     """
     image = jax.random.randint(jax.random.key(2), (1, side, side, 1), 0, 255).astype(jnp.uint8)
     calls = {}
-    for name, config in (("surface", configs.get("sbad", "small")), ("defect", configs.get("segdec", preset))):
+    for name, config in (
+        ("surface", configuration.get("sbad", "small")),
+        ("defect", configuration.get("segdec", preset)),
+    ):
         detector = jaxdefect.load(config.detector)(**config.settings.to_dict())
         draw = jax.jit(detector.init, compiler_options=loop.quick_to_compile())
         state = draw(jax.random.key(0), jaxdefect.Batch(scoring.as_float(image)))

@@ -6,20 +6,28 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from configs.attributes import attribute_fields
+from jaxdefect.detector import parameters
 from launch.command.configuration import assign, get, override, set_field
 
 
-def parser(description: str) -> argparse.ArgumentParser:
-    """What the command lines of train and bench share."""
+def parser(
+    description: str, *, folder: str = "", detector: str = "renet_d", overrides: str = "field=value"
+) -> argparse.ArgumentParser:
+    """The command line of a config.
+
+    folder: what the positional argument `folder` is for, if there is one. overrides: how they are written.
+    """
     shared = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = shared.add_argument
-    add("--detector", default="renet_d", help="a file of jaxdefect/detectors (default: renet_d)")
+    if folder:
+        add("folder", type=Path, help=folder)
+    add("--detector", default=detector, help="a file of jaxdefect/detectors (default: %(default)s)")
     add("--preset", help="a preset of configs/<detector>.py (default: the first)")
     add("--dataset", help="a file of data_pipeline/layouts (default: synthetic)")
     add("--data", help="the folder of the images (default: $JAXDEFECT_DATA/<dataset>)")
     add("--weights", type=Path, help="a file of the backbone's weights (default: random ones)")
     add("--attributes", type=Path, help="a table of what surfaces look like (a CSV, see configs/attributes.py)")
-    add("overrides", nargs="*", metavar="field=value", help="any field of the config, e.g. train.steps=300")
+    add("overrides", nargs="*", metavar=overrides, help="any field of the config, e.g. train.steps=300")
     return shared
 
 
@@ -31,7 +39,7 @@ def from_arguments(arguments: argparse.Namespace) -> ConfigDict:
     if arguments.data:
         config.data.root = str(Path(arguments.data).expanduser().resolve())
     if arguments.weights:
-        if "backbone" not in config.settings:
+        if "weights" not in parameters(config.detector):
             raise ValueError(f"--weights {arguments.weights}: {config.detector} has no backbone that takes weights")
         config.weights = weights_file(arguments.weights)
     if arguments.attributes:

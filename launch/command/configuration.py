@@ -4,7 +4,6 @@ A config is an `ml_collections.ConfigDict`. Its fields are named in one way ever
 """
 
 import ast
-import difflib
 import importlib
 import json
 import math
@@ -17,6 +16,7 @@ from ml_collections import ConfigDict
 
 import jaxdefect
 from configs import base
+from jaxdefect.detector import nearest
 
 TABLES = ("data.options", "data.attributes")  # fields that hold {name: value} and may be given as a whole
 RENAMED = {  # what fields, values and detectors were called before
@@ -26,8 +26,8 @@ RENAMED = {  # what fields, values and detectors were called before
     "train.labels": "train.supervision", "train.masks": "train.max_masks", "train.pairs": "train.paired_images",
     "train.resident_limit": "train.memory_limit", "train.feed=resident": "train.feed=in_memory",
     "threshold.image": "threshold.image_rule", "threshold.pixel": "threshold.pixel_rule",
-    "report.images": "report.images", "attribute_names": "data.attribute_names",
-    "settings.attributes": "data.attributes", "settings.kinds": "data.kinds", "settings.join": "data.join",
+    "report.pictures": "report.images", "attribute_names": "data.attribute_names",
+    "settings.attributes": "data.attributes", "settings.join": "data.join",
     "settings.steps": "train.steps", "settings.weights": "weights", "settings.weight": "settings.ssim_weight",
     "settings.mode=oracle": "settings.mode=A data.show_unseen=True", "settings.width": "settings.backbone_width",
     "settings.found": "settings.max_detections", "settings.found_overlap": "settings.detection_overlap",
@@ -45,7 +45,7 @@ def get(detector: str, preset: str | None = None) -> ConfigDict:
     if detector not in jaxdefect.names():
         jaxdefect.load(detector)  # Raises, and says what there is.
     module = importlib.import_module(f"configs.{detector}")
-    preset = next(iter(module.PRESETS)) if preset is None else preset
+    preset = presets(detector)[0] if preset is None else preset
     if preset not in module.PRESETS:
         raise ValueError(f"{detector} has no preset {preset!r}{nearest(preset, list(module.PRESETS))}")
     config = ConfigDict(_nested(base.RUN) | {"detector": detector, "preset": preset, "settings": module.SETTINGS})
@@ -54,10 +54,9 @@ def get(detector: str, preset: str | None = None) -> ConfigDict:
     return config
 
 
-def nearest(name: str, names: Sequence[str]) -> str:
-    """The end of an error about an unknown name: the nearest one and all there are."""
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return (f"; did you mean {near[0]!r}?" if near else ";") + f" There are: {', '.join(names)}"
+def presets(detector: str) -> list[str]:
+    """The presets of a detector, the default one first."""
+    return list(importlib.import_module(f"configs.{detector}").PRESETS)
 
 
 def override(config: ConfigDict, pairs: Sequence[str], *, only: Sequence[str] = ()) -> None:

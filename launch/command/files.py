@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from launch.command import files
-
 
 @contextlib.contextmanager
 def replacing(path: Path, mode: str = "w") -> Iterator:
@@ -63,7 +61,7 @@ def locked(folder: Path) -> Iterator[None]:
 def write_json(path: Path, value: Any) -> None:
     """Writes JSON atomically; NaN and infinities are not JSON and become null."""
     clean = json.loads(json.dumps(value), parse_constant=lambda text: None)
-    with files.replacing(path) as file:
+    with replacing(path) as file:
         json.dump(clean, file, indent=2, allow_nan=False)
 
 
@@ -71,5 +69,17 @@ def write_png(path: Path, array: np.ndarray) -> None:
     """Writes uint8 [H, W] or [H, W, 3] atomically."""
     buffer = io.BytesIO()
     Image.fromarray(array).save(buffer, "PNG")
-    with files.replacing(path, "wb") as file:
-        file.write(buffer.getvalue())
+    write_bytes(path, buffer.getvalue())
+
+
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Writes a compressed .npz atomically."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    write_bytes(path, buffer.getvalue())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file atomically."""
+    with replacing(path, "wb") as file:
+        file.write(content)

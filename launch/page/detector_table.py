@@ -1,4 +1,4 @@
-"""The table of all detectors: what each does and needs, and what was measured of it, from the results of runs.
+"""The tables of all detectors: what each does and needs, and what was measured of it, from the results of runs.
 
 Words come from the detectors' own docstrings, figures from result.json: of single runs, or of all runs of a sweep. Runs
 of the same detector on the same images that differ in their seeds are averaged.
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import jaxdefect
 from jaxdefect.detector import no_training
-from launch.command import configuration as configs
+from launch.command import configuration
 from launch.command.timing import as_table
 from launch.page.run_folder import read_result
 from launch.run.trained import make_detector
@@ -31,10 +31,11 @@ NEEDS = {
 }  # fmt: skip
 
 
+MARKS = ("<!-- detectors, by launch.tabulate -->", "<!-- /detectors -->")
 LONGEST_NAME = 3  # words before a colon that are a detector's name
 ABOUT = """# Detectors
 
-Written from the results of runs by `python -m launch.detectors`. Quality is image AUROC / pixel AUROC, and AP at IoU .5
+Written from the results of runs by `python -m launch.tabulate`. Quality is image AUROC / pixel AUROC, and AP at IoU .5
 where boxes are found; the mean, ± the standard deviation where there were several seeds; a dash was not measured or is
 not given by the detector. H is the harmonic mean over surfaces seen and unseen. Supervised detectors are tested on the
 defective images they did not learn from. Times are means over these sets, on {hardware}.{note}
@@ -52,7 +53,7 @@ class Measured(NamedTuple):
     result: dict[str, Any]
 
 
-def found_in(folder: Path) -> list[Measured]:
+def runs_in(folder: Path) -> list[Measured]:
     """The finished runs of a folder: a run's own, or a sweep's. Raises FileNotFoundError where there is none."""
     places = [folder] if (folder / "result.json").is_file() else sorted((folder / "runs").glob("*"))
     results = [read_result(place) for place in places if (place / "result.json").is_file()]
@@ -83,15 +84,54 @@ def written(runs: Sequence[Measured], *, note: str = "") -> str:
 
 def row_of(name: str, runs: Sequence[Measured], sets: Sequence[str]) -> list[str]:
     """A detector's row."""
-    idea, source, use = said_by(name)
+    idea, source, use = words_of(name)
     cells = [quality([run for run in runs if run.images == images]) for images in sets]
     timings = [run.result["timings"] for run in runs]
     trained = averaged([timing.get("train_s") for timing in timings], 1 / 60, 1)
     scored = averaged([timing.get("score_ms_per_image") for timing in timings], 1, 0)
-    return [f"`{name}`", idea, source, needs(name, runs), *cells, trained, scored, use]
+    return [f"`{name}`", idea, source, needs(name), *cells, trained, scored, use]
 
 
-def said_by(name: str) -> tuple[str, str, str]:
+def with_words(page: str) -> str:
+    """A page that `written` made, with the words of the detectors there are now; what was measured stays as it is.
+
+    A new detector has dashes, one that is gone has no row; rows of no detector's name (variants) are left as they are.
+    """
+    lines = page.splitlines()
+    table = [place for place, line in enumerate(lines) if line.startswith("| ")]
+    if not table or not lines[table[0]].startswith("| Detector |"):
+        raise ValueError(
+            "the page has no table of detectors; write it from results: launch.tabulate FOLDER --page PAGE"
+        )
+    measured, variants = {}, []
+    for cells in ([cell.strip() for cell in lines[place].strip("| ").split(" | ")] for place in table[2:]):
+        if re.fullmatch(r"`\w+`", cells[0]):
+            measured[cells[0].strip("`")] = cells[4:-1]
+        else:
+            variants.append(cells)
+    width = len(lines[table[0]].strip("| ").split(" | ")) - 5
+    rows = []
+    for name in jaxdefect.names():
+        idea, source, use = words_of(name)
+        rows.append([f"`{name}`", idea, source, needs(name), *measured.get(name, ["–"] * width), use])
+    head = [lines[place] for place in table[:2]]
+    return "\n".join([*lines[: table[0]], *head, as_table([*rows, *variants]), *lines[table[-1] + 1 :]]) + "\n"
+
+
+def with_summary(readme: str) -> str:
+    """A README with the table of all detectors between its two marks. Raises ValueError where they are missing."""
+    before, start, rest = readme.partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not (start and end):
+        raise ValueError(f"the README has no place for the table of detectors; put {MARKS[0]} and {MARKS[1]} there")
+    rows = [["Detector", "Presets", "Idea", "Source"], ["---"] * 4]
+    for name in jaxdefect.names():
+        idea, source, _ = words_of(name)
+        rows.append([f"`{name}`", ", ".join(f"`{preset}`" for preset in configuration.presets(name)), idea, source])
+    return f"{before}{start}\n{as_table(rows)}\n{end}{after}"
+
+
+def words_of(name: str) -> tuple[str, str, str]:
     """(idea, source, when to use it): of a detector's docstring the first paragraph, and those so begun."""
     text = inspect.getdoc(importlib.import_module(f"jaxdefect.detectors.{name}")) or ""
     paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
@@ -104,12 +144,12 @@ def said_by(name: str) -> tuple[str, str, str]:
     return tuple(cell.rstrip(".").replace("|", "\\|") for cell in cells)
 
 
-def needs(name: str, runs: Sequence[Measured]) -> str:
+def needs(name: str) -> str:
     """What a detector learns from, by its config."""
-    config = configs.get(name)
+    config = configuration.get(name)
     detector, _ = make_detector(config)
     untrained = "; no training" if detector.step is no_training else ""
-    if config.train.supervision == "masks" and config.train.get("masks") == 0:
+    if config.train.supervision == "masks" and config.train.max_masks == 0:
         return "labels: good or defective" + untrained
     return NEEDS[config.train.supervision] + untrained
 

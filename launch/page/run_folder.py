@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from launch.command import configuration as configs
+from launch.command import configuration
 
 REQUIRED = ("detector", "dataset", "figures", "thresholds")
 CURVE_POINTS = 2000  # of the loss curve: more than a screen has pixels
@@ -120,6 +120,6 @@ def command(path: Path) -> str | None:
     None where the config is missing, damaged, or of a detector that is no longer there.
     """
     try:
-        return configs.command(configs.read(path))
+        return configuration.command(configuration.read(path))
     except (ValueError, OSError, AttributeError, KeyError, TypeError):
         return None

@@ -116,22 +116,9 @@ def event(row: dict[str, Any], unseen: list[str]) -> Event:
     defective = None if row.get("defective") is None else int(row["defective"])
     words = [str(word) for word in row.get("attributes") or []]
     true, surface = text("true_surface"), text("surface")
-    outcome = judged(row["event"], surface, true=true, unseen=unseen, defective=defective)
-    return Event(str(row["id"]), row["event"], surface, *numbers, words, text("error"), true, defective, outcome)
-
-
-def judged(event: str, surface: str | None, *, true: str | None, unseen: list[str], defective: int | None) -> str:
-    """A key of OUTCOMES: what went wrong, as far as the truth is known, or else what was said."""
-    if event == "error":
-        return "error"
-    if event == "unseen":
-        return "alarm on seen" if true is not None and true not in unseen else "alarm"
-    if true in unseen:
-        return "missed unseen"
-    if true is not None and surface != true:
-        return "wrongly routed"
-    mistakes = {("passed", 1): "missed defect", ("defect", 0): "false alarm"}
-    return mistakes.get((event, defective), event)
+    if row["outcome"] not in OUTCOMES:
+        raise ValueError(f"outcome is {row['outcome']!r}; there are {', '.join(OUTCOMES)}")
+    return Event(str(row["id"]), row["event"], surface, *numbers, words, text("error"), true, defective, row["outcome"])
 
 
 def worst_first(images: list[ShownImage], events: dict[str, Event]) -> list[tuple[ShownImage, Event | None]]:

@@ -1,4 +1,4 @@
-"""The dataset of a config: as the detector sees it, and at original resolution."""
+"""The dataset of a config: as the detector sees it, test images at original resolution, and what it tells `make`."""
 
 from typing import Any, NamedTuple
 
@@ -12,26 +12,28 @@ from data_pipeline import images
 class Data(NamedTuple):
     """A dataset as the detector sees it, and its test images at original resolution, in the same order."""
 
-    seen: data_pipeline.Dataset
-    originals: data_pipeline.Split
+    converted: data_pipeline.Dataset
+    original: data_pipeline.Split
 
 
 def open_data(config: ConfigDict) -> Data:
     """Prepares or reads the dataset of a config."""
     data = config.data
-    mix = data_pipeline.Mix(tuple(data.unseen), data.per_surface, data.split_after_augmentation) if data.surfaces_as_classes else None
-    if data.unseen and not mix:
-        raise ValueError(f"data.unseen = {tuple(data.unseen)} needs data.surfaces_as_classes=True, where surfaces are told apart")
+    mix = None
+    if data.surfaces_as_classes:
+        mix = data_pipeline.Mix(tuple(data.unseen), data.per_surface, data.split_after_augmentation)
+    elif data.unseen:
+        raise ValueError(f"data.unseen = {tuple(data.unseen)} needs data.surfaces_as_classes=True, where surfaces are "
+                         "told apart")  # fmt: skip
     fixed = {
-        "root": data.root or None, "seed": data.seed, "calibration": data.calibration_fraction, "test_good": data.test_good_fraction,
-        "train_defective": data.train_defective_fraction, "surface": data.surface, "mix": mix,
-        "channels": data.channels, **data.options,
+        "root": data.root or None, "seed": data.seed, "calibration_fraction": data.calibration_fraction,
+        "test_good_fraction": data.test_good_fraction, "train_defective_fraction": data.train_defective_fraction,
+        "surface": data.surface, "mix": mix, "channels": data.channels, **data.options,
     }  # fmt: skip
     how = conversion(config)
-    seen = data_pipeline.load(data.name, scale=how["scale"], resize=how["size"], **fixed)
-    whole = how == {"scale": 1, "size": None}
-    originals = seen.test if whole else data_pipeline.load(data.name, **fixed).test
-    return Data(seen, originals)
+    converted = data_pipeline.load(data.name, scale=how["scale"], resize=how["size"], **fixed)
+    same = how == {"scale": 1, "size": None}
+    return Data(converted, converted.test if same else data_pipeline.load(data.name, **fixed).test)
 
 
 def conversion(config: ConfigDict) -> dict[str, Any]:
@@ -45,8 +47,8 @@ def conversion(config: ConfigDict) -> dict[str, Any]:
     return {"scale": data.scale, "size": (data.size, data.width or data.size) if data.size else None}
 
 
-def as_seen(config: ConfigDict, original: np.ndarray) -> np.ndarray:
-    """An image uint8 [H, W, C] in the channels and at the size the detector of a config sees."""
+def convert(config: ConfigDict, original: np.ndarray) -> np.ndarray:
+    """An image uint8 [H, W, C] in the channels and at the size that the detector of a config sees."""
     height, width = images.target_size(*original.shape[:2], **conversion(config))
     return images.resize_image(images.to_channels(original, config.data.channels), height=height, width=width)
 
@@ -54,3 +56,12 @@ def as_seen(config: ConfigDict, original: np.ndarray) -> np.ndarray:
 def sizes_of(split: data_pipeline.Split) -> list[tuple[int, int]]:
     """(height, width) of each image, without decoding any."""
     return [(record.height, record.width) for record in split.records]
+
+
+def facts_of(config: ConfigDict, data: Data) -> dict[str, Any]:
+    """What a detector's `make` may ask of the data by name, beside the fields of config.data.
+
+    kinds: the kinds of defect there are to learn from, sorted, where they are to be told apart; else ().
+    """
+    kinds = {record.kind for record in data.converted.defective.records}
+    return {"kinds": tuple(sorted(kinds)) if config.train.supervision == "kinds" else ()}

@@ -1,29 +1,30 @@
-"""A calibrated detector on the test images: thresholds, figures, predictions.csv, images for the report."""
+"""A calibrated detector on the test images, step by step: predictions, thresholds, figures, and the folder of a run.
+
+Each step is a function of what came before; `write` alone touches the run's folder.
+"""
 
 import csv
-import io
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from data_pipeline.record import Sample
 from jaxdefect.maps import residuals
-from jaxdefect.metrics import box_metrics, decisions
-from jaxdefect.training import population
+from jaxdefect.training.population import RunState
 from launch.command import files
 from launch.command.environment import environment
 from launch.run import thresholds
-from launch.run.data import Data, sizes_of
+from launch.run.data import Data
+from launch.run.figures import Figures, figures_of
 from launch.run.history import read_history
-from launch.run.kinds_and_boxes import kind_confusion, true_boxes
-from launch.run.prediction import Detected, detect_image, memory, tiles_of
-from launch.run.predictions import score_test
-from launch.run.surfaces import told_apart
+from launch.run.prediction import Prediction, Predictor, defect_mask, memory, predictor_of
+from launch.run.predictions import Predictions, predict
+from launch.run.thresholds import Fitted
 from launch.run.trained import Run
 
 COLUMNS = (
@@ -32,70 +33,83 @@ COLUMNS = (
 )  # fmt: skip
 COLLAPSED = 0.05  # of the spread of real images
 FEW = 4  # arrays whose shapes are worth telling
-NOT_OUTLINED = "no pixel figures: some defective images have no mask, or the detector gives no map"
+
+
+class Evaluation(NamedTuple):
+    """What came of a test."""
+
+    predictions: Predictions
+    fitted: Fitted
+    figures: Figures
 
 
 def evaluate(run: Run, data: Data, workdir: Path, *, show: Sequence[str] | None = None) -> dict[str, Any]:
-    """Scores the test images and writes result.json, predictions.csv and images/. Returns the result.
+    """Evaluates the test images and writes result.json, predictions.csv and images/. Returns the result.
 
     show: ids of the images kept for a page; without, the worst ones.
     """
-    fitted = thresholds.fit(run, data)
-    pixel, image = fitted.pixel, fitted.image
-    with tempfile.TemporaryDirectory(dir=workdir, prefix=".maps.") as folder:
-        scored = score_test(run, data, Path(folder), level=pixel.value)
-        labels = [record.label for record in scored.records]
-        drawn = scored.outlined and scored.maps is not None
-        found = decisions.evaluate(
-            scored.scores, labels, [r.kind for r in scored.records], image.value,
-            **({"maps": scored.maps, "masks": scored.masks, "predicted": scored.predicted} if drawn else {}),
-        )  # fmt: skip
-        surfaces = told_apart(run, scored, image.value)
-        if surfaces:
-            found["figures"]["surfaces"] = surfaces.pop("figures")
-        kinds = kind_confusion(run, scored)
-        if kinds:
-            found["figures"]["kinds"] = kinds.pop("figures")
-        if scored.boxes is not None and scored.outlined:
-            truths = true_boxes(run, data, scored.masks)
-            found["figures"]["boxes"] = box_metrics.box_figures(scored.boxes, truths, threshold=image.value)
-        found["figures"]["image"] |= thresholds.pauta_table(fitted, run.config.threshold.gammas, scored.scores, labels)
-        rows = found["images"] or [{} for _ in scored.records]
-        predictions = [
-            {"id": r.id, "surface": r.surface, "kind": r.kind, "label": r.label, "score": s, "threshold": image.value,
-             "predicted": int(s > image.value), **{name: row.get(name) for name in COLUMNS[7:-1]}}
-            for r, s, row in zip(scored.records, scored.scores, rows, strict=True)
-        ]  # fmt: skip
-        for row, routed in zip(predictions, surfaces.pop("routed", ()), strict=False):
-            row["routed"] = routed
+    predictor = predictor_of(run, data)
+    with tempfile.TemporaryDirectory(dir=workdir, prefix=".maps.") as maps:
+        evaluation = evaluation_of(predictor, data, Path(maps))
         if run.config.report.keep_maps:
             shutil.rmtree(workdir / "maps", ignore_errors=True)
-            shutil.copytree(folder, workdir / "maps")
-    write_predictions(workdir / "predictions.csv", predictions)
-    chosen = [i for i, row in enumerate(predictions) if row["id"] in show] if show is not None else None
-    if chosen is None:
-        chosen = shown(predictions, run.config.report.images)
-    write_images(run, data, workdir / "images", chosen, level=pixel.value)
-    without = None if drawn or scored.surfaces is not None else NOT_OUTLINED
-    warnings = (pixel.warning, image.warning, collapse(workdir), without)
-    result = {
-        "name": workdir.name, "detector": run.config.detector, "preset": run.config.preset, "seed": run.config.seed,
-        "dataset": describe(run, data), "figures": found["figures"], "curves": found["curves"],
-        "thresholds": {"pixel": pixel._asdict(), "image": image._asdict()},
-        "fitted": fitted.as_json(), "state": carried(run.state), **({"surfaces": surfaces} if surfaces else {}),
-        **({"kinds": kinds} if kinds else {}),
-        "timings": {
-            **run.timings, "score_ms_per_image": scored.milliseconds, "images_per_s": 1e3 / scored.milliseconds,
-            **({"score_mb": memory(run, data.seen.test[0].image)} if run.config.report.memory else {}),
-        },
-        **environment(),
-        "warnings": list(filter(None, warnings)),
-    }  # fmt: skip
+            shutil.copytree(Path(maps) / "test", workdir / "maps")
+    return write(workdir, predictor, data, evaluation, show=show)
+
+
+def evaluation_of(predictor: Predictor, data: Data, maps: Path) -> Evaluation:
+    """Predictions, thresholds and figures; maps are kept in this folder while they are needed."""
+    run, dataset = predictor.run, data.converted
+    normal, defective = thresholds.images_to_fit_on(run.config, data)
+    normal = predict(predictor, data, normal, maps / "normal")
+    defective = None if defective is None else predict(predictor, data, defective, maps / "defective")
+    fitted = thresholds.fit(run.config.threshold, normal, defective)
+    predictions = predict(predictor, data, dataset.test, maps / "test", original=data.original)
+    return Evaluation(predictions, fitted, figures_of(run.config, run.facts, data, predictions, fitted))
+
+
+def write(
+    workdir: Path, predictor: Predictor, data: Data, evaluation: Evaluation, *, show: Sequence[str] | None
+) -> dict[str, Any]:
+    """The one writer: result.json, predictions.csv, images/ of an evaluation. Returns the result."""
+    run, rows = predictor.run, evaluation.figures.rows
+    with files.replacing(workdir / "predictions.csv") as file:
+        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    if show is None:
+        chosen = worst(rows, run.config.report.images)
+    else:
+        chosen = [index for index, row in enumerate(rows) if row["id"] in show]
+    write_images(workdir / "images", predictor, data, chosen, level=evaluation.fitted.pixel.value)
+    collapse = collapse_warning(workdir)
+    result = result_of(predictor, data, evaluation, name=workdir.name, warnings=[collapse] if collapse else [])
     files.write_json(workdir / "result.json", result)
     return result
 
 
-def carried(state: population.RunState) -> dict[str, dict]:
+def result_of(
+    predictor: Predictor, data: Data, evaluation: Evaluation, *, name: str, warnings: list[str]
+) -> dict[str, Any]:
+    """result.json."""
+    run, (predictions, fitted, summary) = predictor.run, evaluation
+    timings = {
+        **run.timings, "score_ms_per_image": predictions.milliseconds, "images_per_s": 1e3 / predictions.milliseconds,
+    }  # fmt: skip
+    if run.config.report.memory:
+        timings["score_mb"] = memory(predictor, data.converted.test[0].image)
+    return {
+        "name": name, "detector": run.config.detector, "preset": run.config.preset, "seed": run.config.seed,
+        "dataset": describe(run, data), "figures": summary.figures, "curves": summary.curves,
+        "thresholds": {"pixel": fitted.pixel._asdict(), "image": fitted.image._asdict()},
+        "fitted": fitted.as_json(), "state": sizes_of_state(run.state),
+        **({"surfaces": summary.surfaces} if summary.surfaces else {}),
+        **({"kinds": summary.kinds} if summary.kinds else {}),
+        "timings": timings, **environment(), "warnings": [*summary.warnings, *warnings],
+    }  # fmt: skip
+
+
+def sizes_of_state(state: RunState) -> dict[str, dict]:
     """What a detector carries, by part of its state: values, bytes, and shapes where there are few."""
     parts = {}
     for name, part in state.state._asdict().items():
@@ -108,7 +122,7 @@ def carried(state: population.RunState) -> dict[str, dict]:
     return parts
 
 
-def collapse(workdir: Path) -> str | None:
+def collapse_warning(workdir: Path) -> str | None:
     """A warning where the generator ended up drawing much the same image whatever it was given."""
     spread = [row["spread"] for row in read_history(workdir / "history.jsonl") if row.get("spread") is not None]
     if not spread or spread[-1] > COLLAPSED:
@@ -119,69 +133,61 @@ def collapse(workdir: Path) -> str | None:
 
 def describe(run: Run, data: Data) -> dict[str, Any]:
     """result.json's account of the dataset."""
-    labels = [record.label for record in data.seen.test.records]
-    kinds = [record.kind for record in data.seen.test.records if record.label]
+    dataset = data.converted
+    labels = [record.label for record in dataset.test.records]
+    kinds = [record.kind for record in dataset.test.records if record.label]
+    supervised = run.config.train.supervision in ("masks", "kinds")
     return {
-        "name": data.seen.name,
+        "name": dataset.name,
         "root": run.config.data.root,
-        "fingerprint": data.seen.fingerprint,
+        "fingerprint": dataset.fingerprint,
         "counts": {
-            "train": len(data.seen.train), "calibration": len(data.seen.calibration),
+            "train": len(dataset.train), "calibration": len(dataset.calibration),
             "test_good": labels.count(0), "test_defective": labels.count(1),
-            **({"train_defective": len(data.seen.defective)} if run.config.train.supervision == "masks" else {}),
+            **({"train_defective": len(dataset.defective)} if supervised else {}),
         },
         "kinds": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
     }  # fmt: skip
 
 
-def write_predictions(path: Path, predictions: Sequence[dict]) -> None:
-    """predictions.csv: one row per image, empty where undefined."""
-    with files.replacing(path) as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(predictions)
-
-
-def shown(predictions: Sequence[dict], count: int) -> list[int]:
+def worst(rows: Sequence[dict], count: int) -> list[int]:
     """Which images a report shows: misses and false alarms, the worst first, then the most defective of the rest."""
-    wrong = [i for i, p in enumerate(predictions) if p["label"] != p["predicted"]]
-    worst = sorted(wrong, key=lambda i: -abs(predictions[i]["score"] - predictions[i]["threshold"]))
-    right = sorted(set(range(len(predictions))) - set(wrong), key=lambda i: -predictions[i]["score"])
-    kept = worst[: count * 2 // 3] if len(right) >= count - count * 2 // 3 else worst[:count]
+    wrong = [i for i, row in enumerate(rows) if row["label"] != row["predicted"]]
+    by_margin = sorted(wrong, key=lambda i: -abs(rows[i]["score"] - rows[i]["threshold"]))
+    right = sorted(set(range(len(rows))) - set(wrong), key=lambda i: -rows[i]["score"])
+    kept = by_margin[: count * 2 // 3] if len(right) >= count - count * 2 // 3 else by_margin[:count]
     return (kept + right)[:count]
 
 
-def write_images(run: Run, data: Data, folder: Path, chosen: Sequence[int], *, level: float | None) -> None:
-    """images/NNN.npz of the chosen test images, at original resolution, and images/index.json."""
-    tiles = tiles_of(run.config, sizes_of(data.seen.test))
+def write_images(folder: Path, predictor: Predictor, data: Data, chosen: Sequence[int], *, level: float | None) -> None:
+    """NNN.npz of the chosen test images, at original resolution, and index.json."""
     shutil.rmtree(folder, ignore_errors=True)
     index = []
-    for number, which in enumerate(chosen):
-        original, seen = data.originals[which], data.seen.test[which].image
-        size = original.image.shape[:2]
-        found = detect_image(run, seen, size, tiles=tiles, level=level, min_area=run.config.threshold.min_area)
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **image_arrays(original, seen, found))
-        with files.replacing(folder / f"{number:03d}.npz", "wb") as file:
-            file.write(buffer.getvalue())
+    for number, place in enumerate(chosen):
+        original, shown = data.original[place], data.converted.test[place].image
+        prediction = predictor(shown, original.image.shape[:2])
+        mask = defect_mask(prediction, level, predictor.run.config.threshold.min_area)
+        files.write_arrays(folder / f"{number:03d}.npz", **image_arrays(original, shown, prediction, mask))
         index.append({"file": f"{number:03d}.npz", "id": original.id})
     files.write_json(folder / "index.json", index)
 
 
-def image_arrays(original: Sample, seen: np.ndarray, found: Detected) -> dict[str, np.ndarray]:
-    """What the report shows of an image; what the detector does not give is left out."""
+def image_arrays(
+    original: Sample, shown: np.ndarray, prediction: Prediction, mask: np.ndarray | None
+) -> dict[str, np.ndarray]:
+    """What the report shows of an image; what the detector does not give is left out. shown: as the detector saw it."""
     height, width = original.image.shape[:2]
     arrays = {"image": original.image}
-    if found.boxes is not None:
-        arrays["boxes"] = found.boxes
-    if found.map is not None:
-        arrays |= {"map": found.map, "mask": found.mask.astype(np.uint8)}
-    if found.reconstruction is not None:
-        rebuilt = found.reconstruction
-        residual = residuals.squared(seen[None] / np.float32(255), rebuilt[None])[0]
+    if prediction.boxes is not None:
+        arrays["boxes"] = prediction.boxes
+    if prediction.map is not None:
+        arrays |= {"map": prediction.map, "mask": mask.astype(np.uint8)}
+    if prediction.reconstruction is not None:
+        reconstruction = prediction.reconstruction
+        residual = residuals.squared(shown[None] / np.float32(255), reconstruction[None])[0]
         resize = lambda x: np.asarray(jax.image.resize(x, (height, width, *x.shape[2:]), "linear"))
         arrays["residual"] = resize(residual)
-        arrays["reconstruction"] = np.round(np.clip(resize(rebuilt), 0, 1) * 255).astype(np.uint8)
+        arrays["reconstruction"] = np.round(np.clip(resize(reconstruction), 0, 1) * 255).astype(np.uint8)
     if original.mask is not None:
         arrays["truth"] = original.mask
     return arrays

@@ -10,31 +10,35 @@ from ml_collections import ConfigDict
 import data_pipeline
 from jaxdefect.training import feed
 from launch.run import cached_features
-from launch.run.data import Data, sizes_of
+from launch.run.data import Data, facts_of, sizes_of
+from launch.run.surfaces import surfaces_of
+from launch.run.trained import make_detector
 
-PATCHES_OF_ONE = 16  # image in a batch of the stream, so that few are decoded
-LABELS = ("none", "masks", "kinds", "surfaces")
+PATCHES_PER_IMAGE = 16  # in a batch of the stream, so that few are decoded
+SUPERVISION = ("none", "masks", "kinds", "surfaces")
 
 
 def make_feed(config: ConfigDict, data: Data) -> feed.Feed:
     """The training images of a config, with what its detector learns from beside them (train.supervision)."""
     knobs = config.train
-    if knobs.supervision not in LABELS:
-        raise ValueError(f"train.supervision = {knobs.supervision!r} is not known; use {', '.join(LABELS)}")
+    if knobs.supervision not in SUPERVISION:
+        raise ValueError(f"train.supervision = {knobs.supervision!r} is not known; use {', '.join(SUPERVISION)}")
     if knobs.zoom and knobs.supervision != "none":
         raise ValueError(f"train.zoom = {knobs.zoom} with train.supervision = {knobs.supervision!r}; only good images "
                          "are shown at other sizes: use 0")  # fmt: skip
     if knobs.supervision in ("masks", "kinds"):
         return with_masks(config, data)
-    return with_surfaces(config, data) if knobs.supervision == "surfaces" else good_images(config, data.seen.train)
+    if knobs.supervision == "surfaces":
+        return with_surfaces(config, data)
+    return good_images(config, data.converted.train)
 
 
 def with_masks(config: ConfigDict, data: Data) -> feed.Feed:
-    """As many defective as good images, with masks where `train.max_masks` allows, or as many of each kind of defect."""
+    """As many defective as good images, with masks where train.max_masks allows, or as many of each kind of defect."""
     knobs = config.train
-    kinds = tuple(config.settings.kinds) if knobs.supervision == "kinds" else ()
+    kinds = facts_of(config, data)["kinds"]
     batches = functools.partial(
-        data_pipeline.labelled, data.seen.train, data.seen.defective, batch=knobs.batch, seed=config.seed,
+        data_pipeline.labelled, data.converted.train, data.converted.defective, batch=knobs.batch, seed=config.seed,
         patch=knobs.patch, masks=knobs.max_masks, flips=knobs.flips, kinds=kinds,
         process_index=jax.process_index(), process_count=jax.process_count(),
     )  # fmt: skip
@@ -42,34 +46,34 @@ def with_masks(config: ConfigDict, data: Data) -> feed.Feed:
 
 
 def with_surfaces(config: ConfigDict, data: Data) -> feed.Feed:
-    """Images of all seen surfaces with their classes, or, where a frozen backbone sees them, its features."""
-    known = surfaces_of(config)
-    check_table(known, data)
-    splits = [data.seen.train] + ([data.seen.defective] if config.settings.get("mode") == "oracle" else [])
+    """Images of all seen surfaces with their classes, or, where a frozen backbone sees them, its features.
+
+    With data.show_unseen those of unseen surfaces, too.
+    """
+    surfaces, dataset = surfaces_of(config), data.converted
+    check_surfaces(surfaces, data)
+    splits = [dataset.train, dataset.defective] if config.data.show_unseen else [dataset.train]
     records = [record for split in splits for record in split.records]
-    classes = [known.index(record.surface) for record in records]
+    classes = [surfaces.index(record.surface) for record in records]
     labels = [record.label for record in records]
-    if cached_features.cached(config):
-        vectors = np.concatenate([cached_features.of(config, data, split) for split in splits])
+    frozen = make_detector(config)[0].frozen
+    if frozen:
+        vectors = np.concatenate([cached_features.of(frozen, data, split) for split in splits])
         return feed.vectors(vectors, surfaces=classes, labels=labels)
     images = [sample.image for split in splits for sample in split]
     ids = [record.id for record in records]
     return feed.in_memory(images, patch=config.train.patch, ids=ids, surfaces=classes, labels=labels)
 
 
-def check_table(known: list[str], data: Data) -> None:
+def check_surfaces(surfaces: list[str], data: Data) -> None:
     """Raises ValueError where a surface of the dataset has no row in the attribute table."""
-    everywhere = (*data.seen.train.records, *data.seen.calibration.records, *data.seen.test.records)
-    missing = sorted({record.surface for record in everywhere} - set(known))
+    dataset = data.converted
+    records = (*dataset.train.records, *dataset.calibration.records, *dataset.test.records)
+    missing = sorted({record.surface for record in records} - set(surfaces))
     if missing:
-        raise ValueError(f"the attribute table has no row for surface {missing[0]!r}"
-                         + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
-                         + f"; it has {', '.join(known)}. Add the rows and give the table by --attributes")  # fmt: skip
-
-
-def surfaces_of(config: ConfigDict) -> list[str]:
-    """The surfaces of a config's attribute table, in the order of its rows."""
-    return list(config.settings.attributes)
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise ValueError(f"the attribute table has no row for surface {missing[0]!r}{more}; it has "
+                         f"{', '.join(surfaces)}. Add the rows and give the table by --attributes")  # fmt: skip
 
 
 def good_images(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
@@ -86,7 +90,7 @@ def good_images(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
     def patches(step: int, images: data_pipeline.Split = split, seed: int = config.seed) -> Iterator[dict]:
         return data_pipeline.patches(
             images, patch=knobs.patch, batch=knobs.batch, seed=seed, start_step=step, flips=knobs.flips,
-            zoom=knobs.zoom, patches_per_image=1 if whole else PATCHES_OF_ONE,
+            zoom=knobs.zoom, patches_per_image=1 if whole else PATCHES_PER_IMAGE,
             process_index=jax.process_index(), process_count=jax.process_count(),
         )  # fmt: skip
 
@@ -103,7 +107,7 @@ def streams(config: ConfigDict, data: Data) -> bool:
     """Whether the batches come from the host, one seed's, instead of images kept on the devices."""
     if config.train.supervision != "none":
         return config.train.supervision in ("masks", "kinds")
-    return too_large(config, data.seen.train)
+    return too_large(config, data.converted.train)
 
 
 def too_large(config: ConfigDict, split: data_pipeline.Split) -> bool:
@@ -114,13 +118,13 @@ def too_large(config: ConfigDict, split: data_pipeline.Split) -> bool:
     knobs = config.train
     sizes = np.array(sizes_of(split))
     mebibytes = len(sizes) * int(np.prod(sizes.max(0))) * config.data.channels / 2**20
-    if knobs.feed not in ("auto", "resident", "stream"):
-        raise ValueError(f"train.feed = {knobs.feed!r} is not known; use auto, resident or stream")
+    if knobs.feed not in ("auto", "in_memory", "stream"):
+        raise ValueError(f"train.feed = {knobs.feed!r} is not known; use auto, in_memory or stream")
     changed = knobs.flips or knobs.zoom > 0
-    if changed and knobs.feed == "resident":
-        raise ValueError(f"train.feed = 'resident' with train.flips = {knobs.flips} and train.zoom = {knobs.zoom}; "
+    if changed and knobs.feed == "in_memory":
+        raise ValueError(f"train.feed = 'in_memory' with train.flips = {knobs.flips} and train.zoom = {knobs.zoom}; "
                          "images are mirrored and zoomed in the stream: use auto or stream")  # fmt: skip
-    return changed or knobs.feed == "stream" or (knobs.feed == "auto" and mebibytes > knobs.resident_limit)
+    return changed or knobs.feed == "stream" or (knobs.feed == "auto" and mebibytes > knobs.memory_limit)
 
 
 def held_out(config: ConfigDict, data: Data) -> feed.Feed | None:
@@ -128,6 +132,8 @@ def held_out(config: ConfigDict, data: Data) -> feed.Feed | None:
     if not config.train.validate:
         return None
     if config.train.supervision != "none" or config.train.paired_images:
-        raise ValueError("train.validate = True needs good images alone: train.supervision = 'none' and no train.paired_images")
-    samples = list(data.seen.calibration)
+        raise ValueError(
+            "train.validate = True needs good images alone: train.supervision = 'none' and no train.paired_images"
+        )
+    samples = list(data.converted.calibration)
     return feed.in_memory([s.image for s in samples], patch=config.train.patch, ids=[s.id for s in samples])

@@ -7,8 +7,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from jaxdefect import parallel
-from launch.command import configuration as configs
-from launch.command import files
+from launch.command import configuration, files
 
 
 def default_workdir(config: ConfigDict) -> Path:
@@ -27,7 +26,7 @@ def open_workdir(config: ConfigDict, workdir: Path) -> Iterator[None]:
         return
     with files.locked(workdir):
         if (workdir / "checkpoints").is_dir():  # Else nothing is lost: an earlier start failed before it trained.
-            configs.check_same(config, workdir / "config.json")
+            configuration.check_same(config, workdir / "config.json")
         with files.replacing(workdir / "config.json") as file:
-            file.write(configs.to_json(config))
+            file.write(configuration.to_json(config))
         yield

@@ -1,4 +1,8 @@
-"""From a config to a page: data, training, evaluation, report, in the folder of a run."""
+"""From a config to a page: data, feeds, training, evaluation and report, in the folder of a run.
+
+config -> open_data -> make_feed -> train_run -> evaluate (predictor -> predictions -> thresholds -> figures -> write)
+       -> write_report
+"""
 
 from pathlib import Path
 
@@ -18,17 +22,16 @@ def train(config: ConfigDict, workdir: Path) -> Path:
     """Trains, evaluates and reports one run in its folder. Returns the report page."""
     with open_workdir(config, workdir):
         data = open_data(config)
-        source, held_out = feeds.make_feed(config, data), feeds.held_out(config, data)
-        run = train_run(config, workdir, data, source, held_out)
+        run = train_run(config, workdir, data, feeds.make_feed(config, data), feeds.held_out(config, data))
         if not start.is_main():
             return workdir
         result = evaluate(run, data, workdir)
         page = run_page.write_report(workdir)
-    summary(result)
+    print_summary(result)
     return page
 
 
-def summary(result: dict) -> None:
+def print_summary(result: dict) -> None:
     """The headline figures in one line."""
     figures = result["figures"]
     named = [

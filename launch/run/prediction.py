@@ -1,6 +1,6 @@
-"""Images through a trained run, back at their original resolution."""
+"""One image through a trained run. This is the one place that decides how images are cut into tiles."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax
@@ -9,22 +9,23 @@ import scipy.ndimage
 from ml_collections import ConfigDict
 from PIL import Image
 
-from data_pipeline import Split
 from jaxdefect import scoring
 from jaxdefect.detector import Scores
 from jaxdefect.maps import tiling
-from launch.run import cached_features
-from launch.run.data import Data, sizes_of
+from launch.run.data import Data, convert, sizes_of
 from launch.run.trained import Run
 
+MANY_SIZES = 8  # Each size of images is a program of its own when scored whole (a second each to compile).
+BESIDE_SCORE = ("surface", "classes", "embedding", "kinds", "boxes")  # what some detectors give of an image
 
-class Detected(NamedTuple):
-    """One image, scored, at original resolution."""
+
+class Prediction(NamedTuple):
+    """What a run says of one image, at its original resolution; a higher score is worse."""
 
     score: float
-    map: np.ndarray | None  # float32 [H, W]
-    mask: np.ndarray | None  # bool [H, W]
-    reconstruction: np.ndarray | None  # float32 [h, w, C], at the size the detector saw
+    map: np.ndarray | None = None  # float32 [H, W]
+    otsu: float | None = None  # Otsu's level of the map, where that is the rule of pixels
+    reconstruction: np.ndarray | None = None  # float32 [h, w, C], at the size the detector saw
     surface: int | None = None
     classes: np.ndarray | None = None  # float32 [K]
     embedding: np.ndarray | None = None  # float32 [A]
@@ -32,80 +33,61 @@ class Detected(NamedTuple):
     boxes: np.ndarray | None = None  # float32 [N, 5]: top, left, bottom, right in pixels, and a score
 
 
-TOLD = ("surface", "classes", "embedding", "kinds", "boxes")  # what detectors may say of an image beside its score
+class Predictor(NamedTuple):
+    """A trained run and how it looks at images: whole, or cut into tiles."""
+
+    run: Run
+    tiles: tiling.Tiles | None
+
+    def __call__(self, image: np.ndarray, size: tuple[int, int] | None = None) -> Prediction:
+        """image: uint8 [h, w, C] as the detector sees it (`data.convert`). size: that of its original, if another."""
+        height, width = image.shape[:2]
+        size = size or (height, width)
+        by_otsu = self.run.config.threshold.pixel_rule == "otsu"
+        detection = jax.device_get(
+            scoring.detect(
+                self.run.detector,
+                self.run.state,
+                on_canvas(image, self.tiles),
+                tiles=self.tiles,
+                threshold=None if by_otsu else np.inf,
+            )  # fmt: skip
+        )
+        crop = lambda x: None if x is None else x[0, :height, :width]
+        anomaly_map = crop(detection.scores.map)
+        if anomaly_map is not None and size != (height, width):
+            anomaly_map = enlarged(anomaly_map, size)
+        beside = beside_score(detection.scores, 0)
+        if "boxes" in beside:
+            beside["boxes"] = boxes_at(beside["boxes"], (height, width), size)
+        return Prediction(
+            float(detection.scores.image[0]), anomaly_map, float(detection.threshold[0]) if by_otsu else None,
+            crop(detection.scores.reconstruction), **beside,
+        )  # fmt: skip
+
+    def original(self, image: np.ndarray) -> Prediction:
+        """Of an image uint8 [H, W, C] as it was taken."""
+        return self(convert(self.run.config, image), image.shape[:2])
 
 
-def detect_image(run: Run, image: np.ndarray, size: tuple[int, int], *, tiles, level, min_area: int) -> Detected:
-    """Scores one uint8 image [h, w, C] and brings its map to `size`, that of the original."""
-    height, width = image.shape[:2]
-    same = size == (height, width)
-    found = scoring.detect(
-        run.detector, run.state, on_canvas(image, tiles), threshold=level, tiles=tiles,
-        min_area=min_area if same else 0,
-    )  # fmt: skip
-    scores, mask, levels = jax.device_get(found)
-    crop = lambda x: None if x is None else x[0, :height, :width]
-    scored, mask = crop(scores.map), crop(mask)
-    if scored is not None and not same:
-        scored = enlarged(scored, size)
-        mask = without_small(scored > levels[0], min_area)
-    said = told(scores, 0)
-    if "boxes" in said:
-        down, across = size[0] / height, size[1] / width
-        found = said["boxes"][said["boxes"][:, 4] > 0]
-        said["boxes"] = (found * np.array([down, across, down, across, 1])).astype(np.float32)
-    return Detected(float(scores.image[0]), scored, mask, crop(scores.reconstruction), **said)
+def predictor(run: Run, sizes: Iterable[tuple[int, int]]) -> Predictor:
+    """Of images of these sizes, (height, width) as the detector sees them."""
+    return Predictor(run, tiles_of(run.config, sizes))
 
 
-def told(scores: Scores, place: int) -> dict:
-    """What a detector says of one image of a batch beside its score, its map and its reconstruction."""
-    said = {name: getattr(scores, name)[place] for name in TOLD if getattr(scores, name) is not None}
-    return said | ({"surface": int(said["surface"])} if "surface" in said else {})
+def predictor_of(run: Run, data: Data) -> Predictor:
+    """Of all images of a dataset, so that thresholds are fitted on what is scored in the same way as the test."""
+    return predictor(run, dataset_sizes(data))
 
 
-def each(run: Run, data: Data, split: Split) -> Iterator[Detected]:
-    """Every image of a split, scored at the size the detector sees; masks are not made.
-
-    Where a frozen backbone's features are at hand, they are what is scored, all at once.
-    """
-    if cached_features.cached(run.config):
-        scores = jax.device_get(jax.jit(run.detector.score)(run.state, cached_features.of(run.config, data, split)))
-        for place in range(len(split)):
-            yield Detected(float(scores.image[place]), None, None, None, **told(scores, place))
-        return
-    tiles = tiles_of(run.config, sizes_of(split))
-    for sample in split:
-        yield detect_image(run, sample.image, sample.image.shape[:2], tiles=tiles, level=np.inf, min_area=0)
-
-
-def enlarged(scored: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A map float32 [h, w] at another size, bilinear. On the host: originals of many sizes would compile many times."""
-    height, width = size
-    return np.asarray(Image.fromarray(scored).resize((width, height), Image.Resampling.BILINEAR))
-
-
-def without_small(mask: np.ndarray, min_area: int) -> np.ndarray:
-    """A mask [H, W] without defects of fewer than min_area pixels: `components.remove_small` on the host."""
-    if min_area <= 1:
-        return mask
-    labels, _ = scipy.ndimage.label(mask, np.ones((3, 3)))
-    return mask & (np.bincount(labels.ravel())[labels] >= min_area)
-
-
-def memory(run: Run, image: np.ndarray) -> float:
-    """Megabytes that scoring one uint8 image [h, w, C] takes: weights, temporaries and results, as compiled."""
-    tiles = tiles_of(run.config, [image.shape[:2]])
-    padded = on_canvas(image, tiles)
-    lowered = scoring.detect.lower(run.detector, run.state, padded, threshold=np.inf, tiles=tiles)
-    plan = lowered.compile().memory_analysis()
-    return (plan.argument_size_in_bytes + plan.temp_size_in_bytes + plan.output_size_in_bytes) / 1e6
-
-
-MANY_SIZES = 8  # Each size of images is a program of its own when scored whole (a second each to compile).
+def dataset_sizes(data: Data) -> list[tuple[int, int]]:
+    """(height, width) of all images of a dataset as the detector sees them."""
+    splits = (data.converted.train, data.converted.calibration, data.converted.test)
+    return [size for split in splits for size in sizes_of(split)]
 
 
 def tiles_of(config: ConfigDict, sizes: Iterable[tuple[int, int]]) -> tiling.Tiles | None:
-    """How images of these (scaled) sizes are scored: None for whole."""
+    """How images of these sizes, as the detector sees them, are scored: None for whole."""
     knobs = config.score
     if knobs.mode not in ("auto", "whole", "tiled"):
         raise ValueError(f"score.mode = {knobs.mode!r} is not known; use auto, whole or tiled")
@@ -122,3 +104,46 @@ def on_canvas(image: np.ndarray, tiles: tiling.Tiles | None) -> np.ndarray:
         return image[None]
     tall, wide = tiling.canvas(*image.shape[:2], tiles)
     return np.pad(image, ((0, tall - image.shape[0]), (0, wide - image.shape[1]), (0, 0)), "symmetric")[None]
+
+
+def beside_score(scores: Scores, place: int) -> dict:
+    """What a detector gives of one image of a batch beside its score, its map and its reconstruction."""
+    given = {name: getattr(scores, name)[place] for name in BESIDE_SCORE if getattr(scores, name) is not None}
+    return given | ({"surface": int(given["surface"])} if "surface" in given else {})
+
+
+def boxes_at(boxes: np.ndarray, shown: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+    """The boxes [N, 5] of an image of `shown` pixels that have a score and lie in it, in pixels of the original's."""
+    boxes = boxes[boxes[:, 4] > 0]
+    boxes[:, :4] = np.clip(boxes[:, :4], 0, [*shown, *shown])
+    boxes = boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
+    down, across = size[0] / shown[0], size[1] / shown[1]
+    return (boxes * np.array([down, across, down, across, 1])).astype(np.float32)
+
+
+def enlarged(anomaly_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A map float32 [h, w] at another size, bilinear. On the host: originals of many sizes would compile many times."""
+    height, width = size
+    return np.asarray(Image.fromarray(anomaly_map).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def defect_mask(prediction: Prediction, level: float | None, min_area: int) -> np.ndarray | None:
+    """bool [H, W]: where the map is above the level (None: Otsu's), without defects of fewer than min_area pixels.
+
+    None for a detector without a map. The same as `scoring.detect` does on the device.
+    """
+    if prediction.map is None:
+        return None
+    mask = prediction.map > (prediction.otsu if level is None else level)
+    if min_area <= 1:
+        return mask
+    labels, _ = scipy.ndimage.label(mask, np.ones((3, 3)))
+    return mask & (np.bincount(labels.ravel())[labels] >= min_area)
+
+
+def memory(predictor: Predictor, image: np.ndarray) -> float:
+    """Megabytes that scoring one uint8 image [h, w, C] takes: weights, temporaries and results, as compiled."""
+    canvas, run = on_canvas(image, predictor.tiles), predictor.run
+    lowered = scoring.detect.lower(run.detector, run.state, canvas, threshold=np.inf, tiles=predictor.tiles)
+    plan = lowered.compile().memory_analysis()
+    return (plan.argument_size_in_bytes + plan.temp_size_in_bytes + plan.output_size_in_bytes) / 1e6

@@ -1,17 +1,18 @@
-"""The test images of a dataset, scored."""
+"""What a trained run says of all images of a split, beside what is true of them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
-from launch.command import console
+from data_pipeline import Split
+from launch.command.console import progress_bar
 from launch.run import cached_features
-from launch.run.data import Data, sizes_of
-from launch.run.prediction import Detected, detect_image, each, tiles_of
-from launch.run.trained import Run
+from launch.run.data import Data
+from launch.run.prediction import Prediction, Predictor, beside_score, defect_mask
 
 TIMED = 8  # images that are timed where scores come from features kept on disk
 
@@ -19,8 +20,10 @@ TIMED = 8  # images that are timed where scores come from features kept on disk
 class PackedMasks(Sequence):
     """Masks at one bit a pixel, so that those of 10^9 pixels fit in memory."""
 
-    def __init__(self):
+    def __init__(self, masks: Iterable[np.ndarray] = ()):
         self._packed: list[tuple[np.ndarray, int]] = []
+        for mask in masks:
+            self.append(mask)
 
     def append(self, mask: np.ndarray) -> None:
         self._packed.append((np.packbits(mask, axis=1), mask.shape[1]))
@@ -33,71 +36,82 @@ class PackedMasks(Sequence):
         return np.unpackbits(packed, axis=1, count=width)
 
 
-class Scored(NamedTuple):
-    """The test images, scored. maps are None for a detector without, masks for images nobody has outlined."""
+class Predictions(NamedTuple):
+    """Of the images of a split, in its order; what a detector does not give is None."""
 
     records: Sequence
     scores: list[float]
     maps: list[np.ndarray] | None  # float32 [H, W], read from disk as needed
-    predicted: PackedMasks
-    masks: PackedMasks
-    outlined: bool  # whether every defect is known pixel by pixel
-    milliseconds: float
+    otsu: list[float | None]
+    masks: PackedMasks  # the truth, for a detector with maps; empty masks where nobody has outlined the defects
+    outlined: bool  # whether the defects of all defective images are outlined
+    milliseconds: float  # an image, median
     surfaces: list[int] | None = None
     classes: np.ndarray | None = None  # float32 [N, K]
     embeddings: np.ndarray | None = None  # float32 [N, A]
     kinds: np.ndarray | None = None  # float32 [N, 1 + K]
     boxes: list[np.ndarray] | None = None  # float32 [M, 5] of each image, in pixels of the original
 
+    def mask(self, index: int, level: float | None, min_area: int) -> np.ndarray:
+        """What is called defective in an image, see `defect_mask`."""
+        return defect_mask(Prediction(self.scores[index], self.maps[index], self.otsu[index]), level, min_area)
 
-def score_test(run: Run, data: Data, folder: Path, *, level: float | None) -> Scored:
-    """Scores every test image; the maps go to `folder`."""
-    if cached_features.cached(run.config):
-        return score_features(run, data)
-    test = data.seen.test
-    tiles = tiles_of(run.config, sizes_of(test))
-    every, seconds, outlined = [], [], True
-    predicted, masks = PackedMasks(), PackedMasks()
-    with console.progress_bar() as bar:
-        task = bar.add_task("scoring ", total=len(test), note="")
-        for index in range(len(test)):
-            size = data.originals.records[index].height, data.originals.records[index].width
-            begun = time.monotonic()
-            found = detect_image(
-                run, test[index].image, size, tiles=tiles, level=level, min_area=run.config.threshold.min_area
-            )
-            seconds.append(time.monotonic() - begun)
-            every.append(found._replace(map=None, mask=None, reconstruction=None))
-            if found.map is not None:
-                truth = data.originals[index].mask
-                outlined &= truth is not None
-                masks.append(np.zeros(size, np.uint8) if truth is None else truth)
-                predicted.append(found.mask)
-                np.save(folder / f"{index:05d}.npy", found.map, allow_pickle=False)
+
+def predict(
+    predictor: Predictor, data: Data, split: Split, folder: Path, *, original: Split | None = None
+) -> Predictions:
+    """Scores every image of a split; the maps go to a folder, which is made.
+
+    original: the same images at original resolution, where maps and boxes are to be of that size. Where a frozen
+    backbone's features are kept, they are what is scored.
+    """
+    folder.mkdir(parents=True)
+    every, seconds, masks, original = [], [], PackedMasks(), original or split
+    outlined = all(record.has_mask for record in split.records)
+    with progress_bar() as bar:
+        task = bar.add_task("scoring ", total=len(split), note="")
+        for index, (prediction, taken) in enumerate(_predictions(predictor, data, split, original)):
+            every.append(prediction._replace(map=None, reconstruction=None))
+            seconds += [taken] if taken is not None else []
+            if prediction.map is not None:
+                mask = original[index].mask if original.records[index].label else None
+                masks.append(np.zeros(prediction.map.shape, np.uint8) if mask is None else mask)
+                np.save(folder / f"{index:05d}.npy", prediction.map, allow_pickle=False)
             bar.advance(task)
     paths = sorted(folder.glob("*.npy"))
     maps = [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths] if paths else None
-    scores = [found.score for found in every]
-    return Scored(
-        test.records, scores, maps, predicted, masks, outlined, 1e3 * float(np.median(seconds)), **_told(every)
-    )
+    milliseconds = 1e3 * float(np.median(seconds)) if seconds else float("nan")
+    return Predictions(
+        split.records, [p.score for p in every], maps, [p.otsu for p in every], masks, outlined, milliseconds,
+        **_stacked(every),
+    )  # fmt: skip
 
 
-def score_features(run: Run, data: Data) -> Scored:
-    """The same from features kept on disk; a few images go the whole way, to be timed."""
-    test = data.seen.test
-    every, seconds = list(each(run, data, test)), []
-    for sample in (test[place] for place in range(min(TIMED, len(test)))):
-        begun = time.monotonic()
-        detect_image(run, sample.image, sample.image.shape[:2], tiles=None, level=None, min_area=0)
-        seconds.append(time.monotonic() - begun)
-    scores, median = [found.score for found in every], 1e3 * float(np.median(seconds))
-    return Scored(test.records, scores, None, PackedMasks(), PackedMasks(), False, median, **_told(every))
+def _predictions(
+    predictor: Predictor, data: Data, split: Split, original: Split
+) -> Iterator[tuple[Prediction, float | None]]:
+    """Each image's prediction and the seconds it took; features kept on disk take none, so a few go the whole way."""
+    timed = lambda index, size: _timed(lambda: predictor(split[index].image, size))
+    frozen = predictor.run.detector.frozen
+    if frozen is None:
+        for index, record in enumerate(original.records):
+            yield timed(index, (record.height, record.width))
+        return
+    features = cached_features.of(frozen, data, split)
+    scores = jax.device_get(jax.jit(frozen.score)(predictor.run.state, features))
+    for index in range(len(split)):
+        taken = timed(index, None)[1] if index < TIMED else None
+        yield Prediction(float(scores.image[index]), **beside_score(scores, index)), taken
 
 
-def _told(every: Sequence[Detected]) -> dict:
-    """What else was said of the images, where the detector says it."""
-    of = lambda field: None if getattr(every[0], field) is None else [getattr(found, field) for found in every]
+def _timed(call: Any) -> tuple[Any, float]:
+    begun = time.monotonic()
+    return call(), time.monotonic() - begun
+
+
+def _stacked(every: Sequence[Prediction]) -> dict:
+    """What was given of the images beside scores and maps, where the detector gives it."""
+    of = lambda field: None if getattr(every[0], field) is None else [getattr(p, field) for p in every]
     stacked = lambda field: None if of(field) is None else np.stack(of(field))
     arrays = {"classes": stacked("classes"), "embeddings": stacked("embedding"), "kinds": stacked("kinds")}
     return {"surfaces": of("surface"), "boxes": of("boxes"), **arrays}

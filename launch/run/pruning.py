@@ -10,23 +10,21 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 import jaxdefect
 from jaxdefect import scoring
 from jaxdefect.pruning import structured
 from jaxdefect.training import population
 from jaxdefect.training.checkpoint import Checkpoints
-from launch.command import configuration as configs
 from launch.command import files
 from launch.command.timing import in_turn
 from launch.page import run_page
 from launch.run import feeds
-from launch.run.data import Data, open_data, sizes_of
-from launch.run.evaluation import evaluate
+from launch.run.data import Data, open_data
+from launch.run.evaluation import evaluate, evaluation_of
 from launch.run.folder import open_workdir
-from launch.run.prediction import on_canvas, tiles_of
-from launch.run.trained import Run, example_batch, make_detector
+from launch.run.prediction import on_canvas, predictor_of
+from launch.run.trained import Run, example_batch, make_detector, settings_of, without_weights
 from launch.run.training import calibrate, train_run
 
 TURNS = 7  # timings of each, of which the median counts
@@ -38,7 +36,7 @@ class Pruned(NamedTuple):
 
     run: Run  # not calibrated
     widths: dict[str, tuple[Any, Any]]  # settings that changed: before, after
-    left_alone: dict[str, str]  # widths that did not, and why
+    skipped: dict[str, str]  # widths that did not, and why
 
 
 def prune_run(run: Run, folder: Path, workdir: Path, *, keep: float, rank: str, steps: int) -> dict[str, Any]:
@@ -51,10 +49,10 @@ def prune_run(run: Run, folder: Path, workdir: Path, *, keep: float, rank: str, 
         figures = {"before": figures_of(run, data), "pruned": figures_of(small.run._replace(state=calibrated), data)}
         source, held_out = feeds.make_feed(small.run.config, data), feeds.held_out(small.run.config, data)
         tuned = train_run(small.run.config, workdir, data, source, held_out)
-        figures["tuned"] = picked(evaluate(tuned, data, workdir))
+        figures["tuned"] = headline(evaluate(tuned, data, workdir)["figures"])
         result = {
             "run": str(folder), "keep": keep, "rank": rank, "steps": steps, "widths": small.widths,
-            "left_alone": small.left_alone, "figures": figures, "costs": costs({"before": run, "tuned": tuned}, data),
+            "skipped": small.skipped, "figures": figures, "costs": costs({"before": run, "tuned": tuned}, data),
         }  # fmt: skip
         files.write_json(workdir / "pruned.json", result)
         run_page.write_report(workdir)
@@ -64,32 +62,18 @@ def prune_run(run: Run, folder: Path, workdir: Path, *, keep: float, rank: str, 
 def prune(run: Run, state: Any, *, keep: float, rank: str, steps: int) -> Pruned:
     """The smaller detector of a run's trained state, and its config. Raises ValueError where there are no widths."""
     make, batch = jaxdefect.load(run.config.detector), example_batch(run.config)
-    settings = run.config.settings.to_dict()
-    offline = settings | ({"weights": ""} if "weights" in settings else {})  # The run carries them.
-    planned = structured.plan(make, offline, batch, keep=keep)
+    settings = settings_of(without_weights(run.config), run.facts)
+    planned = structured.plan(make, settings, batch, keep=keep)
     key = jax.random.key(run.config.seed)
     inner = structured.prune(planned, make, state.state, batch, rank=rank, key=key)
-    widths = {name: (offline[name], value) for name, value in planned.settings.items() if value != offline[name]}
-    config = trained_on(run.config, steps)
+    widths = {name: (settings[name], value) for name, value in planned.settings.items() if value != settings[name]}
+    config = run.config.copy_and_resolve_references()
+    config.train.steps = steps
     for name, (_, value) in widths.items():
         config.settings[name] = value
-    detector, hyperparams = make_detector(config)
-    member = population.RunState(jax.tree.map(np.asarray, hyperparams), inner)
-    return Pruned(Run(config, detector, jax.device_get(member), {}), widths, planned.left_alone)
-
-
-def trained_on(config: ConfigDict, steps: int) -> ConfigDict:
-    """The config with so many steps; settings that follow the steps in its preset follow here, too."""
-    changed = config.copy_and_resolve_references()
-    preset = configs.get(config.detector, config.preset)
-    before = dict(configs.flat(preset))
-    preset.train.steps = 1 + preset.train.steps
-    followers = [field for field, value in configs.flat(preset) if value != before[field]]
-    for field in followers:
-        if field != "train.steps" and field.startswith("settings."):
-            configs.set_field(changed, field, max(steps, 1))
-    changed.train.steps = steps
-    return changed
+    detector, hyperparams = make_detector(config, run.facts)
+    small = population.RunState(jax.tree.map(np.asarray, hyperparams), inner)
+    return Pruned(Run(config, detector, jax.device_get(small), {}, run.facts), widths, planned.skipped)
 
 
 def trained_state(run: Run, folder: Path) -> Any:
@@ -99,10 +83,10 @@ def trained_state(run: Run, folder: Path) -> Any:
         raise FileNotFoundError(f"{folder} has no folder checkpoints, which training goes on from; train it again")
     with contextlib.closing(Checkpoints(place)) as checkpoints:
         step = checkpoints.best() if run.config.train.restore == "best" else None
-        found = checkpoints.restore(run.state, step=step)
-    if found is None:
+        restored = checkpoints.restore(run.state, step=step)
+    if restored is None:
         raise FileNotFoundError(f"{place} is empty; train again with launch.train --workdir {folder}")
-    return found[1]
+    return restored[1]
 
 
 def begin(workdir: Path, state: Any) -> None:
@@ -116,18 +100,18 @@ def begin(workdir: Path, state: Any) -> None:
 def figures_of(run: Run, data: Data) -> dict[str, float | None]:
     """The headline figures of a calibrated detector; nothing is kept on disk."""
     with tempfile.TemporaryDirectory() as folder:
-        return picked(evaluate(run, data, Path(folder), show=()))
+        return headline(evaluation_of(predictor_of(run, data), data, Path(folder)).figures.figures)
 
 
-def picked(result: dict[str, Any]) -> dict[str, float | None]:
+def headline(figures: dict[str, Any]) -> dict[str, float | None]:
     """{"image auroc": ..., ...} of an evaluation; None where it has none."""
-    return {f"{level} {name}": result["figures"].get(level, {}).get(name) for level, name in FIGURES}
+    return {f"{level} {name}": figures.get(level, {}).get(name) for level, name in FIGURES}
 
 
 def costs(runs: dict[str, Run], data: Data) -> dict[str, dict[str, float | None]]:
     """Of each run: weights and their bytes, GFLOP and milliseconds of a test image, measured in turn."""
-    tiles = tiles_of(next(iter(runs.values())).config, sizes_of(data.seen.test))
-    image = on_canvas(data.seen.test[0].image, tiles)
+    tiles = predictor_of(next(iter(runs.values())), data).tiles
+    image = on_canvas(data.converted.test[0].image, tiles)
     calls = {}
     for name, run in runs.items():
         detect = functools.partial(scoring.detect, run.detector, run.state, image, threshold=1.0, tiles=tiles)
@@ -139,7 +123,7 @@ def costs(runs: dict[str, Run], data: Data) -> dict[str, dict[str, float | None]
 
 
 def weights(state: Any) -> dict[str, int]:
-    """How many hyperparams a state has learned, and their bytes; optimisers and statistics of batches do not count."""
+    """How many numbers a state has learned, and their bytes; optimisers and statistics of batches do not count."""
     paths = jax.tree_util.tree_leaves_with_path(state)
     own = [leaf for path, leaf in paths if "params" in (text := jax.tree_util.keystr(path)) and "opt_state" not in text]
     return {"weights": sum(leaf.size for leaf in own), "bytes": sum(leaf.nbytes for leaf in own)}

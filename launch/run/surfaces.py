@@ -1,4 +1,4 @@
-"""How surfaces were told apart in a run: figures, the confusion of routing, attributes said and assigned."""
+"""How surfaces were told apart in a run: figures, the confusion of routing, attributes seen and assigned."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,35 +7,38 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxdefect.metrics import decisions
-from launch.run import feeds
-from launch.run.predictions import Scored
-from launch.run.trained import Run
+from launch.run.predictions import Predictions
 
 ALARM = "alarm"
 
 
-def told_apart(run: Run, scored: Scored, threshold: float) -> dict[str, Any]:
+def surfaces_of(config: ConfigDict) -> list[str]:
+    """The surfaces of a config's attribute table, in the order of its rows."""
+    return list(config.data.attributes)
+
+
+def surface_confusion(config: ConfigDict, predictions: Predictions, threshold: float) -> dict[str, Any]:
     """What result.json says of surfaces; empty for a run that tells none apart.
 
-    figures: see `metrics.surface_figures`. routed: the surface each image was taken for, or "alarm". names, confusion
+    figures: see `decisions.surface_figures`. routed: the surface each image was taken for, or "alarm". names, confusion
     (rows are true surfaces, columns those routed to, the alarm last), unseen; attributes: their names, what the table
     assigns to each surface and what its test images seemed to have on average.
     """
-    if scored.surfaces is None:
+    if predictions.surfaces is None:
         return {}
-    names = feeds.surfaces_of(run.config)
-    unseen = [names.index(name) for name in run.config.data.unseen]
-    true = np.array([names.index(record.surface) for record in scored.records])
-    routed = decisions.routed(scored.scores, scored.surfaces, scored.classes, threshold, unseen=unseen)
-    told = {
-        "figures": decisions.surface_figures(true, routed, scored.classes, unseen=unseen),
+    names, classes = surfaces_of(config), predictions.classes
+    unseen = [names.index(name) for name in config.data.unseen]
+    true = np.array([names.index(record.surface) for record in predictions.records])
+    routed = decisions.routed(predictions.scores, predictions.surfaces, classes, threshold, unseen=unseen)
+    summary = {
+        "figures": decisions.surface_figures(true, routed, classes, unseen=unseen),
         "routed": [ALARM if place < 0 else names[place] for place in routed],
-        "names": names, "unseen": list(run.config.data.unseen),
+        "names": names, "unseen": list(config.data.unseen),
         "confusion": confusion_of(true, routed, len(names)).tolist(),
     }  # fmt: skip
-    if scored.embeddings is not None:
-        told["attributes"] = of_attributes(run.config, true, scored.embeddings)
-    return told
+    if predictions.embeddings is not None:
+        summary["attributes"] = of_attributes(config, true, predictions.embeddings)
+    return summary
 
 
 def confusion_of(true: np.ndarray, routed: np.ndarray, count: int) -> np.ndarray:
@@ -47,11 +50,11 @@ def confusion_of(true: np.ndarray, routed: np.ndarray, count: int) -> np.ndarray
 
 def of_attributes(config: ConfigDict, true: np.ndarray, embeddings: np.ndarray) -> dict[str, Any]:
     """The attributes assigned to each surface, and those its images [N, A] seemed to have on average."""
-    names = feeds.surfaces_of(config)
+    names = surfaces_of(config)
     present = sorted(set(true.tolist()))
     return {
-        "names": list(config.attribute_names),
-        "assigned": {names[i]: list(config.settings.attributes[names[i]]) for i in present},
+        "names": list(config.data.attribute_names),
+        "assigned": {names[i]: list(config.data.attributes[names[i]]) for i in present},
         "predicted": {names[i]: embeddings[true == i].mean(0).tolist() for i in present},
     }
 

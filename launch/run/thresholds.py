@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from data_pipeline import Split
 from jaxdefect.metrics import ranking, threshold
 from jaxdefect.metrics.threshold import Threshold
 from launch.run.data import Data
-from launch.run.prediction import Detected, each
-from launch.run.trained import Run
+from launch.run.predictions import Predictions
 
 WITH_DEFECTS = "f1"  # the rule that `threshold.fit` does not know: it needs defective images, too
 NAMES = {"calibration": "calibration", "train": "training"}
@@ -32,53 +32,54 @@ class Fitted(NamedTuple):
         return {"on": self.on, "scores": self.scores, "mean": np.mean(self.scores), "std": np.std(self.scores)}
 
 
-def images_to_fit_on(config, data: Data) -> Split:
-    """The normal images of `threshold.fitted_on`."""
-    chosen = config.threshold.fitted_on
-    if chosen not in NAMES:
-        raise ValueError(f"threshold.fitted_on = {chosen!r} is not known; use calibration (held out) or train")
-    return data.seen.train if chosen == "train" else data.seen.calibration
-
-
-def fit(run: Run, data: Data) -> Fitted:
-    """The pixel and image thresholds of a run, from normal images only; those of rule f1 from held-out defects, too.
+def images_to_fit_on(config: ConfigDict, data: Data) -> tuple[Split, Split | None]:
+    """The normal images of `threshold.fitted_on`, and the defective ones where a rule asks for them.
 
     Methods that learn from defects and fit on their training images take the defective ones of these.
     """
-    knobs = run.config.threshold
-    found = list(each(run, data, images_to_fit_on(run.config, data)))
-    numbers = {"sigma": knobs.sigma, "quantile": knobs.quantile, "false_alarm_rate": knobs.false_alarm_rate}
-    scores = [d.score for d in found]
-    drawn = found[0].map is not None
-    bad, masks = [], []
-    if knobs.image_rule == WITH_DEFECTS or (drawn and knobs.pixel_rule == WITH_DEFECTS):
-        split = data.seen.defective if knobs.fitted_on == "train" else data.seen.calibration_defective
-        bad, masks = list(each(run, data, split)), [sample.mask for sample in split]
+    knobs, dataset = config.threshold, data.converted
+    if knobs.fitted_on not in NAMES:
+        raise ValueError(f"threshold.fitted_on = {knobs.fitted_on!r} is not known; use calibration (held out) or train")
+    trained = knobs.fitted_on == "train"
+    asked = WITH_DEFECTS in (knobs.image_rule, knobs.pixel_rule)
+    defective = dataset.defective if trained else dataset.calibration_defective
+    return dataset.train if trained else dataset.calibration, defective if asked else None
+
+
+def fit(knobs: ConfigDict, normal: Predictions, defective: Predictions | None) -> Fitted:
+    """The pixel and image thresholds, from normal images only; those of rule f1 from held-out defects, too.
+
+    knobs: config.threshold. normal, defective: what was predicted of `images_to_fit_on`.
+    """
+    parameters = {"sigma": knobs.sigma, "quantile": knobs.quantile, "false_alarm_rate": knobs.false_alarm_rate}
     if knobs.image_rule == WITH_DEFECTS:
-        image = threshold.fit_f1(scores + [d.score for d in bad], [0] * len(scores) + [1] * len(bad))
+        scores = normal.scores + defective.scores
+        image = threshold.fit_f1(scores, [0] * len(normal.scores) + [1] * len(defective.scores))
     else:
-        image = threshold.fit(knobs.image_rule, scores, **numbers)
+        image = threshold.fit(knobs.image_rule, normal.scores, **parameters)
     if image.value is None:
-        raise ValueError("threshold.image = 'otsu' splits one image's pixels; use pauta, quantile or false_alarm_rate")
-    pixel = image._replace(value=None, rule="none: the detector gives no map", warning=None)
-    if drawn and knobs.pixel_rule == WITH_DEFECTS:
-        pixel = of_pixels(found, bad, masks)
-    elif drawn:
-        pixel = threshold.fit(knobs.pixel_rule, [d.map for d in found], **numbers)
+        raise ValueError("threshold.image_rule = 'otsu' splits one image's pixels; use pauta, quantile or "
+                         "false_alarm_rate")  # fmt: skip
+    if normal.maps is None:
+        pixel = image._replace(value=None, rule="none: the detector gives no map", warning=None)
+    elif knobs.pixel_rule == WITH_DEFECTS:
+        pixel = best_for_pixels(normal, defective)
+    else:
+        pixel = threshold.fit(knobs.pixel_rule, normal.maps, **parameters)
     named = lambda fitted: fitted._replace(fitted_on=fitted.fitted_on.replace("calibration", NAMES[knobs.fitted_on]))
-    return Fitted(named(pixel), named(image), knobs.fitted_on, scores)
+    return Fitted(named(pixel), named(image), knobs.fitted_on, normal.scores)
 
 
-def of_pixels(good: Sequence[Detected], bad: Sequence[Detected], masks: Sequence[np.ndarray | None]) -> Threshold:
+def best_for_pixels(normal: Predictions, defective: Predictions) -> Threshold:
     """The threshold of the best F1 over the pixels of good images and of defective ones that are outlined."""
-    outlined = [(d.map, mask) for d, mask in zip(bad, masks, strict=True) if mask is not None]
-    maps = [d.map for d in good] + [scored for scored, _ in outlined]
-    truths = [np.zeros(d.map.shape, np.uint8) for d in good] + [mask for _, mask in outlined]
-    best = ranking.best_f1(ranking.pixel_counts(maps, truths))["threshold"]
+    outlined = [index for index, record in enumerate(defective.records) if record.has_mask]
+    maps = [*normal.maps, *(defective.maps[index] for index in outlined)]
+    masks = [np.zeros(m.shape, np.uint8) for m in normal.maps] + [defective.masks[index] for index in outlined]
+    best = ranking.best_f1(ranking.pixel_counts(maps, masks))["threshold"]
     if best is None:
-        raise ValueError("threshold.pixel = 'f1' needs held-out defective images with masks, and there are none; use "
-                         "another rule such as pauta, or hold out more with data.calibration_fraction")  # fmt: skip
-    fitted_on = f"{len(outlined)} outlined defective and {len(good)} good calibration images"
+        raise ValueError("threshold.pixel_rule = 'f1' needs held-out defective images with masks, and there are none; "
+                         "use another rule such as pauta, or hold out more with data.calibration_fraction")  # fmt: skip
+    fitted_on = f"{len(outlined)} outlined defective and {len(normal.maps)} good calibration images"
     return Threshold(best, "best F1 of pixels", fitted_on)
 
 

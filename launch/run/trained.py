@@ -1,7 +1,7 @@
-"""A trained run: the detector of a config, and how it is read back from its folder."""
+"""A trained run: the detector of a config, and how a run is read back from its folder."""
 
 import contextlib
-import inspect
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,62 +11,98 @@ import numpy as np
 from ml_collections import ConfigDict
 
 import jaxdefect
+from jaxdefect import detector as detectors
 from jaxdefect.training import population
 from jaxdefect.training.checkpoint import Checkpoints
-from launch.command import configuration as configs
+from launch.command import configuration, files
+
+FACTS = "facts.json"  # of a run's folder: what `facts_of` found in the data
 
 
 class Run(NamedTuple):
-    """A trained, calibrated detector."""
+    """A trained, calibrated detector. facts: what it was told of its data, see `data.facts_of`."""
 
     config: ConfigDict
     detector: jaxdefect.Detector
     state: Any
     timings: dict[str, float]
+    facts: dict[str, Any]
 
 
-def make_detector(config: ConfigDict) -> tuple[jaxdefect.Detector, dict[str, np.ndarray]]:
-    """The detector of a config, shared by all configs that differ from it in hyperparams only, and its hyperparams."""
-    make, settings = jaxdefect.load(config.detector), config.settings.to_dict()
-    takes = list(inspect.signature(make).parameters.values())
-    if not (takes and takes[-1].kind is takes[-1].VAR_KEYWORD):  # Which passes settings on to another.
-        missing = {one.name for one in takes if one.default is one.empty} - set(settings)
-        wrong = sorted(missing | set(settings) - {one.name for one in takes})
-        if wrong:
-            what = "missing" if wrong[0] in missing else "unknown"
-            raise ValueError(f"settings.{wrong[0]} is {what} for {config.detector}; a run of another version: "
-                             "train it again in a new folder")  # fmt: skip
-    return population.share_program(make, settings)
+def settings_of(config: ConfigDict, facts: dict[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of a detector's `make`: its settings, and what it asks for by name.
+
+    That is `weights`, `steps` (those of the training), fields of config.data, and facts found in the data. Raises
+    ValueError for settings that it does not know or lacks.
+    """
+    settings, asked = config.settings.to_dict(), detectors.parameters(config.detector)
+    given = {**config.data.to_dict(), **facts, "weights": config.weights, "steps": max(1, config.train.steps)}
+    missing = asked - settings.keys() - given.keys()
+    wrong = sorted(missing | settings.keys() - asked)
+    if wrong:
+        what = "missing" if wrong[0] in missing else "unknown"
+        raise ValueError(f"settings.{wrong[0]} is {what} for {config.detector}; a run of another version: "
+                         "train it again in a new folder")  # fmt: skip
+    return settings | {name: given[name] for name in asked - settings.keys()}
+
+
+def make_detector(
+    config: ConfigDict, facts: dict[str, Any] | None = None
+) -> tuple[jaxdefect.Detector, dict[str, np.ndarray]]:
+    """The detector of a config, shared by all configs that differ from it in floats only, and these floats.
+
+    facts: as `data.facts_of` finds them; without, those of a dataset whose kinds of defect are not told apart.
+    """
+    return population.share_program(jaxdefect.load(config.detector), settings_of(config, facts or {"kinds": ()}))
+
+
+def without_weights(config: ConfigDict) -> ConfigDict:
+    """The config of a run that carries its weights: their file may be gone."""
+    return ConfigDict(config.to_dict() | {"weights": ""})
 
 
 def load_run(workdir: Path) -> Run:
     """Reads a trained run back. Raises FileNotFoundError or ValueError with the remedy."""
-    config = configs.read(workdir / "config.json")
-    detector, hyperparams = make_detector(config)
+    config = configuration.read(workdir / "config.json")
     if not (workdir / "calibrated").is_dir():
         raise FileNotFoundError(
             f"{workdir} has no trained detector yet; finish it with launch.train --workdir {workdir}"
         )
-    fresh = config.copy_and_resolve_references()
-    if "weights" in fresh.settings:
-        fresh.settings.weights = ""  # The run carries them; their file may be gone.
-    template = jax.eval_shape(make_detector(fresh)[0].init, jax.random.key(0), example_batch(config), hyperparams)
+    facts = read_facts(workdir)
+    detector, hyperparams = make_detector(without_weights(config), facts)
+    template = jax.eval_shape(detector.init, jax.random.key(0), example_batch(config), hyperparams)
     with contextlib.closing(Checkpoints(workdir / "calibrated", keep=1)) as final:
-        found = final.restore(template)
-    if found is None:
+        restored = final.restore(template)
+    if restored is None:
         raise FileNotFoundError(f"{workdir / 'calibrated'} is empty; train again with launch.train --workdir {workdir}")
-    return Run(config, detector, found[1], {})
+    return Run(config, detector, restored[1], {}, facts)
+
+
+def read_facts(workdir: Path) -> dict[str, Any]:
+    """What a run was told of its data. Raises ValueError where the file is damaged."""
+    path = workdir / FACTS
+    try:
+        return {name: tuple(values) for name, values in json.loads(path.read_text()).items()}
+    except (ValueError, AttributeError, OSError) as error:
+        raise ValueError(f"{path} cannot be read ({error}); train again with launch.train --workdir {workdir}, which "
+                         "writes it anew") from error  # fmt: skip
+
+
+def write_facts(workdir: Path, facts: dict[str, Any]) -> None:
+    """Keeps what a run was told of its data."""
+    files.write_json(workdir / FACTS, facts)
 
 
 def example_batch(config: ConfigDict) -> jaxdefect.Batch:
-    """The shape of a training batch, with the labels it has."""
+    """The shape of a training batch, with what its supervision adds."""
     side = config.train.patch or 64  # A detector trained on whole images has weights for any size.
-    count, labels = config.train.batch, config.train.supervision
+    count, supervision = config.train.batch, config.train.supervision
     images = jax.ShapeDtypeStruct((count, side, side, config.data.channels), jnp.float32)
-    whole, has_mask = (jax.ShapeDtypeStruct((count,), dtype) for dtype in (jnp.int32, jnp.float32))
-    if labels == "masks":
+    numbers, shares = (jax.ShapeDtypeStruct((count,), dtype) for dtype in (jnp.int32, jnp.float32))
+    if supervision in ("masks", "kinds"):
         masks = jax.ShapeDtypeStruct((count, side, side), jnp.float32)
-        return jaxdefect.Batch(images, mask=masks, label=whole, has_mask=has_mask)
-    if labels == "surfaces":
-        return jaxdefect.Batch(images, surface=whole, label=whole)
+        kinds = numbers if supervision == "kinds" else None
+        return jaxdefect.Batch(images, mask=masks, label=numbers, has_mask=shares, kind=kinds)
+    if supervision == "surfaces":
+        return jaxdefect.Batch(images, surface=numbers, label=numbers)
     return jaxdefect.Batch(images, paired_image=images if config.train.paired_images else None)

@@ -16,10 +16,10 @@ from jaxdefect.detector import no_calibration, no_training
 from jaxdefect.training import feed, loop
 from jaxdefect.training.checkpoint import Checkpoints
 from launch.command import console
-from launch.run.data import Data, sizes_of
+from launch.run.data import Data, facts_of
 from launch.run.history import TrainingLog, read_history
-from launch.run.prediction import on_canvas, tiles_of
-from launch.run.trained import Run, make_detector
+from launch.run.prediction import dataset_sizes, on_canvas, tiles_of
+from launch.run.trained import Run, make_detector, write_facts
 
 
 def train_run(
@@ -29,12 +29,15 @@ def train_run(
 
     source, held_out: the feeds of what is trained on, and of what training is validated on, as `feeds` makes them.
     """
-    detector, hyperparams = make_detector(config)
-    knobs = config.train
+    facts, knobs = facts_of(config, data), config.train
+    detector, hyperparams = make_detector(config, facts)
+    if parallel.is_main():
+        write_facts(workdir, facts)
     steps = 0 if detector.step is no_training else knobs.steps
     checkpoints = Checkpoints(workdir / "checkpoints")
     side = 8 * knobs.patch or None
-    example = data.seen.train[0].image[:side, :side] if knobs.supervision != "surfaces" else None  # Nothing to be drawn.
+    with_map = knobs.supervision != "surfaces"
+    example = data.converted.train[0].image[:side, :side] if with_map else None
     started = time.monotonic()
     with console.progress_bar() as bar, contextlib.closing(checkpoints):
         log = TrainingLog(workdir, steps=steps, bar=bar)
@@ -67,17 +70,17 @@ def train_run(
     if len(history) > 1:
         span = history[-1]["seconds"] - history[0]["seconds"]
         timings["steps_per_s"] = (history[-1]["step"] - history[0]["step"]) / span if span > 0 else None
-    return Run(config, detector, state, timings)
+    return Run(config, detector, state, timings, facts)
 
 
 def calibrate(config: ConfigDict, detector: jaxdefect.Detector, state: Any, data: Data) -> Any:
     """Folds the normal training images into the state; those held out are for the thresholds."""
     if detector.calibrate is no_calibration:
         return state
-    tiles = tiles_of(config, sizes_of(data.seen.train))
+    tiles, normal = tiles_of(config, dataset_sizes(data)), data.converted.train
     with console.progress_bar() as bar:
-        task = bar.add_task("calibrating", total=len(data.seen.train), note="")
-        for sample in data.seen.train:
+        task = bar.add_task("calibrating", total=len(normal), note="")
+        for sample in normal:
             state = scoring.calibrate(detector, state, on_canvas(sample.image, tiles), tiles=tiles)
             bar.advance(task)
     return jax.device_get(scoring.finalize(detector, state))

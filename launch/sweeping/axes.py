@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from launch.command import configuration as configs
+from launch.command import configuration
 
 
 class Axis(NamedTuple):
@@ -81,8 +81,8 @@ def fields_of(text: str) -> dict[str, tuple]:
     field, equals, values = text.partition("=")
     if not equals or not _is_field(field):
         raise ValueError(f"--axis {text!r} is no field=value,value, e.g. settings.alpha=0,0.15,1")
-    literal = configs.literal(values)
-    many = literal if isinstance(literal, (tuple, list)) else [configs.literal(v) for v in values.split(",") if v]
+    literal = configuration.literal(values)
+    many = literal if isinstance(literal, (tuple, list)) else [configuration.literal(v) for v in values.split(",") if v]
     return {field: tuple(many)}
 
 

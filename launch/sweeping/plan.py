@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from launch.command import configuration as configs
-from launch.command import files
+from launch.command import configuration, files
 from launch.sweeping.spec import Spec
 
 
@@ -85,7 +84,9 @@ def read(folder: Path) -> Plan:
     """The plan of a folder. Raises FileNotFoundError or ValueError with the remedy."""
     plan = _json(folder)
     runs = tuple(
-        Planned(run["name"], run["at"], run["seed"], configs.from_dict(run["config"]), folder / "runs" / run["name"])
+        Planned(
+            run["name"], run["at"], run["seed"], configuration.from_dict(run["config"]), folder / "runs" / run["name"]
+        )
         for run in plan.pop("runs")
     )
     return Plan(folder, plan, runs)
@@ -116,7 +117,7 @@ def _check_same(plan: dict[str, Any], folder: Path) -> None:
         if run["name"] not in ours:
             raise ValueError(f"{folder} holds another sweep: its run {run['name']} is none of {theirs['name']!r} as "
                              "it is asked for now; give another --workdir, or delete that folder")  # fmt: skip
-        mine, its = (dict(configs.flat(one["config"])) for one in (ours[run["name"]], run))
+        mine, its = (dict(configuration.flat(one["config"])) for one in (ours[run["name"]], run))
         differing = [
             f"{f} = {its.get(f)!r} there, {mine.get(f)!r} here" for f in mine | its if mine.get(f) != its.get(f)
         ]

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from launch.command import configuration as configs
-from launch.command import files
+from launch.command import configuration, files
 from launch.page.run_folder import read_history
 from launch.sweeping import plan
 from launch.sweeping.plan import Plan, Planned
@@ -110,7 +109,7 @@ def _rows(sweep: Plan, run: Planned, result: dict[str, Any] | None) -> list[dict
     failed = run.folder / "failed.json"
     row = {
         "name": run.name, "at": run.at, "seed": run.seed, "status": run.status, "figures": {},
-        "seconds": None, "command": configs.command(run.config),
+        "seconds": None, "command": configuration.command(run.config),
         "error": json.loads(failed.read_text(encoding="utf-8")) if run.status == "failed" else None,
         "shared_with": json.loads(twin.read_text(encoding="utf-8")) if twin.is_file() else None,
     }  # fmt: skip

@@ -14,8 +14,7 @@ from ml_collections import ConfigDict
 from jaxdefect import parallel
 from jaxdefect.training import feed, loop, population
 from jaxdefect.training.checkpoint import Checkpoints
-from launch.command import configuration as configs
-from launch.command import console, files
+from launch.command import configuration, console, files
 from launch.run import cached_features, feeds
 from launch.run.data import Data, open_data
 from launch.run.history import TrainingLog, read_history
@@ -33,15 +32,12 @@ class Opened:
         self._kept: dict[str, tuple[str, Any]] = {}
 
     def data(self, config: ConfigDict) -> Data:
-        return self._once("data", configs.to_json(config.data), lambda: open_data(config))
+        return self._once("data", configuration.to_json(config.data), lambda: open_data(config))
 
     def feed(self, config: ConfigDict, data: Data) -> feed.Feed:
         seed = config.seed if feeds.streams(config, data) else None  # A stream is that of one seed.
-        shown = [
-            config.settings.get("mode"),
-            cached_features.key(config),
-        ]  # What of the images is shown to the detector.
-        which = json.dumps([config.data.to_dict(), config.train.to_dict(), config.detector, seed, *shown])
+        shown = cached_features.identity(make_detector(config)[0].frozen)  # Of the images, if not these themselves.
+        which = json.dumps([config.data.to_dict(), config.train.to_dict(), config.detector, seed, shown])
         return self._once("feed", which, lambda: feeds.make_feed(config, data))
 
     def _once(self, kind: str, which: str, build: Callable[[], Any]) -> Any:
@@ -77,19 +73,19 @@ def same_training(one: ConfigDict, other: ConfigDict) -> bool:
     fields = [
         {
             name: value
-            for name, value in configs.flat(config)
+            for name, value in configuration.flat(config)
             if name.split(".")[0] not in (*AFTER_TRAINING, "preset")
             and (not name.startswith("settings.") or isinstance(value, float))
         }
         for config in (one, other)
     ]
-    return fields[0] == fields[1] and _step_text(configs.to_json(one)) == _step_text(configs.to_json(other))
+    return fields[0] == fields[1] and _step_text(configuration.to_json(one)) == _step_text(configuration.to_json(other))
 
 
 @functools.lru_cache(maxsize=64)
 def _step_text(config_json: str) -> str:
     """A digest of what is compiled to draw a state and to take a step."""
-    config = configs.from_dict(json.loads(config_json))
+    config = configuration.from_dict(json.loads(config_json))
     detector, hyperparams = make_detector(config)
     key, batch = jax.random.key(0), example_batch(config)
     state = jax.eval_shape(detector.init, key, batch, hyperparams)
@@ -102,7 +98,7 @@ def alike(one: ConfigDict, other: ConfigDict) -> bool:
     """Whether two runs may train side by side: only seeds and floats among the settings differ."""
     shape = lambda config: {
         name: value
-        for name, value in configs.flat(config)
+        for name, value in configuration.flat(config)
         if name != "seed" and not (name.startswith("settings.") and isinstance(value, float))
     }
     return shape(one) == shape(other)

@@ -34,7 +34,8 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from launch.command import configuration as configs
+from jaxdefect.detector import nearest, parameters
+from launch.command import configuration
 from launch.sweeping import axes as axes_of
 from launch.sweeping.axes import Axis
 
@@ -96,7 +97,7 @@ def read(
 
     datasets, roots: the images to use instead of the synthetic ones, for each of IMAGES in turn, or for the one
     that is named, "label=dataset". axes: "field=value,value,..." replaces the file's axes. overrides: "field=value" for
-    all runs. weights: a backbone's file, for the runs whose detector has one (settings.weights). Raises ValueError that
+    all runs. weights: a backbone's file, for the runs whose detector has one (weights). Raises ValueError that
     names the file, the field and the remedy.
     """
     said = _constants(name)
@@ -130,7 +131,7 @@ def read(
         for place in itertools.product(*(range(len(axis.points)) for axis in swept))
     )  # fmt: skip
     _check_names(runs, where)
-    blind = [run.config.detector for run in runs if run.config.settings.get("weights") == ""]
+    blind = [run.config.detector for run in runs if _takes_weights(run.config) and not run.config.weights]
     if blind:
         names = ", ".join(dict.fromkeys(blind))
         notes.append(f"No file of weights was given (--weights): {names} look through a network of random weights.")
@@ -156,7 +157,7 @@ def _constants(name: str) -> dict[str, Any]:
     elif name in names():
         module = importlib.import_module(f"configs.sweeps.{name}")
     else:
-        raise ValueError(f"there is no sweep {name!r}{configs.nearest(name, names())}")
+        raise ValueError(f"there is no sweep {name!r}{nearest(name, names())}")
     where = str(path) if path.suffix == ".py" else f"configs/sweeps/{name}.py"
     return {"name": path.stem, "where": where} | _checked(module, where)
 
@@ -187,17 +188,21 @@ def _run(
         fields = {field: value for field, value in fields.items() if not field.startswith("data.options.")}
     asked = [pair.removeprefix("preset=") for pair in overrides if pair.startswith("preset=")]
     preset = fields.pop("preset", (asked or [said["PRESET"]])[-1])
-    config = configs.get(fields.pop("detector", said["DETECTOR"]), preset)
+    config = configuration.get(fields.pop("detector", said["DETECTOR"]), preset)
     try:
-        configs.assign(config, fields)
+        configuration.assign(config, fields)
     except ValueError as error:
         raise ValueError(f"{said['where']}: {error}") from error
-    configs.override(config, [pair for pair in overrides if not pair.startswith("preset=")])
-    if weights and "weights" in config.settings:
-        config.settings.weights = weights
+    configuration.override(config, [pair for pair in overrides if not pair.startswith("preset=")])
+    if weights and _takes_weights(config):
+        config.weights = weights
     name = "-".join(f"{axis}={label}" for axis, label in at.items())
     safe = "".join(letter if letter.isalnum() or letter in "=.+-_" else "_" for letter in name)
     return Run(safe, {axis: label for axis, label in at.items() if axis != "seed"}, config.seed, config)
+
+
+def _takes_weights(config: ConfigDict) -> bool:
+    return "weights" in parameters(config.detector)
 
 
 def _check_names(runs: Sequence[Run], where: str) -> None:

@@ -99,7 +99,7 @@ def do(sweep: Plan, run: Planned, opened: sharing.Opened) -> None:
         trained = train_run(
             run.config, run.folder, data, opened.feed(run.config, data), feeds.held_out(run.config, data)
         )
-        evaluate(trained, data, run.folder, show=images_shown(data.seen.test))
+        evaluate(trained, data, run.folder, show=images_shown(data.converted.test))
 
     if run.status == "unfinished":
         _attempt([run], work)

@@ -9,25 +9,24 @@ import numpy as np
 from jaxdefect.metrics import ranking
 from jaxdefect.metrics.decisions import decision_figures
 from launch.command.environment import environment
-from launch.run import feeds
-from launch.run.surfaces import confusion_of, of_attributes
+from launch.run.surfaces import confusion_of, of_attributes, surfaces_of
 from launch.system.inspection import Inspection, System
 
 
-def of_any_images(system: System, judged: Sequence[Inspection], out: Path) -> dict[str, Any]:
+def of_any_images(system: System, inspections: Sequence[Inspection], out: Path) -> dict[str, Any]:
     """result.json of images that nobody has labelled."""
-    scores = [one.event["score"] for one in judged if one.event["score"] is not None]
-    broken = sum(one.event["event"] == "error" for one in judged)
-    return described(system, judged, out) | {
+    scores = [inspection.event["score"] for inspection in inspections if inspection.event["score"] is not None]
+    broken = sum(inspection.event["event"] == "error" for inspection in inspections)
+    return described(system, inspections, out) | {
         "distances": {"all": scores},
-        "warnings": [f"{broken} of {len(judged)} images could not be read; see events.jsonl"] if broken else [],
+        "warnings": [f"{broken} of {len(inspections)} images could not be read; see events.jsonl"] if broken else [],
     }
 
 
-def of_test_images(system: System, judged: Sequence[Inspection], out: Path) -> dict[str, Any]:
+def of_test_images(system: System, inspections: Sequence[Inspection], out: Path) -> dict[str, Any]:
     """result.json of a dataset's test images, labelled by surface and defects."""
-    names, unseen = feeds.surfaces_of(system.surfaces.config), list(system.surfaces.config.data.unseen)
-    events = [one.event for one in judged]
+    names, unseen = surfaces_of(system.surfaces.config), list(system.surfaces.config.data.unseen)
+    events = [inspection.event for inspection in inspections]
     new = np.array([event["true_surface"] in unseen for event in events])
     true = np.array([names.index(event["true_surface"]) for event in events])
     routed = np.array([-1 if event["surface"] is None else names.index(event["surface"]) for event in events])
@@ -42,11 +41,13 @@ def of_test_images(system: System, judged: Sequence[Inspection], out: Path) -> d
             passed_on = [event for event in own if event["defect_score"] is not None]
             counts = ranking.image_counts(*_scored(passed_on))
             curves[name] = ranking.curves(counts)["pr"]
-    told = {"names": names, "unseen": unseen, "confusion": confusion_of(true, routed, len(names)).tolist()}
-    if judged[0].embedding is not None:
-        told["attributes"] = of_attributes(system.surfaces.config, true, np.stack([one.embedding for one in judged]))
-    return described(system, judged, out) | {
-        "surfaces": told, "by_surface": by_surface, "curves": curves,
+    surfaces = {"names": names, "unseen": unseen, "confusion": confusion_of(true, routed, len(names)).tolist()}
+    if inspections[0].embedding is not None:
+        surfaces["attributes"] = of_attributes(
+            system.surfaces.config, true, np.stack([inspection.embedding for inspection in inspections])
+        )
+    return described(system, inspections, out) | {
+        "surfaces": surfaces, "by_surface": by_surface, "curves": curves,
         "figures": figures([e for e, is_new in zip(events, new, strict=True) if not is_new], new, routed, true),
         "distances": {"seen": scores[~new].tolist(), "unseen": scores[new].tolist()}, "warnings": [],
     }  # fmt: skip
@@ -94,17 +95,17 @@ def logit(share: float) -> float:
     return float(np.log(share / (1 - share)))
 
 
-def described(system: System, judged: Sequence[Inspection], out: Path) -> dict[str, Any]:
+def described(system: System, inspections: Sequence[Inspection], out: Path) -> dict[str, Any]:
     """What both results say of the system and its speed. The first image of each program, which compiles, is left out
     of the medians."""
     data = system.surfaces.config.data
-    first = [one.milliseconds[0] for one in judged][1:]
-    second = [one.milliseconds[1] for one in judged if one.defect is not None][1:]
-    whole = [sum(one.milliseconds) for one in judged][1:]
+    first = [inspection.milliseconds[0] for inspection in inspections][1:]
+    second = [inspection.milliseconds[1] for inspection in inspections if inspection.defect is not None][1:]
+    whole = [sum(inspection.milliseconds) for inspection in inspections][1:]
     median = lambda values: float(np.median(values)) if values else None
     return {
         "name": out.name, "dataset": {"name": data.name, "root": data.root}, "unseen": list(data.unseen),
-        "threshold": system.tau,
+        "threshold": system.alarm_threshold,
         "timings": {
             "surface_ms": median(first), "defect_ms": median(second), "whole_ms": median(whole),
             "images_per_s": 1e3 / median(whole) if whole else None,

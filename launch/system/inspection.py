@@ -3,25 +3,24 @@
 Each stage is one compiled program; the defect detectors share theirs and differ in their weights only.
 """
 
-import io
 import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from data_pipeline import Sample
-from launch.command import console, files
-from launch.page.system_page import judged
-from launch.run import feeds, thresholds
-from launch.run.data import as_seen
-from launch.run.prediction import Detected, detect_image, tiles_of
-from launch.run.surfaces import words
+from launch.command import files
+from launch.command.console import progress_bar
+from launch.run.prediction import Prediction, Predictor, defect_mask, predictor
+from launch.run.surfaces import surfaces_of, words
+from launch.run.thresholds import read_thresholds
 from launch.run.trained import Run, load_run
+from launch.system.outcomes import outcome_of
 
 SURFACES, DEFECTS = "surfaces", "defects"  # folders of a system
 FEW = 4  # images of each outcome kept for the page, more of mistakes
@@ -40,7 +39,7 @@ class System(NamedTuple):
     """What tells surfaces apart, and a defect detector for each surface it knows."""
 
     surfaces: Run
-    tau: float  # distances above it raise the alarm
+    alarm_threshold: float  # distances above it raise the alarm
     defects: dict[str, Stage]
 
 
@@ -48,7 +47,8 @@ class Inspection(NamedTuple):
     """What the system says of one image; defect is None where it raised the alarm or could not be read."""
 
     event: dict[str, Any]  # its line in events.jsonl
-    defect: Detected | None = None
+    defect: Prediction | None = None
+    mask: np.ndarray | None = None  # bool [H, W]
     embedding: np.ndarray | None = None
     milliseconds: tuple[float, float] = (0.0, 0.0)  # of the first and the second stage
 
@@ -58,101 +58,90 @@ def load(folder: Path) -> System:
     if not (folder / SURFACES / "config.json").is_file():
         raise FileNotFoundError(f"{folder} holds no system; train one with launch.two_stage {folder}")
     surfaces = load_run(folder / SURFACES)
-    defects = {}
-    for name in sorted(path.name for path in (folder / DEFECTS).glob("*") if path.is_dir()):
-        defects[name] = Stage(load_run(folder / DEFECTS / name), *thresholds.read_thresholds(folder / DEFECTS / name))
-    told = json.loads((folder / SURFACES / "result.json").read_text())["surfaces"]
-    tested = {name for name, row in zip(told["names"], told["confusion"], strict=True) if sum(row)}
-    missing = sorted(tested - set(told["unseen"]) - set(defects))
+    places = {path.name: path for path in sorted((folder / DEFECTS).glob("*")) if path.is_dir()}
+    defects = {name: Stage(load_run(place), *read_thresholds(place)) for name, place in places.items()}
+    trained = json.loads((folder / SURFACES / "result.json").read_text())["surfaces"]
+    tested = {name for name, row in zip(trained["names"], trained["confusion"], strict=True) if sum(row)}
+    missing = sorted(tested - set(trained["unseen"]) - set(defects))
     if missing:
         raise FileNotFoundError(f"{folder / DEFECTS} has no detector for surface {missing[0]}; train it with "
                                 f"launch.two_stage {folder}")  # fmt: skip
-    return System(surfaces, thresholds.read_thresholds(folder / SURFACES)[1], defects)
+    return System(surfaces, read_thresholds(folder / SURFACES)[1], defects)
 
 
 def inspect_image(system: System, id: str, original: np.ndarray) -> Inspection:
     """One image uint8 [H, W, C] through both stages."""
+    config = system.surfaces.config
     begun = time.monotonic()
-    seen = as_seen(system.surfaces.config, original)
-    found = detect_image(system.surfaces, seen, seen.shape[:2], tiles=None, level=None, min_area=0)
-    first = time.monotonic() - begun
-    attributes = [] if found.embedding is None else words(system.surfaces.config.attribute_names, found.embedding)
-    unknown = dict.fromkeys(("surface", "defect_score", "defect_threshold", "mask", "error"))
-    event = {"id": id, "event": "unseen", "score": found.score, "threshold": system.tau, "attributes": attributes}
-    event |= unknown
-    if found.score > system.tau:
-        return Inspection(event, None, found.embedding, (1e3 * first, 0.0))
-    name = feeds.surfaces_of(system.surfaces.config)[found.surface]
+    surface = Predictor(system.surfaces, None).original(original)
+    first = 1e3 * (time.monotonic() - begun)
+    attributes = [] if surface.embedding is None else words(config.data.attribute_names, surface.embedding)
+    event = {
+        "id": id, "event": "unseen", "score": surface.score, "threshold": system.alarm_threshold,
+        "attributes": attributes,
+        **dict.fromkeys(("surface", "defect_score", "defect_threshold", "mask", "error")),
+    }  # fmt: skip
+    if surface.score > system.alarm_threshold:
+        return Inspection(event, embedding=surface.embedding, milliseconds=(first, 0.0))
+    name = surfaces_of(config)[surface.surface]
     stage, begun = system.defects[name], time.monotonic()
-    area, config = stage.run.config.threshold.min_area, stage.run.config
-    seen = as_seen(config, original)
-    tiles = tiles_of(config, [seen.shape[:2]])
-    defect = detect_image(stage.run, seen, original.shape[:2], tiles=tiles, level=stage.pixel, min_area=area)
-    second = time.monotonic() - begun
+    defect = predictor(stage.run, [original.shape[:2]]).original(original)
+    mask = defect_mask(defect, stage.pixel, stage.run.config.threshold.min_area)
+    second = 1e3 * (time.monotonic() - begun)
     event |= {"event": "defect" if defect.score > stage.image else "passed", "surface": name,
               "defect_score": defect.score, "defect_threshold": stage.image}  # fmt: skip
-    return Inspection(event, defect, found.embedding, (1e3 * first, 1e3 * second))
+    return Inspection(event, defect, mask, surface.embedding, (first, second))
 
 
 def inspect_images(system: System, items: Iterable[tuple[str, Any]], count: int, out: Path) -> list[Inspection]:
-    """Judges images and writes events.jsonl, masks/ and images/ (of the page).
+    """Inspects images and writes events.jsonl, masks/ and images/ (of the page).
 
     items: (id, uint8 [H, W, C], or a Sample, or the error that reading it gave). An unreadable image is an event of
     its own, and the others go on.
     """
     shutil.rmtree(out / "images", ignore_errors=True)
-    found, index, kept = [], [], Counter()
-    with console.progress_bar() as bar:
+    inspections, index, kept = [], [], Counter()
+    with progress_bar() as bar:
         task = bar.add_task("inspecting", total=count, note="")
         for id, item in items:
-            one = _judged(system, id, item, out)
-            found.append(one)
-            outcome = outcome_of(one.event, system.surfaces.config.data.unseen)
+            inspection = _inspect_item(system, id, item, out)
+            inspection.event["outcome"] = outcome_of(inspection.event, system.surfaces.config.data.unseen)
+            inspections.append(inspection)
+            outcome = inspection.event["outcome"]
             if kept[outcome] < SHOWN.get(outcome, FEW) and not _unreadable(item):
                 name = f"{len(index):03d}.npz"
-                _write_image(out / "images" / name, item, one)
+                _write_image(out / "images" / name, item, inspection)
                 index.append({"file": name, "id": id})
                 kept[outcome] += 1
             bar.advance(task)
     with files.replacing(out / "events.jsonl") as file:
-        file.writelines(json.dumps(one.event, allow_nan=False) + "\n" for one in found)
+        file.writelines(json.dumps(inspection.event, allow_nan=False) + "\n" for inspection in inspections)
     files.write_json(out / "images" / "index.json", index)
-    return found
+    return inspections
 
 
 def _unreadable(item: Any) -> bool:
     return isinstance(item, Exception)
 
 
-def _judged(system: System, id: str, item: Any, out: Path) -> Inspection:
+def _inspect_item(system: System, id: str, item: Any, out: Path) -> Inspection:
     if _unreadable(item):
         nothing = dict.fromkeys(("surface", "score", "threshold", "defect_score", "defect_threshold", "mask"))
         return Inspection({"id": id, "event": "error", **nothing, "attributes": [], "error": str(item)})
-    known = isinstance(item, Sample)
-    one = inspect_image(system, id, item.image if known else item)
-    if one.event["event"] == "defect" and one.defect.mask is not None:
+    labelled = isinstance(item, Sample)
+    inspection = inspect_image(system, id, item.image if labelled else item)
+    if inspection.event["event"] == "defect" and inspection.mask is not None:
         mask = Path("masks") / f"{id}.png"
-        files.write_png(out / mask, one.defect.mask.astype(np.uint8) * 255)
-        one.event["mask"] = str(mask)
-    if known:
-        one.event.update(true_surface=item.surface, defective=item.label)
-    return one
+        files.write_png(out / mask, inspection.mask.astype(np.uint8) * 255)
+        inspection.event["mask"] = str(mask)
+    if labelled:
+        inspection.event.update(true_surface=item.surface, defective=item.label)
+    return inspection
 
 
-def outcome_of(event: dict[str, Any], unseen: Sequence[str]) -> str:
-    """What became of an image, as the page calls it: mistakes by name where the truth is known."""
-    return judged(
-        event["event"], event["surface"], true=event.get("true_surface"), unseen=list(unseen),
-        defective=event.get("defective"),
-    )  # fmt: skip
-
-
-def _write_image(path: Path, item: Any, one: Inspection) -> None:
+def _write_image(path: Path, item: Any, inspection: Inspection) -> None:
     image, truth = (item.image, item.mask) if isinstance(item, Sample) else (item, None)
     arrays = {"image": image} | ({} if truth is None else {"truth": truth})
-    if one.defect is not None:
-        arrays |= {"map": one.defect.map, "mask": one.defect.mask.astype(np.uint8)}
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    with files.replacing(path, "wb") as file:
-        file.write(buffer.getvalue())
+    if inspection.mask is not None:
+        arrays |= {"map": inspection.defect.map, "mask": inspection.mask.astype(np.uint8)}
+    files.write_arrays(path, **arrays)

@@ -7,54 +7,51 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from data_pipeline import Split, images
-from launch.command import configuration as configs
+from launch.command import arguments as command_line
+from launch.command import configuration
 from launch.command.console import console
-from launch.run import feeds
 from launch.run.data import open_data
 from launch.run.pipeline import train
+from launch.run.surfaces import surfaces_of
 from launch.system import inspection
 
 
 def train_all(arguments: argparse.Namespace) -> None:
     """Trains what is missing: the run of the surfaces, then that of the defects of each seen surface."""
-    surfaces = configured(arguments, arguments.detector, arguments.preset, "surfaces")
-    configs.override(surfaces, [f"data.unseen={arguments.unseen}"] if arguments.unseen else [])
-    if arguments.weights:
-        surfaces.settings.weights = str(arguments.weights.expanduser().resolve())
-    train_run(surfaces, arguments.system / inspection.SURFACES)
-    data = open_data(surfaces)
-    names = sorted({record.surface for record in data.seen.train.records}, key=feeds.surfaces_of(surfaces).index)
-    for name in names:
-        defects = configured(arguments, "segdec", arguments.defect_preset, "defects")
-        # The images of the first stage, before they were mixed.
-        defects.data.update(name=surfaces.data.name, root=surfaces.data.root, seed=surfaces.data.seed, surface=name)
-        defects.data.options = ConfigDict(surfaces.data.options.to_dict())
-        train_run(defects, arguments.system / inspection.DEFECTS / name)
-
-
-def configured(arguments: argparse.Namespace, detector: str, preset: str | None, stage: str) -> ConfigDict:
-    """The config of a stage, with the overrides that are its own."""
-    config = configs.get(detector, preset)
     for pair in arguments.overrides:
         if not pair.startswith(("surfaces.", "defects.")):
             raise ValueError(f"{pair!r} belongs to no stage; write surfaces.{pair} or defects.{pair}")
-    if stage == "surfaces":
-        if "attribute_names" not in config:
-            raise ValueError(f"--detector {detector} tells no surfaces apart; use sbad, tf_vaegan or nearest_mean")
-        if arguments.dataset:
-            configs.set_field(config, "data.name", arguments.dataset)
-        if arguments.data:
-            config.data.root = str(Path(arguments.data).expanduser().resolve())
-        if arguments.attributes:
-            configs.attributes.describe(config, arguments.attributes)
-    own = [pair.removeprefix(f"{stage}.") for pair in arguments.overrides if pair.startswith(f"{stage}.")]
-    configs.override(config, own)
+    surfaces = surfaces_config(arguments)
+    train_run(surfaces, arguments.folder / inspection.SURFACES)
+    dataset = open_data(surfaces).converted
+    names = sorted({record.surface for record in dataset.train.records}, key=surfaces_of(surfaces).index)
+    for name in names:
+        defects = configuration.get("segdec", arguments.defect_preset)
+        # The images of the first stage, before they were mixed.
+        defects.data.update(name=surfaces.data.name, root=surfaces.data.root, seed=surfaces.data.seed, surface=name)
+        defects.data.options = ConfigDict(surfaces.data.options.to_dict())
+        configuration.override(defects, overrides_of("defects", arguments))
+        train_run(defects, arguments.folder / inspection.DEFECTS / name)
+
+
+def surfaces_config(arguments: argparse.Namespace) -> ConfigDict:
+    """The config of the first stage. Raises ValueError for a detector that tells no surfaces apart."""
+    words = argparse.Namespace(**{**vars(arguments), "overrides": overrides_of("surfaces", arguments)})
+    config = command_line.from_arguments(words)
+    if config.train.supervision != "surfaces":
+        raise ValueError(f"--detector {arguments.detector} tells no surfaces apart; use sbad or nearest_mean")
+    configuration.override(config, [f"data.unseen={arguments.unseen}"] if arguments.unseen else [])
     return config
+
+
+def overrides_of(stage: str, arguments: argparse.Namespace) -> list[str]:
+    """The overrides of a stage, "field=value"."""
+    return [pair.removeprefix(f"{stage}.") for pair in arguments.overrides if pair.startswith(f"{stage}.")]
 
 
 def train_run(config: ConfigDict, workdir: Path) -> None:
     """Trains a run unless its folder holds the result of the same config."""
-    configs.check_same(config, workdir / "config.json")
+    configuration.check_same(config, workdir / "config.json")
     if not (workdir / "result.json").is_file():
         console.print(f"training {workdir}")
         train(config, workdir)
@@ -63,13 +60,13 @@ def train_run(config: ConfigDict, workdir: Path) -> None:
 def test_images(config: ConfigDict) -> Split:
     """The test images of the set the surfaces were learned from, labelled by their defects, at original size."""
     plain = config.copy_and_resolve_references()
-    plain.data.update(mixed=False, unseen=(), size=0, width=0, scale=1.0)
-    return open_data(plain).seen.test
+    plain.data.update(surfaces_as_classes=False, unseen=(), size=0, width=0, scale=1.0)
+    return open_data(plain).original
 
 
-def read(found: list[Path], folder: Path) -> Iterator[tuple[str, object]]:
+def read(paths: list[Path], folder: Path) -> Iterator[tuple[str, object]]:
     """(name, image uint8 [H, W, C]) of each file, or (name, the error) where it cannot be read."""
-    for path in found:
+    for path in paths:
         try:
             yield str(path.relative_to(folder)), images.read_image(path)
         except ValueError as error:
