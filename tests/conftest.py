@@ -34,6 +34,15 @@ def real_images() -> Path:
 
 
 @pytest.fixture
+def backbones_are_drawn_quickly(monkeypatch) -> None:
+    """Random weights of backbones come from NumPy."""
+    from jaxdefect import backbones
+    from tests.jaxdefect.backbones.drawn_backbones import drawn
+
+    monkeypatch.setattr(backbones, "init", lambda backbone, key: drawn(backbone.name))
+
+
+@pytest.fixture
 def real_weights() -> Path:
     """Keras' weights of SqueezeNet 1.1, or a skip."""
     root, name = os.environ.get("JAXDEFECT_WEIGHTS"), "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"

@@ -1,0 +1,126 @@
+"""Every command of the README runs, as written but for the size of the work."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_pipeline.layouts import names
+from jaxdefect import detector
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.S)
+COMMANDS = [line.split("  #")[0].strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
+# What makes the work small enough for a test; presets change to the one for tests.
+SMALL = ["train.steps=10", "train.save_every=10", "train.patch=16"]
+QUICK = {
+    "launch.sweep": [
+        "--seeds=0",
+        "train.steps=2",
+        "train.log_every=1",
+        "train.save_every=2",
+        "train.batch=8",
+        "train.patch=16",
+        "settings.block=16",
+        "settings.overlap=4",
+    ],
+    "launch.train": SMALL,
+    "launch.prune": ["--steps=2"],
+    "launch.bench": ["--preset", "tiny", "--side", "64", "--turns", "1", "--steps", "1"],
+    "launch.two_stage": [
+        "--preset=tiny",
+        "--defect-preset=tiny",
+        "surfaces.data.options.surfaces=(1,3,6)",
+        "surfaces.data.unseen=Class6",
+        "surfaces.train.steps=10",
+        "defects.train.steps=5",
+    ],
+    "pytest": ["--collect-only", "-q"],
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A working folder with FOLDER (MVTec layout) and IMAGES."""
+    place = tmp_path_factory.mktemp("readme")
+    rng = np.random.default_rng(0)
+    counts = {"train/good": 4, "test/good": 2, "test/spot": 8}
+    for part, count in counts.items():
+        for number in range(count):
+            image = rng.integers(100, 156, (64, 64), np.uint8)
+            target = place / "FOLDER" / part / f"{number:03d}.png"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if part == "test/spot":
+                mask = np.zeros((64, 64), np.uint8)
+                mask[20:30, 20:30] = 255
+                image[mask > 0] = 250
+                truth = place / "FOLDER" / "ground_truth" / "spot" / f"{number:03d}_mask.png"
+                truth.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(mask).save(truth)
+            Image.fromarray(image).save(target)
+    shutil.copytree(place / "FOLDER" / "test", place / "IMAGES")
+    return place
+
+
+def small(command: str) -> list[str]:
+    """The command as words, for this interpreter, with less to do."""
+    words = shlex.split(command)
+    words = words[words.index("python") :]
+    module = words[2]
+    extra = QUICK.get(module, [])
+    given = {word.split("=")[0] for word in words}
+    words = ["tiny" if before == "--preset" else word for before, word in zip(["", *words], words, strict=False)]
+    if module == "launch.sweep" and "--axis" not in words:
+        extra = ["--axis=settings.alpha=0,1", *extra]
+    if module == "launch.sweep" and "--dataset" not in words:
+        extra = [*extra, *(f"data.options.{part}=2" for part in ("train", "test_good", "test_defective"))]
+    if module == "launch.train" and "tiny" not in words:
+        extra = ["--preset", "tiny", *extra]
+    if "--detector" in words:  # Of whole images, of a size of their own.
+        extra = [word for word in extra if not word.startswith("train.patch")]
+    return [sys.executable, *words[1:], *(word for word in extra if word.split("=")[0] not in given - {"train.steps"})]
+
+
+def test_the_readme_has_commands():
+    assert len(COMMANDS) >= 8 and COMMANDS[0] == "./in_venv python -m launch.train"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_readme_runs(command, place):
+    # In the order of the README: detect and evaluate use the RUN that train leaves.
+    where = ROOT if "pytest" in command else place
+    done = subprocess.run(small(command), cwd=where, capture_output=True, text=True, env=environment())
+    assert done.returncode == 0, done.stdout + done.stderr
+    if "launch.train" in command:
+        assert "Report: " in done.stdout
+
+
+def environment():
+    import os
+
+    return os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+def test_the_environment_script_runs_commands():
+    script = ROOT / "in_venv"
+    assert script.stat().st_mode & 0o111
+    subprocess.run(["bash", "-n", str(script)], check=True)
+    assert subprocess.run([str(script)], capture_output=True).returncode == 2
+
+
+def test_the_readme_names_every_detector_and_dataset():
+    table = README.split("## Detectors")[1].split("##")[0]
+    assert all(f"`{name}`" in table for name in detector.names())
+    assert all(f"`{name}`" in README for name in names())
+
+
+def test_links_and_images_exist():
+    for target in re.findall(r"\]\((?!http)([^)#]+)", README):
+        assert (ROOT / target).exists(), target

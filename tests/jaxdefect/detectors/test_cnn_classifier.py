@@ -1,0 +1,83 @@
+"""The plain classifier: labels alone teach what is defective, of which kind, and where."""
+
+import jax
+import numpy as np
+import pytest
+from scipy.special import logit
+from sklearn import metrics
+
+from jaxdefect.detector import Batch
+from tests.contract.steps import textures, tiny
+from tests.jaxdefect.detectors.classifiers import IMAGES, SIDE, begun
+
+KINDS = ("bright", "dark")
+
+
+def marked(count, seed):
+    """(images, kinds, places): a third each is good, has a bright spot of 8 pixels, or a dark one."""
+    images = np.stack(textures(count, SIDE, seed=seed)).astype(np.float32) / 255
+    places = np.random.default_rng(seed).integers(0, SIDE - 8, (count, 2))
+    kinds = np.arange(count, dtype=np.int32) % 3
+    for image, kind, (y, x) in zip(images, kinds, places, strict=True):
+        if kind:
+            image[y : y + 8, x : x + 8] = (1.0, 0.0)[kind - 1]
+    return images, kinds, places
+
+
+@pytest.fixture(scope="module")
+def of_kinds():
+    """A plain network that has seen 48 images of three classes, and its scores of 30 others."""
+    state, step, score = begun("cnn_classifier", widths=(8, 16), kinds=KINDS, learning_rate=1e-2)
+    images, kinds, _ = marked(48, seed=0)
+    for number in range(60):
+        chosen = np.random.default_rng(number).permutation(48)[:24]
+        state, _ = step(state, Batch(images[chosen], kind=kinds[chosen]), jax.random.key(number))
+    images, kinds, places = marked(30, seed=1)
+    return score(state, images), kinds, places
+
+
+def test_kinds_of_defects_are_told_apart_on_images_never_seen(of_kinds):
+    scores, kinds, _ = of_kinds
+    assert scores.kinds.shape == (30, 3)
+    assert metrics.accuracy_score(kinds, scores.kinds.argmax(-1)) > 0.9
+    assert metrics.roc_auc_score(kinds > 0, scores.image) > 0.95
+
+
+def test_the_likelihoods_of_kinds_sum_to_one_and_the_score_is_that_of_not_being_good(of_kinds):
+    scores, *_ = of_kinds
+    np.testing.assert_allclose(scores.kinds.sum(-1), 1, rtol=1e-5)
+    np.testing.assert_allclose(scores.image, 1 - scores.kinds[:, 0], atol=1e-6)
+
+
+def test_the_map_shows_where_a_defect_is_though_no_mask_was_ever_seen(of_kinds):
+    scores, kinds, places = of_kinds
+    tops = np.stack(np.unravel_index(np.asarray(scores.map).reshape(30, -1).argmax(-1), (SIDE, SIDE)), -1)
+    inside = ((tops >= places - 4) & (tops < places + 12)).all(-1)  # The map has a value for each 4 x 4 pixels.
+    assert inside[kinds > 0].mean() > 0.8
+    assert inside[kinds == 0].mean() < 0.5
+
+
+@pytest.mark.parametrize("name", ["cnn_classifier", "resnet_classifier"])
+def test_the_mean_of_the_map_is_the_log_odds_of_the_score(name):
+    state, _, score = begun(name)
+    scores = score(state, IMAGES)
+    assert np.ptp(scores.map) > 0.01 and scores.kinds is None
+    np.testing.assert_allclose(scores.map.mean((1, 2)), logit(scores.image), rtol=1e-3, atol=1e-4)
+
+
+def test_what_cannot_be_is_refused_by_name():
+    for settings, message in (
+        ({"kinds": KINDS}, r"the batch has no kind; .*set train\.labels = 'kinds'"),
+        ({}, r"the batch has no label; .*set train\.labels = 'masks'"),
+    ):
+        detector, _ = tiny("cnn_classifier", **settings)
+        with pytest.raises(ValueError, match=message):
+            detector.step(None, Batch(IMAGES), jax.random.key(0))
+    for name, settings, message in (
+        ("cnn_classifier", {"widths": ()}, r"settings\.widths = \(\)"),
+        ("cnn_classifier", {"size": 3}, r"settings\.size = 3 pixels; 2 blocks .*use 4 or more"),
+        ("cnn_classifier", {"decay_every": 0}, r"settings\.decay_every = 0 steps"),
+        ("resnet_classifier", {"size": 16}, r"settings\.size = 16 pixels; .*less than 32"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            tiny(name, **settings)

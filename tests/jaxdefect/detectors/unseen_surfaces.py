@@ -1,0 +1,61 @@
+"""Features of surfaces of which some are never trained on, and classifiers of them trained for some steps."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxdefect import parallel
+from jaxdefect.detector import Batch
+from jaxdefect.training import loop
+from launch.command import configuration as configs
+from tests.contract.steps import weights
+
+CLASSES, LENGTH, FEATURES = 10, 6, 32
+SEEN = 8  # classes 0 to 7; there are no training images of 8 and 9
+CE, AVERAGE, GAN = 60, 10, 90  # steps of the phases
+RNG = np.random.default_rng(0)
+TABLE = {f"Class{k}": tuple(float(x) for x in RNG.uniform(0, 1, LENGTH)) for k in range(CLASSES)}
+OTHER = TABLE | {f"Class{k}": tuple(float(x) for x in RNG.uniform(0, 1, LENGTH)) for k in (8, 9)}
+CENTRES = RNG.uniform(0, 4, (CLASSES, FEATURES))
+SETTINGS = configs.get("sbad", "tiny").settings.to_dict() | {
+    "steps": 1000, "attributes": TABLE, "backbone_steps": 0, "ce_steps": CE, "average_steps": AVERAGE, "gan_steps": GAN,
+    "hidden": 32, "ce_hidden": 32, "critic_steps": 2, "learning_rate": 1e-2, "attribute_rate": 1e-2, "ce_rate": 1e-2,
+}  # fmt: skip
+
+
+def blobs(classes, count, seed):
+    """(features [count, F], surfaces [count]) around the centre of each class."""
+    rng = np.random.default_rng(seed)
+    surfaces = rng.choice(np.asarray(classes), count).astype(np.int32)
+    return (CENTRES[surfaces] + rng.normal(0, 0.4, (count, FEATURES))).astype(np.float32), surfaces
+
+
+def batch_at(number, classes=range(SEEN), size=64):
+    features, surfaces = blobs(classes, size, 100 + number)
+    return Batch(
+        None,
+        features=jnp.asarray(features),
+        surface=jnp.asarray(surfaces),
+        label=jnp.asarray(surfaces >= SEEN, jnp.int32),
+    )
+
+
+def compiled(detector):
+    return jax.jit(parallel.on_one_device(detector.step), compiler_options=loop.quick_to_compile())
+
+
+def train_for(detector, steps, classes=range(SEEN)):
+    """The state after each step, the first before any, on the host; and the losses."""
+    step = compiled(detector)
+    state = jax.jit(detector.init, compiler_options=loop.quick_to_compile())(jax.random.key(0), batch_at(0))
+    states, losses = [jax.device_get(state)], []
+    for number in range(steps):
+        state, metrics = step(state, batch_at(number, classes), jax.random.fold_in(jax.random.key(1), number))
+        states.append(jax.device_get(state))
+        losses.append(float(metrics["loss"]))
+    return states, losses
+
+
+def same(one, other):
+    one, other = weights(one), weights(other)
+    return all(np.array_equal(one[name], other[name]) for name in one)

@@ -1,0 +1,153 @@
+"""The report page, without a browser: what is written, escaped, ordered and refused."""
+
+import base64
+import hashlib
+import json
+import re
+
+import pytest
+
+from launch.page import run_page
+from tests.launch.page.run_pages import (
+    EVIL,
+    GAPS,
+    THRESHOLD,
+    change_result,
+    data_of,
+    fabricate_gap,
+    fabricate_run,
+    page_of,
+)
+
+
+def test_the_page_asks_the_network_for_nothing(tmp_path):
+    fabricate_run(tmp_path / "run")
+    html = page_of(tmp_path / "run")
+    addresses = set(re.findall(r"""(?:https?:)?//[\w.-]+\.\w+[^\s"'`]*""", re.sub(r"base64,[\w+/=]+", "", html)))
+    assert addresses == {"http://www.w3.org/2000/svg"}  # A name of a namespace, which nobody fetches.
+    assert not re.search(r"""<link|@import|url\((?!#)|src="(?!data:)""", html)
+
+
+def test_only_the_script_of_the_page_may_run(tmp_path):
+    fabricate_run(tmp_path / "run")
+    html = page_of(tmp_path / "run")
+    script = re.search(r"<script>(.*?)</script>", html, re.S)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)[1]
+    assert f"script-src 'sha256-{digest}'" in policy and "default-src 'none'" in policy
+
+
+def test_names_cannot_become_markup(tmp_path):
+    fabricate_run(tmp_path / "run", kinds=("good", EVIL, EVIL))
+
+    def spoil(result):
+        for name in ("name", "detector", "preset"):
+            result[name] = EVIL
+        result["dataset"] |= {"name": EVIL, "root": EVIL, "kinds": {EVIL: 2}}
+        result["figures"]["by_kind"] = {EVIL: {"images": 2}}
+        result["warnings"] = [EVIL]
+        result["thresholds"]["image"] |= {"rule": EVIL, "fitted_on": EVIL}
+        result["versions"] = {EVIL: EVIL}
+
+    change_result(tmp_path / "run", spoil)
+    (tmp_path / "run" / "config.json").write_text(json.dumps({EVIL: {EVIL: EVIL}}))
+    html = page_of(tmp_path / "run")
+    assert html.count("<script") == html.count("</script>") == 2  # The data and the page's own.
+    assert "<script>alert" not in html and 'onload="x"' not in html
+    assert {row[1] for row in data_of(html)["rows"]} == {"good", EVIL}
+
+
+def test_the_images_stand_worst_first(tmp_path):
+    rows = fabricate_run(tmp_path / "run", kinds=("good", "crack") * 6, shown=12)
+    ids = re.findall(r'<article [^>]*data-id="([^"]*)"', page_of(tmp_path / "run"))
+    margin = {row["id"]: row["score"] - THRESHOLD for row in rows}
+    misses = [row["id"] for row in rows if row["label"] and not row["predicted"]]
+    alarms = [row["id"] for row in rows if not row["label"] and row["predicted"]]
+    rest = [row["id"] for row in rows if row["label"] == row["predicted"]]
+    assert misses and alarms and rest  # Otherwise the order says nothing.
+    assert ids == sorted(misses, key=margin.get) + sorted(alarms, key=lambda id: -margin[id]) + sorted(
+        rest, key=lambda id: -margin[id]
+    )
+
+
+def test_headline_figures_keep_the_oracle_apart(tmp_path):
+    fabricate_run(tmp_path / "run")
+    html = page_of(tmp_path / "run")
+    tiles = re.findall(r'<div class="tile ([^"]*)"><dt>(.*?)</dt><dd>(.*?)</dd>', html)
+    plain = [(title, value) for kind, title, value in tiles if not kind]
+    assert plain == [("Image AUROC", "0.911"), ("Pixel AUROC", "0.933"), ("PRO", "0.855"), ("Pixel F1", "0.646")]
+    assert [(title, value) for kind, title, value in tiles if kind == "oracle"] == [("Pixel F1 oracle", "0.789")]
+    for text in ("pauta mean + 3.0 std", "6 normal calibration images", "only 6 calibration images", "4.25 s"):
+        assert text in html
+
+
+@pytest.mark.parametrize("gap", GAPS)
+def test_what_is_missing_leaves_the_rest_of_the_page(tmp_path, gap):
+    fabricate_gap(tmp_path / "run", gap)
+    html = page_of(tmp_path / "run")
+    data_of(html)
+    visible = re.sub(r"<(script|style).*?</\1>", "", html, flags=re.S)
+    assert "renet_d" in visible and not re.search(r">\s*(None|nan|null|undefined)\s*<", visible)
+    if gap == "no reconstruction":
+        assert 'data-view="map"' in html and 'data-view="residual"' not in html
+    if gap == "no truth":
+        assert 'data-view="predicted"' in html and 'data-view="truth"' not in html
+
+
+def test_a_lost_image_is_said_and_costs_only_itself(tmp_path):
+    fabricate_run(tmp_path / "run")
+    images = tmp_path / "run" / "images"
+    (images / "000.npz").write_bytes(b"PK\x03\x04 half a file")
+    (images / "001.npz").unlink()
+    html = page_of(tmp_path / "run")
+    assert "images/000.npz is not shown" in html and "images/001.npz is not shown: the file is missing" in html
+    assert html.count("<article") == 2
+
+
+def test_images_outside_of_the_run_are_refused(tmp_path):
+    fabricate_run(tmp_path / "run")
+    (tmp_path / "run" / "images" / "index.json").write_text('[{"file": "../000.npz", "id": "x"}]')
+    with pytest.raises(ValueError, match="index.json.*not a plain file name"):
+        run_page.write_report(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("{", "not valid JSON"),
+        ("{}", "lacks detector"),
+        ("[]", "an object is asked for"),
+        ('{"detector": 1}', "dataset"),
+    ],
+)
+def test_a_broken_result_is_one_clear_error_and_keeps_the_old_page(tmp_path, text, message):
+    fabricate_run(tmp_path / "run")
+    before = page_of(tmp_path / "run")
+    (tmp_path / "run" / "result.json").write_text(text)
+    with pytest.raises(ValueError, match=message) as error:
+        run_page.write_report(tmp_path / "run")
+    assert "result.json" in str(error.value)
+    assert (tmp_path / "run" / "report.html").read_text(encoding="utf-8") == before
+
+
+def test_a_score_that_is_no_number_is_named_with_its_row(tmp_path):
+    rows = fabricate_run(tmp_path / "run")
+    path = tmp_path / "run" / "predictions.csv"
+    path.write_text(path.read_text().replace(str(rows[1]["score"]), "high"))
+    with pytest.raises(ValueError, match="predictions.csv, row 3.*high"):
+        run_page.write_report(tmp_path / "run")
+
+
+def test_a_failed_write_leaves_the_old_page_and_no_scraps(tmp_path, monkeypatch):
+    fabricate_run(tmp_path / "run")
+    before = page_of(tmp_path / "run")
+    files = sorted(tmp_path.rglob("*"))
+
+    def refuse(source, target):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.replace", refuse)
+    with pytest.raises(OSError, match="disk full"):
+        run_page.write_report(tmp_path / "run")
+    assert sorted(tmp_path.rglob("*")) == files
+    assert (tmp_path / "run" / "report.html").read_text(encoding="utf-8") == before

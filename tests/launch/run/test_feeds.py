@@ -1,0 +1,44 @@
+"""What a config feeds its training with: pairs, held-out images, streams."""
+
+import numpy as np
+import pytest
+
+from jaxdefect.training import feed
+from launch.command import configuration as configs
+from launch.run import feeds
+from launch.run.data import open_data
+from tests.launch.small_runs import WHOLE
+
+
+def test_a_config_names_its_held_out_images_and_how_they_are_shown(tmp_path):
+    config = configs.get("renet_d", "tiny")
+    config.data.options.update(surfaces=(4,), size=64, train=10, test_good=2, test_defective=2)
+    data = open_data(config)
+    assert feeds.held_out(config, data) is None
+    config.train.validate = True
+    assert isinstance(feeds.held_out(config, data), feed.Feed)
+    assert not feeds.streams(config, data)
+    config.train.flips = True
+    assert feeds.streams(config, data)
+    config.train.feed = "resident"
+    with pytest.raises(ValueError, match="train.feed = 'resident' with train.flips = True"):
+        feeds.make_feed(config, data)
+    config.train.update(feed="auto", zoom=0.1, labels="masks")
+    with pytest.raises(ValueError, match="train.zoom = 0.1 with train.labels = 'masks'"):
+        feeds.make_feed(config, data)
+    with pytest.raises(ValueError, match="train.validate = True needs good images alone"):
+        feeds.held_out(config, data)
+
+
+def test_a_streamed_pair_comes_from_the_two_halves(tmp_path):
+    config = configs.get("maa", "tiny")
+    configs.override(config, [*WHOLE[2:7], "train.feed=stream"])
+    data = open_data(config)
+    source = feeds.make_feed(config, data)
+    batch = source.make_batch({name: part[0] for name, part in source.inputs(3).items()}, None)
+    whole = [sample.image / np.float32(255) for sample in data.seen.train]
+    of = lambda image: next(i for i, candidate in enumerate(whole) if np.allclose(candidate, image, atol=1e-6))
+    first, second = ({of(image) for image in np.asarray(part)} for part in (batch.image, batch.paired_image))
+    assert first and second and not first & second
+    resumed = feeds.make_feed(config, data).inputs(3)
+    np.testing.assert_array_equal(source.inputs(3)["paired_image"], resumed["paired_image"])

@@ -1,0 +1,54 @@
+"""What is trained once for several runs, and what anew."""
+
+import numpy as np
+import pytest
+
+from launch import sweep
+from launch.command import configuration as configs
+from launch.sweeping import results, sharing
+from tests.launch.sweeping.small_sweeps import run_sweep, write
+
+
+def test_what_only_scoring_reads_is_not_trained_twice(tmp_path):
+    path = write(
+        tmp_path,
+        ("AXES = (", 'AXES = ({"settings.box": (3, 9)}, {"threshold.pixel": ("pauta", "quantile")},'),
+        ("SEEDS = (0, 1)", "SEEDS = (0,)"),
+        ('"settings.alpha": (0.0, 0.5)', '"settings.alpha": (0.5,)'),
+    )
+    run_sweep(path, tmp_path / "s")
+    found = results.collect(tmp_path / "s")["rows"]
+    first = found[0]["name"]
+    assert [row["shared_with"] for row in found] == [None, first, first, first]
+    alone = run_sweep(path, tmp_path / "alone", "--axis", "settings.box=9", "threshold.pixel=quantile",
+                      "settings.alpha=0.5").parent  # fmt: skip
+    assert results.collect(alone)["rows"][0]["figures"] == found[3]["figures"]
+
+
+def test_what_a_training_step_reads_is_trained_anew():
+    config = sweep.spec.read("table4", quick=True).runs[0].config
+    for field, same in (("settings.box", True), ("settings.residual", True), ("settings.losses", False)):
+        other = config.copy_and_resolve_references()
+        value = {"settings.box": 9, "settings.residual": "absolute", "settings.losses": ("mse", "ssim")}[field]
+        configs.assign(other, {field: value})
+        assert sharing.same_training(config, other) == same, field
+
+
+@pytest.mark.parametrize("detector", ["segdec", "sbad"])
+def test_runs_with_labels_are_compared_by_what_their_steps_compute(detector):
+    one, other = (configs.get(detector, "tiny") for _ in range(2))
+    other.threshold.sigma = 2.0
+    assert sharing.same_training(one, other)
+    other.settings.update({"dilate": 5} if detector == "segdec" else {"embedding": "real"})
+    assert not sharing.same_training(one, other)
+
+
+def test_images_of_unseen_surfaces_are_shown_to_the_oracle_alone():
+    opened, shown = sharing.Opened(), {}
+    for mode in ("A", "oracle"):
+        config = configs.get("sbad", "tiny")
+        configs.override(config, [f"settings.mode={mode}", "settings.backbone_steps=0", "data.per_kind=4"])
+        source = opened.feed(config, opened.data(config))
+        shown[mode] = set(np.asarray(source.inputs(0)["surface"])[np.asarray(source.inputs(0)["label"]) == 1].tolist())
+    known = list(configs.get("sbad", "tiny").settings.attributes)
+    assert shown == {"A": set(), "oracle": {known.index("Class8"), known.index("Class10")}}
