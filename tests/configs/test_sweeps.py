@@ -18,7 +18,7 @@ def test_every_sweep_of_the_house_can_be_run(name):
         for row in found.paper:  # A published value names axes of the sweep, or says why it has no run.
             known = all(label in labels.get(axis, (label,)) for axis, label in row["at"].items())
             assert known or found.why
-    on_features = found.runs[0].config.train.labels == "surfaces"  # Steps of a hundredth of a second.
+    on_features = found.runs[0].config.train.supervision == "surfaces"  # Steps of a hundredth of a second.
     assert on_features or all(run.config.train.steps <= QUICK["train.steps"] for run in found.runs)
 
 

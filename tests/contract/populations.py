@@ -11,8 +11,8 @@ import numpy as np
 
 import jaxdefect
 from jaxdefect.training import loop, population
-from launch.command import configuration as configs
 from tests.contract.steps import source, weights
+from tests.tiny import config as tiny_config
 
 DETECTORS = jaxdefect.names()
 SEEDS = (3, 4, 5)
@@ -25,7 +25,7 @@ OPTIONS = {"log_every": 3, "save_every": 3}
 @functools.cache
 def members(name):
     """(detector, feed, hyperparams of each run, batch): the runs differ in every float setting."""
-    config = configs.get(name, "tiny")
+    config = tiny_config(name)
     settings = config.settings.to_dict()
     varied = [
         {key: value * (1 - 0.2 * i) if isinstance(value, float) else value for key, value in settings.items()}

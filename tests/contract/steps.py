@@ -17,7 +17,8 @@ import pytest
 import jaxdefect
 from jaxdefect.detector import Batch, no_training
 from jaxdefect.training import feed, loop, optim
-from launch.command import configuration as configs
+from launch.run.trained import settings_of
+from tests.tiny import config as tiny_config
 
 SURFACES = 3  # classes among the images of a detector that tells surfaces apart
 
@@ -29,10 +30,10 @@ def on_fake_devices(count: int) -> dict[str, str]:
 
 
 def tiny(detector: str, **settings):
-    """(detector, config) of the `tiny` preset."""
-    config = configs.get(detector, "tiny")
-    config.settings.update(settings)
-    return jaxdefect.load(detector)(**config.settings), config
+    """(detector, config) at tiny size; settings may also be facts, such as kinds."""
+    config = tiny_config(detector)
+    config.settings.update({name: value for name, value in settings.items() if name in config.settings})
+    return jaxdefect.load(detector)(**(settings_of(config, {"kinds": ()}) | settings)), config
 
 
 def must_learn(detector: str) -> None:
@@ -53,10 +54,10 @@ def textures(count: int = 6, size: int = 48, channels: int = 1, seed: int = 0) -
 def source(config) -> feed.Feed:
     """The textures as training images of a config, with what it learns from beside them."""
     images = textures(channels=config.data.channels)
-    if config.train.labels == "none":
-        halves = feed.halved(len(images), seed=0) if config.train.pairs else None
+    if config.train.supervision == "none":
+        halves = feed.halved(len(images), seed=0) if config.train.paired_images else None
         return feed.in_memory(images, patch=config.train.patch, halves=halves)
-    marked = [marked_as(image, place, config.train.labels) for place, image in enumerate(images)]
+    marked = [marked_as(image, place, config.train.supervision) for place, image in enumerate(images)]
     return feed.in_memory(
         [image for image, _ in marked], patch=config.train.patch, masks=[mask for _, mask in marked],
         labels=[int(mask.any()) for _, mask in marked], surfaces=[place % SURFACES for place in range(len(marked))],
@@ -76,10 +77,10 @@ def marked_as(image: np.ndarray, place: int, labels: str) -> tuple[np.ndarray, n
 
 def batch_of(config, images) -> Batch:
     """Images [B, H, W, C] as a batch of a config, with labels where it learns from them."""
-    if config.train.labels == "none":
+    if config.train.supervision == "none":
         return Batch(images)
     place = jnp.arange(len(images))
-    surfaces, masks = config.train.labels == "surfaces", jnp.zeros(images.shape[:3]).at[::2, 4:9, 4:9].set(1)
+    surfaces, masks = config.train.supervision == "surfaces", jnp.zeros(images.shape[:3]).at[::2, 4:9, 4:9].set(1)
     if surfaces:
         return Batch(images, label=place * 0, surface=place % SURFACES)
     return Batch(images, masks, label=1 - place % 2, has_mask=jnp.ones(len(images)))

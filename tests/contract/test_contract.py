@@ -13,8 +13,8 @@ from jaxdefect import parallel, scoring
 from jaxdefect.detector import Batch
 from jaxdefect.training import feed, loop
 from jaxdefect.training.checkpoint import Checkpoints
-from launch.command import configuration as configs
 from tests.contract.steps import apart, batch_of, fit, must_learn, on_fake_devices, source, textures, tiny, weights
+from tests.tiny import config as tiny_config
 
 DETECTORS = jaxdefect.names()
 
@@ -139,7 +139,7 @@ def test_any_size_of_image_is_scored(trained):
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_numbers_in_settings_may_be_tracers(name):
-    config = configs.get(name, "tiny")
+    config = tiny_config(name)
     numbers = {k: v for k, v in config.settings.items() if isinstance(v, float)}
     images = jnp.asarray(np.stack(textures(8, config.train.patch, config.data.channels)), jnp.float32) / 255
     make = jaxdefect.load(name)

@@ -37,7 +37,7 @@ def test_detection_needs_no_labels_and_goes_on_after_a_broken_image(run, tmp_pat
 def test_detection_finds_what_evaluation_found(run, tmp_path):
     loaded = load_run(run)
     data = open_data(loaded.config)
-    sample = data.seen.test[0]
+    sample = data.converted.test[0]
     (tmp_path / "in").mkdir()
     Image.fromarray(sample.image[..., 0]).save(tmp_path / "in" / "x.png")
     detect.main([str(run), str(tmp_path / "in"), "--out", str(tmp_path / "out")])

@@ -88,7 +88,7 @@ def test_early_stopping_ends_a_run_that_learns_nothing(tmp_path):
         (["settings.widths=(4,8)"], "differ in length"),
         (["threshold.pixel=paula"], "pauta"),
         (["threshold.image=otsu"], "use pauta, quantile"),
-        (["data.calibration=0.99"], "calibration"),
+        (["data.calibration_fraction=0.99"], "calibration"),
     ],
 )
 def test_bad_settings_are_answered_with_the_remedy(tmp_path, arguments, message):

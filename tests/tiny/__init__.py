@@ -4,8 +4,10 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+from ml_collections import ConfigDict
+
 from configs import base
-from launch.command.configuration import get, word
+from launch.command.configuration import assign, get, word
 
 SMALL_REPORT = {"train.batch": 16, "train.log_every": 5, "train.save_every": 10, "report.images": 4}
 FEW_STEPS = SMALL_REPORT | {"train.steps": 20, "score.tile": 64, "score.overlap": 16}
@@ -46,3 +48,10 @@ def words(name: str, *, synthetic: bool = True) -> list[str]:
     """The same as overrides of a command line. synthetic: with data.options, which are of the synthetic images."""
     fields = of(name).items()
     return [word(field, value) for field, value in fields if synthetic or not field.startswith("data.options")]
+
+
+def config(name: str) -> ConfigDict:
+    """The tiny config of a detector."""
+    config = get(name)
+    assign(config, of(name))
+    return config

@@ -13,10 +13,10 @@ from jaxdefect.detector import Batch
 from jaxdefect.detectors import alocc
 from jaxdefect.networks.blocks import apply
 from jaxdefect.training import loop, population
-from launch.command import configuration as configs
 from tests.contract.steps import textures
+from tests.tiny import config as tiny_config
 
-SETTINGS = configs.get("alocc", "tiny").settings.to_dict()
+SETTINGS = tiny_config("alocc").settings.to_dict()
 jit = functools.partial(jax.jit, compiler_options=loop.quick_to_compile())
 REFINER = alocc.Refiner(SETTINGS["width"], SETTINGS["levels"])
 

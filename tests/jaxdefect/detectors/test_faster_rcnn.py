@@ -12,9 +12,9 @@ from jaxdefect.detectors import faster_rcnn
 from jaxdefect.maps import boxes
 from jaxdefect.metrics.box_metrics import box_figures
 from jaxdefect.training import loop
-from launch.command import configuration as configs
+from tests.tiny import config as tiny_config
 
-SETTINGS = configs.get("faster_rcnn", "tiny").settings.to_dict()
+SETTINGS = tiny_config("faster_rcnn").settings.to_dict()
 
 
 def squares(count, side=32, seed=0):

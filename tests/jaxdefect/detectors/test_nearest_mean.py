@@ -9,11 +9,11 @@ from jaxdefect import parallel
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import nearest_mean
 from jaxdefect.training import loop
-from launch.command import configuration as configs
+from tests.tiny import config as tiny_config
 
 CLASSES, FEATURES = 5, 32  # of the preset `tiny`: 2 channels, doubled four times
 TABLE = {f"Class{number}": (1.0, float(number)) for number in range(CLASSES)}
-SETTINGS = configs.get("nearest_mean", "tiny").settings.to_dict() | {"attributes": TABLE}
+SETTINGS = tiny_config("nearest_mean").settings.to_dict() | {"attributes": TABLE}
 DETECTOR = nearest_mean.make(**SETTINGS | {"backbone_steps": 0})
 
 
@@ -95,7 +95,7 @@ def test_a_backbone_that_trains_itself_needs_images_and_surfaces():
     state = jax.eval_shape(detector.init, jax.random.key(0), Batch(None))
     with pytest.raises(ValueError, match="use 0 steps with cached features"):
         step(state, Batch(None, features=jnp.zeros((4, 32)), surface=jnp.zeros(4, jnp.int32)), jax.random.key(0))
-    with pytest.raises(ValueError, match="train.labels"):
+    with pytest.raises(ValueError, match="train.supervision"):
         step(state, Batch(jnp.zeros((4, 16, 16, 1))), jax.random.key(0))
 
 

@@ -16,8 +16,9 @@ from jaxdefect.detectors import segdec
 from jaxdefect.training import loop
 from launch.command import configuration as configs
 from tests.contract.steps import apart, weights
+from tests.tiny import config as tiny_config
 
-SETTINGS = configs.get("segdec", "tiny").settings.to_dict()
+SETTINGS = tiny_config("segdec").settings.to_dict()
 
 
 def squares(count, shape=(48, 64), side=12, seed=0):
@@ -197,7 +198,7 @@ def test_it_learns_to_find_and_to_judge():
 
 
 def test_the_balance_lasts_as_long_as_the_training():
-    config = configs.get("segdec", "tiny")
+    config = tiny_config("segdec")
     configs.override(config, ["train.steps=77"])
     assert config.settings.steps == dict(**config.settings)["steps"] == 77
     assert json.loads(configs.to_json(config))["settings"]["steps"] == 77
@@ -212,5 +213,5 @@ def test_what_cannot_work_is_refused_with_a_remedy(trained):
         with pytest.raises(ValueError, match=remedy):
             make(**changed)
     state, advance = trained
-    with pytest.raises(ValueError, match="no label.*train.labels = 'masks'"):
+    with pytest.raises(ValueError, match="no label.*train.supervision = 'masks'"):
         advance(state, squares(2)._replace(label=None))

@@ -7,8 +7,8 @@ import numpy as np
 from jaxdefect import parallel
 from jaxdefect.detector import Batch
 from jaxdefect.training import loop
-from launch.command import configuration as configs
 from tests.contract.steps import weights
+from tests.tiny import config as tiny_config
 
 CLASSES, LENGTH, FEATURES = 10, 6, 32
 SEEN = 8  # classes 0 to 7; there are no training images of 8 and 9
@@ -17,7 +17,7 @@ RNG = np.random.default_rng(0)
 TABLE = {f"Class{k}": tuple(float(x) for x in RNG.uniform(0, 1, LENGTH)) for k in range(CLASSES)}
 OTHER = TABLE | {f"Class{k}": tuple(float(x) for x in RNG.uniform(0, 1, LENGTH)) for k in (8, 9)}
 CENTRES = RNG.uniform(0, 4, (CLASSES, FEATURES))
-SETTINGS = configs.get("sbad", "tiny").settings.to_dict() | {
+SETTINGS = tiny_config("sbad").settings.to_dict() | {
     "steps": 1000, "attributes": TABLE, "backbone_steps": 0, "ce_steps": CE, "average_steps": AVERAGE, "gan_steps": GAN,
     "hidden": 32, "ce_hidden": 32, "critic_steps": 2, "learning_rate": 1e-2, "attribute_rate": 1e-2, "ce_rate": 1e-2,
 }  # fmt: skip

@@ -11,14 +11,14 @@ import jaxdefect
 from jaxdefect import parallel
 from jaxdefect.pruning import channel_groups, structured
 from jaxdefect.training import feed
-from launch.command import configuration as configs
 from launch.run.trained import example_batch
+from tests.tiny import config as tiny_config
 
 
 @functools.cache
 def planned(name: str, keep: float = 0.5):
     """(make, settings, batch, plan) of the tiny preset, wide enough to lose channels."""
-    config = configs.get(name, "tiny")
+    config = tiny_config(name)
     batch, make = example_batch(config), jaxdefect.load(name)
     settings = config.settings.to_dict() | ({"width": 4} if "width" in config.settings else {})
     return make, settings, batch, structured.plan(make, settings, batch, keep=keep)
@@ -92,6 +92,6 @@ def test_what_cannot_be_pruned_is_refused():
     make, settings, batch, _ = planned("dae")
     with pytest.raises(ValueError, match=r"keep = 1\.5; give the share"):
         structured.plan(make, settings, batch, keep=1.5)
-    config = configs.get("nearest_mean", "tiny")
+    config = tiny_config("nearest_mean")
     with pytest.raises(ValueError, match="nothing to prune"):
         structured.plan(jaxdefect.load("nearest_mean"), config.settings.to_dict(), example_batch(config), keep=0.5)

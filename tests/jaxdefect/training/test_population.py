@@ -10,9 +10,9 @@ import pytest
 from jaxdefect import scoring
 from jaxdefect.training import loop, population
 from jaxdefect.training.checkpoint import Checkpoints
-from launch.command import configuration as configs
 from tests.contract.populations import OPTIONS, SEEDS, STEPS, alone, members, start, together
 from tests.contract.steps import apart, on_fake_devices, textures, weights
+from tests.tiny import config as tiny_config
 
 TWO = ("renet_d", "maa")  # one player, and several with a memory
 
@@ -29,7 +29,7 @@ def test_a_population_resumes_bit_for_bit(name, tmp_path):
 def test_runs_of_a_family_share_what_is_compiled(name):
     alone(name, 0)
     states = [alone(name, 1).state]
-    images = np.stack(textures(2, channels=configs.get(name, "tiny").data.channels))
+    images = np.stack(textures(2, channels=tiny_config(name).data.channels))
     detector = members(name)[0]
     scoring.detect(detector, states[0], images, threshold=1.0)
     trained, scored = loop.compile_advance.cache_info().misses, scoring.detect._cache_size()

@@ -10,6 +10,7 @@ import pytest
 from launch.command import configuration as configs
 from launch.page import run_folder as report_run
 from launch.page import run_page
+from tests.tiny import config as tiny_config
 
 
 def test_misses_lead_then_false_alarms_then_the_rest_by_score():
@@ -31,7 +32,7 @@ def test_misses_lead_then_false_alarms_then_the_rest_by_score():
     ],
 )
 def test_the_command_on_the_page_makes_the_same_config(tmp_path, overrides):
-    config = configs.get("renet_d", "tiny")
+    config = tiny_config("renet_d")
     config.data.root = "/images of mine/it's"
     configs.override(config, overrides)
     (tmp_path / "config.json").write_text(configs.to_json(config))

@@ -1,11 +1,11 @@
 """A run without a trained detector."""
 
-from launch.command import configuration as configs
 from launch.run.trained import Run
+from tests.tiny import config as tiny_config
 
 
 def run_with(**settings):
-    config = configs.get("renet_d", "tiny")
+    config = tiny_config("renet_d")
     with config.unlocked():
         config.settings.update(settings)
     return Run(config, None, None, {})

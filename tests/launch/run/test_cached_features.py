@@ -10,7 +10,7 @@ from launch.run.trained import load_run
 
 def test_features_on_disk_score_as_the_images_do_and_serve_all_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("JAXDEFECT_CACHE", str(tmp_path / "cache"))
-    common = ["--detector", "nearest_mean", "--preset", "tiny", "settings.backbone_steps=0", "data.per_kind=4"]
+    common = ["--detector", "nearest_mean", "--preset", "tiny", "settings.backbone_steps=0", "data.per_surface=4"]
     train.main([*common, "--workdir", str(tmp_path / "one")])
     (kept,) = (tmp_path / "cache" / "features").iterdir()
     written = kept.stat().st_mtime_ns
@@ -18,7 +18,7 @@ def test_features_on_disk_score_as_the_images_do_and_serve_all_runs(tmp_path, mo
     assert kept.stat().st_mtime_ns == written or len(list(kept.parent.iterdir())) == 1
     run = load_run(tmp_path / "one")
     data = open_data(run.config)
-    split = data.seen.test.part(range(5))
+    split = data.converted.test.part(range(5))
     cached = [found.score for found in each(run, data, split)]
     whole = [detect_image(run, s.image, s.image.shape[:2], tiles=None, level=None, min_area=0).score for s in split]
     np.testing.assert_allclose(cached, whole, rtol=1e-3)

@@ -2,12 +2,12 @@
 
 import pytest
 
-from launch.command import configuration as configs
 from launch.run.data import conversion
+from tests.tiny import config as tiny_config
 
 
 def test_a_size_and_a_scale_at_once_are_refused():
-    config = configs.get("maa", "tiny")
+    config = tiny_config("maa")
     config.data.scale = 0.5
     with pytest.raises(ValueError, match="data.size = 32 with data.scale = 0.5"):
         conversion(config)

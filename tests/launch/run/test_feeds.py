@@ -8,10 +8,11 @@ from launch.command import configuration as configs
 from launch.run import feeds
 from launch.run.data import open_data
 from tests.launch.small_runs import WHOLE
+from tests.tiny import config as tiny_config
 
 
 def test_a_config_names_its_held_out_images_and_how_they_are_shown(tmp_path):
-    config = configs.get("renet_d", "tiny")
+    config = tiny_config("renet_d")
     config.data.options.update(surfaces=(4,), size=64, train=10, test_good=2, test_defective=2)
     data = open_data(config)
     assert feeds.held_out(config, data) is None
@@ -24,19 +25,19 @@ def test_a_config_names_its_held_out_images_and_how_they_are_shown(tmp_path):
     with pytest.raises(ValueError, match="train.feed = 'resident' with train.flips = True"):
         feeds.make_feed(config, data)
     config.train.update(feed="auto", zoom=0.1, labels="masks")
-    with pytest.raises(ValueError, match="train.zoom = 0.1 with train.labels = 'masks'"):
+    with pytest.raises(ValueError, match="train.zoom = 0.1 with train.supervision = 'masks'"):
         feeds.make_feed(config, data)
     with pytest.raises(ValueError, match="train.validate = True needs good images alone"):
         feeds.held_out(config, data)
 
 
 def test_a_streamed_pair_comes_from_the_two_halves(tmp_path):
-    config = configs.get("maa", "tiny")
+    config = tiny_config("maa")
     configs.override(config, [*WHOLE[2:7], "train.feed=stream"])
     data = open_data(config)
     source = feeds.make_feed(config, data)
     batch = source.make_batch({name: part[0] for name, part in source.inputs(3).items()}, None)
-    whole = [sample.image / np.float32(255) for sample in data.seen.train]
+    whole = [sample.image / np.float32(255) for sample in data.converted.train]
     of = lambda image: next(i for i, candidate in enumerate(whole) if np.allclose(candidate, image, atol=1e-6))
     first, second = ({of(image) for image in np.asarray(part)} for part in (batch.image, batch.paired_image))
     assert first and second and not first & second

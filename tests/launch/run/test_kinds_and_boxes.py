@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from launch.run.kinds_and_boxes import kind_confusion, true_boxes
 
 from data_pipeline.record import Sample
 from launch.page.surfaces import read_kinds
-from launch.run.kinds_and_boxes import kind_confusion, true_boxes
 from launch.run.predictions import PackedMasks, Scored
 from tests.launch.run.bare_runs import run_with
 

@@ -7,11 +7,11 @@ import pytest
 
 from jaxdefect.detector import Scores
 from jaxdefect.maps.components import remove_small
-from launch.command import configuration as configs
 from launch.run.prediction import detect_image, enlarged, without_small
 from launch.run.trained import Run
 from tests.jaxdefect.blurring import blur_detector
 from tests.launch.run.bare_runs import run_with
+from tests.tiny import config as tiny_config
 
 
 def test_boxes_are_told_in_pixels_of_the_original():
@@ -26,7 +26,7 @@ def test_boxes_are_told_in_pixels_of_the_original():
 @pytest.fixture
 def run():
     """A run whose map is the image itself."""
-    return Run(configs.get("renet_d", "tiny"), blur_detector(0), 1.0, {})
+    return Run(tiny_config("renet_d"), blur_detector(0), 1.0, {})
 
 
 def test_maps_and_masks_come_at_the_size_of_the_original(run):

@@ -7,6 +7,7 @@ from launch import sweep
 from launch.command import configuration as configs
 from launch.sweeping import results, sharing
 from tests.launch.sweeping.small_sweeps import run_sweep, write
+from tests.tiny import config as tiny_config
 
 
 def test_what_only_scoring_reads_is_not_trained_twice(tmp_path):
@@ -36,7 +37,7 @@ def test_what_a_training_step_reads_is_trained_anew():
 
 @pytest.mark.parametrize("detector", ["segdec", "sbad"])
 def test_runs_with_labels_are_compared_by_what_their_steps_compute(detector):
-    one, other = (configs.get(detector, "tiny") for _ in range(2))
+    one, other = (tiny_config(detector) for _ in range(2))
     other.threshold.sigma = 2.0
     assert sharing.same_training(one, other)
     other.settings.update({"dilate": 5} if detector == "segdec" else {"embedding": "real"})
@@ -46,9 +47,9 @@ def test_runs_with_labels_are_compared_by_what_their_steps_compute(detector):
 def test_images_of_unseen_surfaces_are_shown_to_the_oracle_alone():
     opened, shown = sharing.Opened(), {}
     for mode in ("A", "oracle"):
-        config = configs.get("sbad", "tiny")
-        configs.override(config, [f"settings.mode={mode}", "settings.backbone_steps=0", "data.per_kind=4"])
+        config = tiny_config("sbad")
+        configs.override(config, [f"settings.mode={mode}", "settings.backbone_steps=0", "data.per_surface=4"])
         source = opened.feed(config, opened.data(config))
         shown[mode] = set(np.asarray(source.inputs(0)["surface"])[np.asarray(source.inputs(0)["label"]) == 1].tolist())
-    known = list(configs.get("sbad", "tiny").settings.attributes)
+    known = list(tiny_config("sbad").settings.attributes)
     assert shown == {"A": set(), "oracle": {known.index("Class8"), known.index("Class10")}}
