@@ -17,7 +17,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxdefect.training import feed, loop, population
-from launch.command import configuration, start
+from launch.command import configuration, markdown, start
 from launch.run.trained import make_detector
 
 ALPHAS = (0.0, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 1.0)
