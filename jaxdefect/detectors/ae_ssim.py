@@ -99,6 +99,6 @@ def _check(*, size: int, overlap: int, loss: str, box: int) -> None:
     """Raises ValueError, naming field, value, rule and remedy, for settings that describe no network."""
     check_multiple(size, FACTOR)
     if loss not in RESIDUALS:
-        raise ValueError(f"settings.loss = {loss!r} does not exist; use one of {', '.join(RESIDUALS)}")
+        raise ValueError(f"settings.loss = {loss!r} is not known; use one of {', '.join(RESIDUALS)}")
     check_tiles(Tiles(size, overlap), field="settings.size", overlap_field="settings.overlap")
     residuals.check_box(box)

@@ -206,7 +206,7 @@ def _check(*, size: int, tap: str, distance: str, window: int) -> None:
     options = {"tap": (tap, ("features", "patch30")), "distance": (distance, ("fmd", "markov_l1", "l1"))}
     for field, (value, allowed) in options.items():
         if value not in allowed:
-            raise ValueError(f"settings.{field} = {value!r} does not exist; use one of {', '.join(allowed)}")
+            raise ValueError(f"settings.{field} = {value!r} is not known; use one of {', '.join(allowed)}")
     check_multiple(size, 8)
     if size < 32:
         raise ValueError(f"settings.size = {size} pixels; the discriminator needs 32: use 32 or 40")

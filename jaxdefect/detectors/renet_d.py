@@ -185,7 +185,7 @@ def _check(*, stem, widths, kernels, up, losses, block, overlap, residual, odd, 
     options |= {f"losses[{i}]": (name, (*PIXEL_LOSSES, "ms_ssim")) for i, name in enumerate(losses)}
     for field, (value, allowed) in options.items():
         if value not in allowed:
-            raise ValueError(f"settings.{field} = {value!r} does not exist; use one of {', '.join(allowed)}")
+            raise ValueError(f"settings.{field} = {value!r} is not known; use one of {', '.join(allowed)}")
     if len(losses) not in (1, 2):
         raise ValueError(f"settings.losses = {tuple(losses)} names {len(losses)} losses; name one or two")
     if not stem and up == "deconv":

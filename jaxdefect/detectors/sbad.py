@@ -222,7 +222,7 @@ def _metrics(loss, misread=0.0, distance=0.0) -> dict[str, jax.Array]:
 def _check(mode: str, embedding: str, show_unseen: bool, **counts: int) -> None:
     for name, value, choices in (("mode", mode, MODES), ("embedding", embedding, EMBEDDINGS)):
         if value not in choices:
-            raise ValueError(f"settings.{name} = {value!r} does not exist; use {', '.join(choices)}")
+            raise ValueError(f"settings.{name} = {value!r} is not known; use {', '.join(choices)}")
     if show_unseen and mode == "B":
         raise ValueError("data.show_unseen = True shows images of unseen surfaces, but settings.mode = 'B' learns "
                          "nothing of them; use settings.mode = 'A', or data.show_unseen = False")  # fmt: skip

@@ -90,7 +90,7 @@ def make(
                          f"images of {size} have 1 to {most} scales: use one of them, or a larger size")  # fmt: skip
     if residual not in residuals.RESIDUALS:
         choices = ", ".join(residuals.RESIDUALS)
-        raise ValueError(f"settings.residual = {residual!r} does not exist; use one of {choices}")
+        raise ValueError(f"settings.residual = {residual!r} is not known; use one of {choices}")
 
     def objective(reconstruction: jax.Array, images: jax.Array) -> dict[str, jax.Array]:
         unlike = multi_scale_ssim(reconstruction, images, scales=scales)
