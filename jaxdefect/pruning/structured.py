@@ -31,7 +31,7 @@ class Plan(NamedTuple):
     """How a detector becomes smaller."""
 
     settings: Settings  # of the smaller one
-    left_alone: dict[str, str]  # widths that stay as they are, and why
+    skipped: dict[str, str]  # widths that stay as they are, and why
     channels: Channels
     scored: frozenset[str]  # the leaves that scores depend on
 
@@ -50,13 +50,13 @@ def plan(make: Callable[..., Detector], settings: Settings, batch: Batch, *, kee
     widths = {width: axes for width, axes in widths.items() if _is_width(axes, probe.scored, shapes)}
     scored_axes = {axis for axes in widths.values() for axis in axes if axis[0] in probe.scored}
     channels = channel_groups.channels_of(probe, scored_axes)
-    left_alone = {}
+    skipped = {}
 
     def leave(width: Width, why: str) -> None:
-        left_alone[_name(width)] = why
+        skipped[_name(width)] = why
         del widths[width]
 
-    cut = lambda those: Plan(_smaller(settings, those, keep), left_alone, channels, probe.scored)
+    cut = lambda those: Plan(_smaller(settings, those, keep), skipped, channels, probe.scored)
     while widths and (open_axis := _unresolved(cut(widths), make, batch, shapes)):
         for width in [width for width, axes in widths.items() if open_axis in axes]:
             leave(width, f"which channels {open_axis[0]} reads or writes along axis {open_axis[1]} cannot be told")
@@ -65,7 +65,7 @@ def plan(make: Callable[..., Detector], settings: Settings, batch: Batch, *, kee
             if not _proven(cut([width]), probe, make, batch):
                 leave(width, "without the channels that nobody reads the scores are others")
     if not widths and keep < 1:
-        whys = "; ".join(f"settings.{name}: {why}" for name, why in left_alone.items())
+        whys = "; ".join(f"settings.{name}: {why}" for name, why in skipped.items())
         raise ValueError(f"nothing to prune: no setting of the detector is a width that {keep:g} of can be kept"
                          + (f" ({whys})" if whys else ""))  # fmt: skip
     return cut(widths)
