@@ -1,5 +1,6 @@
 """The stream is pure in (seed, step), resumable, the same for any number of processes, and cut from real pixels."""
 
+import importlib
 import itertools
 import subprocess
 import sys
@@ -76,7 +77,7 @@ def test_the_parts_of_all_processes_are_the_batch_of_one(process_count, patches_
 
 @pytest.mark.parametrize("limit", [0, 2**30], ids=["as PNG", "as pixels"])
 def test_every_patch_is_cut_from_a_image(monkeypatch, limit):
-    monkeypatch.setattr(patches, "RAW_BYTES", limit)
+    monkeypatch.setattr(importlib.import_module("data_pipeline.patches"), "RAW_BYTES", limit)
     images = split()
     for patch in np.concatenate([made["image"] for made in batches(4, images=images)]):
         assert sum(patch.tobytes() in {w.tobytes() for w in windows(sample.image)} for sample in images) == 1
@@ -141,7 +142,7 @@ def test_an_empty_split_is_refused():
 EXITING = """
 import numpy as np
 from data_pipeline import patches
-from data_pipeline.builder import Entry
+from data_pipeline.prepared import Entry
 from data_pipeline.load import Split
 from data_pipeline.record import Sample
 image = Sample(np.zeros((64, 64, 1), np.uint8), None, 0, "good", "", "")
