@@ -9,7 +9,7 @@ of the images are computed once for all runs. Mode B: nothing of the unseen surf
 
 import itertools
 
-from configs.sweeps.sbad_tables import QUICK as QUICK
+from configs.sweeps.sbad_tables import QUICK
 
 TITLE = "Every pair of surfaces unseen once"
 SOURCE = "our protocol for the two-stage system (Cheng and Yeh 2023)"

@@ -27,6 +27,19 @@ def adam(
     return optax.chain(average_over_devices(), optax.adam(learning_rate, b1=b1, b2=b2))
 
 
+def decaying_adam(
+    learning_rate: float | jax.Array, decay: float | jax.Array, decay_every: int
+) -> optax.GradientTransformation:
+    """Adam whose learning rate is multiplied by `decay` after each `decay_every` steps. Floats may be tracers.
+
+    Raises ValueError for less than one step.
+    """
+    if decay_every < 1:
+        raise ValueError(f"settings.decay_every = {decay_every} steps; give 1 or more, and settings.decay = 1.0 for a "
+                         "learning rate that stays")  # fmt: skip
+    return adam(step_decay(learning_rate, decay, decay_every))
+
+
 def sgd(learning_rate: float) -> optax.GradientTransformation:
     """Plain gradient descent over device-averaged gradients. The learning rate may be a tracer."""
     return optax.chain(average_over_devices(), optax.sgd(learning_rate))
