@@ -41,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         return 1
-    found = f"[bold]{name or 'no known layout'}[/], {len(records)} images"
-    console.print(f"{escape(str(folder))}: {found}", highlight=False)
+    summary = f"[bold]{name or 'no known layout'}[/], {len(records)} images"
+    console.print(f"{escape(str(folder))}: {summary}", highlight=False)
     looks, problems = inspect(track(records, "reading", console=Console(stderr=True), transient=True))
     strays, stray_notes = unused(folder, records)
     problems += strays + rules_of_sets(records, supervised=name is not None)

@@ -69,10 +69,10 @@ def init_player(optimizer: optax.GradientTransformation, variables: dict[str, An
 
 
 def update_player(
-    optimizer: optax.GradientTransformation, loss: Callable[[Any], tuple[jax.Array, tuple[Any, Any]]], own: Player
+    optimizer: optax.GradientTransformation, loss: Callable[[Any], tuple[jax.Array, tuple[Any, Any]]], player: Player
 ) -> tuple[Player, Any]:
     """One step of a player down `loss(params) -> (loss, (batch_stats, aux))`. Returns (player, aux)."""
-    params, opt_state, (batch_stats, aux) = update(optimizer, loss, own.params, own.opt_state)
+    params, opt_state, (batch_stats, aux) = update(optimizer, loss, player.params, player.opt_state)
     return Player(params, batch_stats, opt_state), aux
 
 
@@ -82,9 +82,9 @@ def update_players(
     players: Sequence[Player],
 ) -> tuple[list[Player], Any]:
     """One step of several players down `loss(*their params) -> (loss, aux)`. Returns (players, aux)."""
-    gradients, aux = jax.grad(lambda params: loss(*params), has_aux=True)([own.params for own in players])
+    gradients, aux = jax.grad(lambda params: loss(*params), has_aux=True)([player.params for player in players])
     moved = []
-    for optimizer, gradient, own in zip(optimizers, gradients, players, strict=True):
-        updates, opt_state = optimizer.update(gradient, own.opt_state, own.params)
-        moved.append(own._replace(params=optax.apply_updates(own.params, updates), opt_state=opt_state))
+    for optimizer, gradient, player in zip(optimizers, gradients, players, strict=True):
+        updates, opt_state = optimizer.update(gradient, player.opt_state, player.params)
+        moved.append(player._replace(params=optax.apply_updates(player.params, updates), opt_state=opt_state))
     return moved, aux
