@@ -82,8 +82,11 @@ def read_facts(workdir: Path) -> dict[str, Any]:
     """What a run was told of its data. Raises ValueError where the file is damaged."""
     path = workdir / FACTS
     try:
-        return {name: tuple(values) for name, values in json.loads(path.read_text()).items()}
-    except (ValueError, AttributeError, OSError) as error:
+        kinds = json.loads(path.read_text())["kinds"]
+        if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
+            raise ValueError(f"kinds is {kinds!r} and no list of names")
+        return {"kinds": tuple(kinds)}
+    except (ValueError, KeyError, TypeError, OSError) as error:
         raise ValueError(f"{path} cannot be read ({error}); train again with launch.train --workdir {workdir}, which "
                          "writes it anew") from error  # fmt: skip
 
