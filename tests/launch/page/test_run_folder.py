@@ -7,6 +7,7 @@ import shlex
 import numpy as np
 import pytest
 
+from launch.command import arguments
 from launch.command import configuration as configs
 from launch.page import run_folder as report_run
 from launch.page import run_page
@@ -38,7 +39,7 @@ def test_the_command_on_the_page_makes_the_same_config(tmp_path, overrides):
     (tmp_path / "config.json").write_text(configs.to_json(config))
     words = shlex.split(report_run.command(tmp_path / "config.json"))
     assert words[:3] == ["python", "-m", "launch.train"]
-    again = configs.from_arguments(configs.parser("").parse_args(words[3:]))
+    again = arguments.from_arguments(arguments.parser("").parse_args(words[3:]))
     assert again.to_dict() == config.to_dict()
 
 
