@@ -23,8 +23,8 @@ TILES_AT_ONCE = 64  # More are scored in turn, to bound memory: 64 tiles of 256 
 def score_tiled(detector: Detector, state: State, images: jax.Array, tiles: Tiles) -> Scores:
     """`detector.score` tile by tile, joined. images: float32 in [0, 1].
 
-    Maps and reconstructions are stitched. An image scores as its worst tile, whose kinds it takes. Boxes of all tiles are
-    brought to their places in the image, and of two that overlap by more than SAME_BOX the better is kept. Raises
+    Maps and reconstructions are stitched. An image scores as its worst tile, whose kinds it takes. Boxes of all tiles
+    are brought to their places in the image, and of two that overlap by more than SAME_BOX the better is kept. Raises
     ValueError, naming them, where a detector gives what no tile knows of its image: surface, classes, embedding.
     """
     check_tiles(tiles)

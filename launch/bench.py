@@ -12,22 +12,16 @@
 Ours and theirs take turns, and the ratio quoted is the median over turns of theirs / ours: above 1, ours is faster.
 """
 
-import itertools
-import json
 import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 import jax
-from ml_collections import ConfigDict
 
-from launch.benchmarks import frechet, page, pruning, sweep, two_stage
-from launch.benchmarks.page import peak_memory
-from launch.benchmarks.throughput import BATCHES, DTYPES, Torch, as_page, bench_detect, bench_train
+from launch.benchmarks import frechet, page, pruning, sweep, throughput, two_stage
 from launch.command import arguments as command_line
-from launch.command import files, start
-from launch.command.environment import environment
+from launch.command import start
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
@@ -47,46 +41,24 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     arguments = parser.parse_intermixed_args(argv)
     start.devices()
     jax.config.update("jax_enable_compilation_cache", False)  # Or compile times would be those of reading a file.
-    config = command_line.from_arguments(arguments)
-    words = shlex.join(["python", "-m", "launch.bench", *(sys.argv[1:] if argv is None else argv)])
+    config, turns, steps = command_line.from_arguments(arguments), arguments.turns, arguments.steps
     if arguments.sweep:
-        return bench_curve(arguments, config, command=words)
-    if arguments.two_stage:
-        result = two_stage.bench_two_stage(turns=arguments.turns)
-        return page.told(arguments, result, two_stage.as_section, command=words)
-    if arguments.pruned:
-        return page.told(arguments, pruning.bench_prune(turns=arguments.turns), pruning.as_section, command=words)
-    if arguments.frechet:
-        result = frechet.bench_frechet(turns=arguments.turns, preset=arguments.preset or "paper")
-        return page.told(arguments, result, frechet.as_section, command=words)
-    if arguments.against:  # The race is of whole images and the plain residual: both sides do the same.
-        config.settings.update(block=0, residual="squared")
-    theirs = Torch(config) if arguments.against else None
-    turns = {"turns": arguments.turns}
-    result = {**environment(), "config": config.to_dict(), "side": arguments.side}
-    result["train"] = bench_train(config, theirs, steps=arguments.steps or 10, **turns)
-    result["detect"] = {
-        f"batch {batch}, {dtype}": bench_detect(config, theirs, side=arguments.side, batch=batch, dtype=dtype, **turns)
-        for batch, dtype in itertools.product(BATCHES, DTYPES)
-    }
-    result["peak_memory_mb"] = peak_memory()
-    if theirs:
-        result["versions"]["torch"] = theirs.version
-        result["threads"] = theirs.threads
-    print(json.dumps(result, indent=2))
-    if arguments.out:
-        files.write_json(arguments.out, result)
-    if arguments.page:
-        page.write_page(arguments.page, as_page(result, command=words))
-    return result
-
-
-def bench_curve(arguments: Any, config: ConfigDict, *, command: str) -> dict[str, Any]:
-    """`--sweep`."""
-    accelerated = jax.default_backend() != "cpu"
-    runs, steps = arguments.runs or (50 if accelerated else 4), arguments.steps or (1000 if accelerated else 10)
-    result = sweep.bench_sweep(config, runs=runs, steps=steps)
-    return page.told(arguments, result, sweep.as_section, command=command)
+        accelerated = jax.default_backend() != "cpu"
+        runs, steps = arguments.runs or (50 if accelerated else 4), steps or (1000 if accelerated else 10)
+        result, section = sweep.bench_sweep(config, runs=runs, steps=steps), sweep.as_section
+    elif arguments.two_stage:
+        result, section = two_stage.bench_two_stage(turns=turns), two_stage.as_section
+    elif arguments.pruned:
+        result, section = pruning.bench_prune(turns=turns), pruning.as_section
+    elif arguments.frechet:
+        result = frechet.bench_frechet(turns=turns, preset=arguments.preset or "paper")
+        section = frechet.as_section
+    else:
+        against = arguments.against == "torch"
+        result = throughput.measure(config, against_torch=against, side=arguments.side, steps=steps or 10, turns=turns)
+        section = throughput.as_section
+    words = shlex.join(["python", "-m", "launch.bench", *(sys.argv[1:] if argv is None else argv)])
+    return page.conclude(result, section, command=words, out=arguments.out, to_page=arguments.page)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any
 from jaxdefect.pruning import structured
 from launch.command import start
 from launch.command.console import console
+from launch.page.run_page import write_report
 from launch.run.pruning import prune_run
 from launch.run.trained import load_run
 
@@ -40,7 +41,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         raise ValueError(f"--workdir {workdir} is the run itself; give another folder")
     words = {"keep": arguments.keep, "rank": arguments.rank, "steps": arguments.steps}
     result = prune_run(run, folder, workdir, **words)
-    console.print(as_text(result), f"\nReport: {workdir / 'report.html'}")
+    console.print(as_text(result), f"\nReport: {write_report(workdir)}")
     return result
 
 

@@ -14,12 +14,13 @@ from pathlib import Path
 from launch.command import arguments as command_line
 from launch.command import start
 from launch.command.console import console
+from launch.page.run_page import write_report
 from launch.run.folder import default_workdir
-from launch.run.pipeline import train
+from launch.run.pipeline import print_summary, train
 
 
 def main(argv: list[str] | None = None) -> Path:
-    """Returns the report page."""
+    """Returns the report page; in processes that write no files, the folder of the run."""
     parser = command_line.parser(__doc__)
     parser.add_argument("--workdir", help="the folder of the run (default: runs/<detector>-<preset>-<dataset>-<seed>)")
     arguments = parser.parse_intermixed_args(argv)
@@ -27,7 +28,11 @@ def main(argv: list[str] | None = None) -> Path:
     workdir = Path(arguments.workdir) if arguments.workdir else default_workdir(config)
     begun = time.monotonic()
     start.devices()
-    page = train(config, workdir)
+    result = train(config, workdir)
+    if result is None:
+        return workdir
+    page = write_report(workdir)
+    print_summary(result)
     console.print(f"{time.monotonic() - begun:.0f} s in all. Report: {page}")
     return page
 

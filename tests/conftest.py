@@ -24,6 +24,14 @@ start.use_all_cores()
 start.xla_flags("--xla_backend_optimization_level=1", "--xla_cpu_use_fusion_emitters=false")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items) -> None:
+    """Tests of a file stay in one process and share its fixtures, unless they name a group of their own."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
 @pytest.fixture
 def real_images() -> Path:
     """The folder of real images, or a skip."""

@@ -84,8 +84,8 @@ def normalised(backbone: Backbone, variables: Variables, images: jax.Array) -> j
 def maps(backbone: Backbone, variables: Variables, images: jax.Array) -> tuple[jax.Array, ...]:
     """The feature maps of images [B, H, W, 1 or 3]: of each stage [B, h, w, channels], the coarsest last."""
     inputs = normalised(backbone, variables, images)
-    found, _ = blocks.apply(backbone.net, variables["params"], variables["batch_stats"], inputs, train=False)
-    return found
+    stages, _ = blocks.apply(backbone.net, variables["params"], variables["batch_stats"], inputs, train=False)
+    return stages
 
 
 def features(backbone: Backbone, variables: Variables, images: jax.Array) -> jax.Array:

@@ -45,7 +45,7 @@ class FeatureMaps(NamedTuple):
 
 
 def feature_maps(
-    *, backbone: str, width: int, file: str, stages: tuple[int, ...], size: int, margin: int, smoothing: int
+    backbone: str, width: int, file: str, stages: tuple[int, ...], size: int, margin: int, smoothing: int
 ) -> FeatureMaps:
     """The joined maps of a backbone.
 
@@ -57,13 +57,13 @@ def feature_maps(
     """
     net = backbones.load(backbone, width=width)
     _check(net, stages, size=size, margin=margin, smoothing=smoothing)
-    seen = lambda height, width: (size or height, size or width)
+    shown = lambda height, width: (size or height, size or width)  # what the backbone is shown, without margins
 
     def init(key: jax.Array) -> Variables:
         return weights.load(file, backbone) if file else backbones.init(net, key)
 
     def cells(variables: Variables, images: jax.Array) -> jax.Array:
-        tall, wide = seen(*images.shape[1:3])
+        tall, wide = shown(*images.shape[1:3])
         after = [margin + max(0, SMALLEST - side - 2 * margin) for side in (tall, wide)]
         around = ((0, 0), (margin, after[0]), (margin, after[1]), (0, 0))
         padded = jnp.pad(residuals.resize(images, tall, wide), around, "symmetric")
@@ -77,7 +77,7 @@ def feature_maps(
         return jnp.concatenate(joined, -1)
 
     def to_pixels(values: jax.Array, height: int, width: int) -> jax.Array:
-        tall, wide = seen(height, width)
+        tall, wide = shown(height, width)
         stride, _ = geometry(backbone, stages[0])
         rows, columns = (
             (np.arange(side) - centres(backbone, stages[0], side)[0]) / stride for side in (tall, wide)

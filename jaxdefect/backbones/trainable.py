@@ -10,7 +10,7 @@ import optax
 
 from jaxdefect import backbones
 from jaxdefect.backbones import weights
-from jaxdefect.detector import Batch
+from jaxdefect.detector import Batch, FrozenBackbone, Scores, State
 from jaxdefect.networks.blocks import apply
 from jaxdefect.parallel import weighted_mean
 from jaxdefect.training import optim
@@ -20,15 +20,21 @@ HEAD = nn.initializers.lecun_normal()  # Not zeros: the backbone would have no g
 
 
 class Extractor(NamedTuple):
-    """Images [B, H, W, C] in [0, 1], or features of them, -> features [B, F], with a backbone that lives in a state.
+    """From images to features [B, F], by a backbone that lives in a state.
 
-    init: key -> the backbone, from the file of weights or drawn at random. features: (backbone, images or features)
-    -> features. learn: (backbone, batch, weights [B]) -> (backbone, loss), a step of training itself. count: F.
+    init: key -> the backbone, from the file of weights or drawn at random; where it never learns, the same for any key.
+    features: (backbone, images [B, H, W, C] in [0, 1]) -> features.
+    batch_features: (backbone, batch) -> features, of its images or those that it holds in their place.
+    learn: (backbone, batch, weights [B]) -> (backbone, loss), a step in which the backbone itself is trained.
+    frozen: (score: (state, features) -> Scores) -> what a detector adds to the seam; None where the backbone learns.
+    count: F.
     """
 
     init: Callable[[jax.Array], Player]
     features: Callable[[Player, jax.Array], jax.Array]
+    batch_features: Callable[[Player, Batch], jax.Array]
     learn: Callable[[Player, Batch, jax.Array], tuple[Player, jax.Array]]
+    frozen: Callable[[Callable[[State, jax.Array], Scores]], FrozenBackbone | None]
     count: int
 
 
@@ -49,35 +55,42 @@ def extractor(
 
     def init(key: jax.Array) -> Player:
         key = key if steps else jax.random.key(0)  # Frozen random features are the same for all runs: computed once.
-        first, second = jax.random.split(key)
-        variables = dict(weights.load(file, backbone) if file else backbones.init(net, first))
+        net_key, head_key = jax.random.split(key)
+        variables = dict(weights.load(file, backbone) if file else backbones.init(net, net_key))
         params = {"net": variables.pop("params")}
         if steps:
-            params["head"] = {"kernel": HEAD(second, (count, classes)), "bias": jnp.zeros(classes)}
+            params["head"] = {"kernel": HEAD(head_key, (count, classes)), "bias": jnp.zeros(classes)}
         return Player(params, variables, adam.init(params) if steps else ())
 
-    def features(own: Player, x: jax.Array) -> jax.Array:
-        if x.ndim == 2:
-            if x.shape[1] != count:
-                raise ValueError(f"features of {x.shape[1]} numbers, but settings.backbone = {backbone!r} makes "
-                                 f"{count}; name the backbone they were made by")  # fmt: skip
-            return x
-        return backbones.features(net, {"params": own.params["net"], **own.batch_stats}, x)
+    def features(player: Player, images: jax.Array) -> jax.Array:
+        return backbones.features(net, {"params": player.params["net"], **player.batch_stats}, images)
 
-    def learn(own: Player, batch: Batch, counted: jax.Array) -> tuple[Player, jax.Array]:
+    def batch_features(player: Player, batch: Batch) -> jax.Array:
+        if batch.features is None:
+            return features(player, batch.image)
+        if batch.features.shape[1] != count:
+            raise ValueError(f"features of {batch.features.shape[1]} numbers, but settings.backbone = {backbone!r} "
+                             f"makes {count}; name the backbone they were made by")  # fmt: skip
+        return batch.features
+
+    def learn(player: Player, batch: Batch, counted: jax.Array) -> tuple[Player, jax.Array]:
         if batch.image is None:
             raise ValueError(f"settings.backbone_steps = {steps}, but the batch holds features; a backbone that trains "
                              "itself needs images: use 0 steps with cached features")  # fmt: skip
 
         def loss(params):
-            variables = {"params": params["net"], **own.batch_stats}
+            variables = {"params": params["net"], **player.batch_stats}
             inputs = backbones.normalised(net, variables, batch.image)
-            maps, stats = apply(net.net, params["net"], own.batch_stats["batch_stats"], inputs, train=True)
+            maps, stats = apply(net.net, params["net"], player.batch_stats["batch_stats"], inputs, train=True)
             logits = jnp.mean(maps[-1], (1, 2)) @ params["head"]["kernel"] + params["head"]["bias"]
             errors = optax.softmax_cross_entropy_with_integer_labels(logits, batch.surface)
             value = weighted_mean(errors, counted)
-            return value, (own.batch_stats | {"batch_stats": stats}, value)
+            return value, (player.batch_stats | {"batch_stats": stats}, value)
 
-        return optim.update_player(adam, loss, own)
+        return optim.update_player(adam, loss, player)
 
-    return Extractor(init, features, learn, count)
+    def frozen(score: Callable[[State, jax.Array], Scores]) -> FrozenBackbone | None:
+        name = f"{backbone} at {size} pixels"
+        return None if steps else FrozenBackbone(name, lambda: init(jax.random.key(0)), features, score)
+
+    return Extractor(init, features, batch_features, learn, frozen, count)

@@ -50,7 +50,7 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     except ImportError as error:
         raise ValueError(f"{path}: reading {path.suffix} files takes the package {error.name!r}: install it, or "
                          "convert the file to .safetensors where it is installed") from error  # fmt: skip
-    except Exception as error:  # HDF5 and PyTorch have no one error for a damaged file.
+    except Exception as error:  # HDF5 and PyTorch raise many errors for a damaged file.
         raise ValueError(f"{path} is no sound {path.suffix} file of weights ({error}); compare its size and checksum "
                          "with the original's, and fetch it again") from error  # fmt: skip
 
@@ -68,14 +68,14 @@ def load(path: str | Path, name: str) -> Variables:
     if keras and name not in KERAS_NETS:
         raise ValueError(f"{path}: {path.suffix} files hold the weights of {', '.join(KERAS_NETS)}, not of {name}; "
                          "take a .safetensors or .pth file of torchvision or timm")  # fmt: skip
-    wanted, found = _wanted(backbone, keras), _named(arrays, backbone, keras)
-    if problems := _problems(wanted, found):
+    wanted, named = _wanted(backbone, keras), _named(arrays, backbone, keras)
+    if problems := _problems(wanted, named):
         raise ValueError(f"{path} does not hold the weights of {name}: {'; '.join(problems)}. {_remedy(arrays, keras)}")
-    if broken := [key for key in wanted if not np.isfinite(found[key].astype(np.float32)).all()]:
+    if broken := [key for key in wanted if not np.isfinite(named[key].astype(np.float32)).all()]:
         raise ValueError(f"{path}: {_some(broken)} hold NaN or infinities; fetch the file again")
     filled = {}
     for key, (place, _) in wanted.items():
-        value = found[key].astype(np.float32)
+        value = named[key].astype(np.float32)
         value = value.transpose(2, 3, 1, 0) if value.ndim == 4 and not keras else value
         first = value.ndim == 4 and value.shape[2] == 3  # Only the first kernel looks at three channels.
         filled[place] = np.ascontiguousarray(value[:, :, ::-1] if keras and first else value)
@@ -136,9 +136,9 @@ def _torch(path: Path) -> dict[str, np.ndarray]:
 
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < SAFE_TORCH:
         raise ImportError(name=f"torch>={'.'.join(map(str, SAFE_TORCH))}")
-    found = torch.load(path, map_location="cpu", weights_only=True)
-    found = found.get("state_dict", found)
-    return {name: value.detach().float().numpy() for name, value in found.items()}
+    tensors = torch.load(path, map_location="cpu", weights_only=True)
+    tensors = tensors.get("state_dict", tensors)
+    return {name: value.detach().float().numpy() for name, value in tensors.items()}
 
 
 READERS = {".safetensors": _safetensors, **dict.fromkeys(KERAS, _hdf5), ".pth": _torch, ".pt": _torch}
@@ -174,14 +174,14 @@ def _named(arrays: dict[str, np.ndarray], backbone: Backbone, keras: bool) -> di
     return named
 
 
-def _problems(wanted: dict[str, Any], found: dict[str, np.ndarray]) -> list[str]:
-    missing = [name for name in wanted if name not in found]
-    extra = [name for name in found if name not in wanted]
+def _problems(wanted: dict[str, Any], named: dict[str, np.ndarray]) -> list[str]:
+    missing = [name for name in wanted if name not in named]
+    extra = [name for name in named if name not in wanted]
     shape = lambda sides: " x ".join(map(str, sides)) or "scalar"
     differ = [
-        f"{name} is {shape(found[name].shape)} in place of {shape(wanted[name][1])}"
+        f"{name} is {shape(named[name].shape)} in place of {shape(wanted[name][1])}"
         for name in wanted
-        if name in found and found[name].shape != wanted[name][1]
+        if name in named and named[name].shape != wanted[name][1]
     ]
     kinds = (("missing", missing), ("left over", extra), ("of another shape", differ))
     return [f"{len(which)} {kind} ({_some(which)})" for kind, which in kinds if which]

@@ -1,4 +1,4 @@
-"""ALOCC: an autoencoder refines images until a discriminator takes them for normal; on others it fails, and is told.
+"""ALOCC: an autoencoder refines images until a discriminator takes them for normal; on others it fails.
 
 R takes noise out of normal images, D tells them from what R returns. R sharpens what it knows and distorts what it
 does not, so D(R(X)) says more than D(X).
@@ -15,9 +15,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxdefect import parallel
-from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.losses.adversarial import batch_moments, from_tanh, gan_loss, to_tanh
+from jaxdefect.detector import Batch, Detector, Scores, check_multiple, check_size
+from jaxdefect.losses.adversarial import from_tanh, gan_loss, reconstruction_metrics, to_tanh
 from jaxdefect.maps import residuals
+from jaxdefect.maps.reconstruction import reconstruction_scores
 from jaxdefect.networks import dcgan
 from jaxdefect.networks.blocks import DCGAN_INIT, apply
 from jaxdefect.training import optim
@@ -87,13 +88,13 @@ def make(
         check_size(batch, size)
         keys = jax.random.split(key)
         nets = (refiner, discriminator)
-        drawn = (net.init(own, batch.image, train=True) for net, own in zip(nets, keys, strict=True))
-        return State(*(optim.init_player(optimizer, variables) for variables in drawn))
+        variables = [net.init(key, batch.image, train=True) for net, key in zip(nets, keys, strict=True)]
+        return State(*(optim.init_player(optimizer, drawn) for drawn in variables))
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         images = to_tanh(batch.image)
         keys = parallel.sample_keys(key, len(images))
-        noisy = images + noise * jax.vmap(lambda own: jax.random.normal(own, images.shape[1:]))(keys)
+        noisy = images + noise * jax.vmap(lambda key: jax.random.normal(key, images.shape[1:]))(keys)
         critic = state.discriminator
         refine = lambda params: apply(refiner, params, state.refiner.batch_stats, noisy, train=True)
         discriminate = lambda params, stats, x: apply(discriminator, params, stats, x, train=True)
@@ -107,27 +108,24 @@ def make(
 
         def refiner_loss(params):
             refined, stats = refine(params)
-            fake, _ = discriminate(judge.params, judge.batch_stats, refined)
+            fake, _ = discriminate(updated_critic.params, updated_critic.batch_stats, refined)
             fooling = gan_loss(fake, True)
             loss = fooling + reconstruction * jnp.mean(jnp.square(refined - images))
-            metrics = {"loss": jnp.mean(jnp.abs(refined - images)) / 2, "fooling": fooling}
-            return loss, (stats, metrics | batch_moments(refined, images))
+            return loss, (stats, reconstruction_metrics(refined, images) | {"fooling": fooling})
 
-        judge, of_critic = optim.update_player(optimizer, critic_loss, critic)
-        own, metrics = optim.update_player(optimizer, refiner_loss, state.refiner)
-        return State(own, judge), metrics | of_critic
+        updated_critic, critic_metrics = optim.update_player(optimizer, critic_loss, critic)
+        updated_refiner, metrics = optim.update_player(optimizer, refiner_loss, state.refiner)
+        return State(updated_refiner, updated_critic), metrics | critic_metrics
 
     def score(state: State, images: jax.Array) -> Scores:
         """The image score is 1 - D(R(X)), of the image as it is, no noise added."""
-        own, critic = state.refiner, state.discriminator
-        seen = residuals.resize(images, size, size)
-        refined, _ = apply(refiner, own.params, own.batch_stats, to_tanh(seen), train=False)
+        player, critic = state.refiner, state.discriminator
+        inputs = to_tanh(residuals.resize(images, size, size))
+        refined, _ = apply(refiner, player.params, player.batch_stats, inputs, train=False)
         logits, _ = apply(discriminator, critic.params, critic.batch_stats, refined, train=False)
-        refined = from_tanh(refined)
-        found = residuals.box_filter(residuals.absolute(seen, refined), box)
-        back = lambda x: residuals.resize(x, *images.shape[1:3])
         # 1 - sigmoid(x) = sigmoid(-x), which does not round to 0 where D is sure.
-        return Scores(nn.sigmoid(-logits), back(found), back(refined))
+        image_scores = nn.sigmoid(-logits)
+        return reconstruction_scores(images, image_scores, from_tanh(refined), residual=residuals.absolute, box=box)
 
     return Detector(init, step, score)
 
@@ -135,8 +133,5 @@ def make(
 def _check(*, size: int, levels: int, box: int) -> None:
     if levels < 1:
         raise ValueError(f"settings.levels = {levels}; the networks halve an image at least once: use 1 to 4")
-    if size < 2**levels or size % 2**levels:
-        near = max(1, size // 2**levels) * 2**levels
-        raise ValueError(f"settings.size = {size} pixels; the networks halve it settings.levels = {levels} times: use "
-                         f"a multiple of {2**levels} such as {near} or {near + 2**levels}")  # fmt: skip
+    check_multiple(size, 2**levels)
     residuals.check_box(box)

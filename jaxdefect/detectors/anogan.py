@@ -1,4 +1,4 @@
-"""AnoGAN: the latent vector that draws an image best is searched for; a defect is what even that one cannot draw.
+"""AnoGAN: the latent vector that draws an image best is searched for; a defect is what even that cannot draw.
 
 A DCGAN of normal images is trained as usual. To score an image its networks are frozen, and Adam moves a latent
 vector until what the generator makes of it looks like the image, to the eye and to the discriminator.
@@ -20,6 +20,7 @@ from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_size
 from jaxdefect.losses.adversarial import batch_moments, from_tanh, gan_loss, to_tanh
 from jaxdefect.maps import residuals
+from jaxdefect.maps.reconstruction import reconstruction_scores
 from jaxdefect.networks import dcgan
 from jaxdefect.networks.blocks import apply
 from jaxdefect.training import optim
@@ -69,46 +70,48 @@ def make(
         check_size(batch, size)
         keys = jax.random.split(key)
         z = jnp.zeros((len(batch.image), latent))
-        drawn = dcgan.Decoder(size, batch.image.shape[-1], width).init(keys[0], z, train=True)
-        judge = discriminator.init(keys[1], batch.image, train=True)
-        return State(optim.init_player(optimizer, drawn), optim.init_player(optimizer, judge))
+        generator_variables = dcgan.Decoder(size, batch.image.shape[-1], width).init(keys[0], z, train=True)
+        critic_variables = discriminator.init(keys[1], batch.image, train=True)
+        return State(
+            optim.init_player(optimizer, generator_variables), optim.init_player(optimizer, critic_variables)
+        )  # fmt: skip
 
     def draw(params, batch_stats, z, channels, train):
         return apply(dcgan.Decoder(size, channels, width), params, batch_stats, z, train=train)
 
-    def judged(params, batch_stats, images, train=True):
+    def discriminate(params, batch_stats, images, train=True):
         return apply(discriminator, params, batch_stats, images, train=train)
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         real, critic = to_tanh(batch.image), state.discriminator
         keys = parallel.sample_keys(key, len(real))
-        z = jax.vmap(lambda own: jax.random.normal(own, (latent,)))(keys)
-        redraw = lambda params: draw(params, state.generator.batch_stats, z, real.shape[-1], True)
+        z = jax.vmap(lambda key: jax.random.normal(key, (latent,)))(keys)
+        generate = lambda params: draw(params, state.generator.batch_stats, z, real.shape[-1], True)
 
         def critic_loss(params):
-            (of_real, _), stats = judged(params, critic.batch_stats, real)
-            (of_fake, _), stats = judged(params, stats, redraw(state.generator.params)[0])
-            loss = gan_loss(of_real, True) + gan_loss(of_fake, False)
+            (real_logits, _), stats = discriminate(params, critic.batch_stats, real)
+            (fake_logits, _), stats = discriminate(params, stats, generate(state.generator.params)[0])
+            loss = gan_loss(real_logits, True) + gan_loss(fake_logits, False)
             return loss, (stats, {"critic_loss": loss})
 
         def generator_loss(params):
-            fake, stats = redraw(params)
-            (logits, _), _ = judged(judge.params, judge.batch_stats, fake)
-            loss, alike = gan_loss(logits, True), batch_moments(fake, real)
-            return loss, (stats, {"loss": alike["moments"], "fooling": loss} | alike)
+            fake, stats = generate(params)
+            (logits, _), _ = discriminate(updated_critic.params, updated_critic.batch_stats, fake)
+            loss, moments = gan_loss(logits, True), batch_moments(fake, real)
+            return loss, (stats, {"loss": moments["moments"], "fooling": loss} | moments)
 
-        judge, of_critic = optim.update_player(optimizer, critic_loss, critic)
-        own, metrics = optim.update_player(optimizer, generator_loss, state.generator)
-        return State(own, judge), metrics | of_critic
+        updated_critic, critic_metrics = optim.update_player(optimizer, critic_loss, critic)
+        generator, metrics = optim.update_player(optimizer, generator_loss, state.generator)
+        return State(generator, updated_critic), metrics | critic_metrics
 
     def search(state: State, images: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """([B] what the z found leaves; the images it draws)."""
-        own, critic = state.generator, state.discriminator
-        features = lambda x: judged(critic.params, critic.batch_stats, x, False)[0][1]
+        """(distances [B] between the images and those nearest to them that the generator draws, these images)."""
+        generator, critic = state.generator, state.discriminator
+        features = lambda x: discriminate(critic.params, critic.batch_stats, x, False)[0][1]
         wanted = features(images)
 
-        def left(z):
-            drawn, _ = draw(own.params, own.batch_stats, z, images.shape[-1], False)
+        def distance(z):
+            drawn, _ = draw(generator.params, generator.batch_stats, z, images.shape[-1], False)
             pixels = jnp.sum(jnp.abs(images - drawn), (1, 2, 3))
             return (1 - feature) * pixels + feature * jnp.sum(jnp.abs(wanted - features(drawn)), (1, 2, 3)), drawn
 
@@ -116,23 +119,18 @@ def make(
 
         def move(i, carry):
             z, moments = carry
-            direction, moments = adam.update(jax.grad(lambda z: jnp.sum(left(z)[0]))(z), moments)
+            direction, moments = adam.update(jax.grad(lambda z: jnp.sum(distance(z)[0]))(z), moments)
             return z - search_rate * pace(i, search_steps) * direction, moments
 
         # The same start for every image, so that a score depends on nothing else.
         start = jax.random.truncated_normal(jax.random.key(0), -2, 2, (latent,))
         start = jnp.broadcast_to(start, (len(images), latent))
         z, _ = lax.fori_loop(0, search_steps, move, (start, adam.init(start)))
-        return left(z)
+        return distance(z)
 
     def score(state: State, images: jax.Array) -> Scores:
-        height, wide = images.shape[1:3]
-        seen = to_tanh(residuals.resize(images, size, size))
-        image, drawn = search(state, seen)
-        drawn = jnp.clip(from_tanh(drawn), 0, 1)
-        residual = residuals.box_filter(residuals.absolute(from_tanh(seen), drawn), box)
-        back = lambda x: residuals.resize(x, height, wide)
-        return Scores(image, back(residual), back(drawn))
+        distances, drawn = search(state, to_tanh(residuals.resize(images, size, size)))
+        return reconstruction_scores(images, distances, from_tanh(drawn), residual=residuals.absolute, box=box)
 
     return Detector(init, step, score)
 
@@ -141,5 +139,5 @@ def _check(*, size: int, search_steps: int, box: int) -> None:
     dcgan.check_size(size)
     if search_steps < 1:
         raise ValueError(f"settings.search_steps = {search_steps}; without a search every image is compared with the "
-                         "same one: use 1 or more, such as 500")  # fmt: skip
+                         "same drawn one: use 1 or more, such as 500")  # fmt: skip
     residuals.check_box(box)

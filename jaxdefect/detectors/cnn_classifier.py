@@ -2,7 +2,7 @@
 
 Blocks of a convolution, a batch normalisation and a pool, the average of the last map, and a linear head: the first
 thing to try where there are some hundred images of either class, and the yardstick of pretrained front ends
-(`resnet_classifier`, which the training and the map are shared with).
+(`resnet_classifier`, which learns and draws its map in the same way).
 
 Use it where some dozens of images are sorted into good and defective, and no pretrained network is at hand.
 
@@ -17,13 +17,13 @@ from jaxdefect import backbones
 from jaxdefect.backbones import Backbone
 from jaxdefect.backbones.squeezenet import HE
 from jaxdefect.detector import Detector
-from jaxdefect.detectors.resnet_classifier import classifier
-from jaxdefect.detectors.segdec import pool
+from jaxdefect.families.classifier import classifier
 from jaxdefect.networks.blocks import Conv, batch_norm
+from jaxdefect.networks.convolution import max_pool_odd
 
 
 class Plain(nn.Module):
-    """[B, H, W, 3] -> the maps of its blocks, each of half the size of the one before."""
+    """[B, H, W, 3] -> the maps of its blocks, each of half the size of the map before."""
 
     widths: tuple[int, ...]  # channels of each block
 
@@ -32,7 +32,7 @@ class Plain(nn.Module):
         x, maps = images, []
         for width in self.widths:
             x = Conv(width, 3, 1, 1, HE, bias=False)(x)
-            x = pool(nn.relu(batch_norm(train=train)(x)))
+            x = max_pool_odd(nn.relu(batch_norm(train=train)(x)))
             maps.append(x)
         return tuple(maps)
 

@@ -20,9 +20,10 @@ from jax import lax
 
 from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.losses import reconstruction
+from jaxdefect.losses import reconstruction as pixel_losses
 from jaxdefect.losses.adversarial import batch_moments, from_tanh, gradient_penalty, kl, parts, to_tanh
 from jaxdefect.maps import residuals
+from jaxdefect.maps.reconstruction import reconstruction_scores
 from jaxdefect.networks import dcgan
 from jaxdefect.networks.blocks import Conv, apply
 from jaxdefect.training import optim
@@ -66,7 +67,7 @@ class Critic(nn.Module):
     def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         for width in dcgan.widths(x.shape[1], self.width, self.cap):
             x = nn.leaky_relu(Conv(width)(x), dcgan.SLOPE)
-        # Of a bias here nothing is left in the difference of two values.
+        # No bias: it would cancel in the difference of two values.
         return Conv(1, dcgan.SIDE, 1, 0, bias=False)(x)[:, 0, 0, 0], x
 
 
@@ -117,16 +118,17 @@ def make(
         images = batch.image
         check_size(batch, size)
         keys = jax.random.split(key)
-        own = autoencoder_like(images).init(keys[0], images, jnp.zeros((len(images), latent)), train=True)
-        return State(optim.init_player(optimizer, own), optim.init_player(optimizer, critic_net.init(keys[1], images)))
+        variables = autoencoder_like(images).init(keys[0], images, jnp.zeros((len(images), latent)), train=True)
+        critic_variables = critic_net.init(keys[1], images)
+        return State(optim.init_player(optimizer, variables), optim.init_player(optimizer, critic_variables))
 
     def criticise(params, images):
         return critic_net.apply({"params": params}, images)
 
-    def criticised(critic: Player, real, fake, keys) -> tuple[Player, jax.Array]:
+    def train_critic(critic: Player, real, fake, keys) -> tuple[Player, jax.Array]:
         """The critic after `critic_steps` updates, and its loss in the last. Fakes are [B, S, S, C], no gradients."""
 
-        def one(own, part):
+        def update(critic, part):
             real, fake, keys = part
 
             def critic_loss(params):
@@ -134,34 +136,34 @@ def make(
                 loss = jnp.mean(criticise(params, fake)[0]) - jnp.mean(criticise(params, real)[0]) + penalty * slope
                 return loss, ({}, loss)
 
-            return optim.update_player(optimizer, critic_loss, own)
+            return optim.update_player(optimizer, critic_loss, critic)
 
-        critic, history = lax.scan(one, critic, tuple(parts(x, critic_steps) for x in (real, fake, keys)))
-        return critic, history[-1]
+        critic, losses = lax.scan(update, critic, tuple(parts(x, critic_steps) for x in (real, fake, keys)))
+        return critic, losses[-1]
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         net, real = autoencoder_like(batch.image), to_tanh(batch.image)
         keys = [parallel.sample_keys(k, len(real)) for k in jax.random.split(key, 4)]
-        noise, drawn_from = (jax.vmap(lambda k: jax.random.normal(k, (latent,)))(k) for k in keys[:2])
+        noise, latents = (jax.vmap(lambda k: jax.random.normal(k, (latent,)))(k) for k in keys[:2])
         stats = state.autoencoder.batch_stats
-        redraw = lambda params: apply(net, params, stats, real, noise, train=True)
-        draw = lambda params: apply(net, params, stats, drawn_from, method="decode", train=True)[0]
+        reconstruct = lambda params: apply(net, params, stats, real, noise, train=True)
+        draw = lambda params: apply(net, params, stats, latents, method="decode", train=True)[0]
 
         def lacking(params, drawn):
             """By how much the divergence of drawn images falls short of `margin`; teaches the encoder only."""
-            coded, _ = apply(net, params, stats, lax.stop_gradient(drawn), method="encode", train=True)
-            return jnp.mean(nn.relu(margin - jax.vmap(kl)(*coded)))
+            code, _ = apply(net, params, stats, lax.stop_gradient(drawn), method="encode", train=True)
+            return jnp.mean(nn.relu(margin - jax.vmap(kl)(*code)))
 
         def autoencoder_loss(params):
-            (rebuilt, *coded), stats = redraw(params)
+            (reconstruction, *code), stats = reconstruct(params)
             drawn = draw(params)
-            (value, found), (drawn_value, _) = (criticise(critic.params, x) for x in (rebuilt, drawn))
+            (value, features), (drawn_value, _) = (criticise(critic.params, x) for x in (reconstruction, drawn))
             terms = {
-                "loss": reconstruction.l1(from_tanh(rebuilt), batch.image),
-                "dissimilarity": reconstruction.ssim(from_tanh(rebuilt), batch.image),
-                "kl": jnp.mean(kl(*coded)),
+                "loss": pixel_losses.l1(from_tanh(reconstruction), batch.image),
+                "dissimilarity": pixel_losses.ssim(from_tanh(reconstruction), batch.image),
+                "kl": jnp.mean(kl(*code)),
                 "fooling": -(jnp.mean(value) + jnp.mean(drawn_value)) / 2,
-                "matching": jnp.mean(jnp.square(found - criticise(critic.params, real)[1])),
+                "matching": jnp.mean(jnp.square(features - criticise(critic.params, real)[1])),
             }
             weights = (l1, ssim, divergence, adversarial, matching)
             total = sum(weight * term for weight, term in zip(weights, terms.values(), strict=True))
@@ -173,26 +175,22 @@ def make(
         # Each fake is a reconstruction or a draw, by the toss of a coin: the critic learns to tell both.
         coins = jax.vmap(jax.random.bernoulli)(keys[2])[:, None, None, None]
         params = state.autoencoder.params
-        fakes = jnp.where(coins, redraw(params)[0][0], draw(params))
-        critic, critic_loss = criticised(state.critic, real, fakes, keys[3])
-        own, metrics = optim.update_player(optimizer, autoencoder_loss, state.autoencoder)
-        return State(own, critic), metrics | {"critic_loss": critic_loss}
+        fakes = jnp.where(coins, reconstruct(params)[0][0], draw(params))
+        critic, critic_loss = train_critic(state.critic, real, fakes, keys[3])
+        autoencoder, metrics = optim.update_player(optimizer, autoencoder_loss, state.autoencoder)
+        return State(autoencoder, critic), metrics | {"critic_loss": critic_loss}
 
     def score(state: State, images: jax.Array) -> Scores:
-        height, width = images.shape[1:3]
-        seen = residuals.resize(images, size, size)
-        own, no_noise = state.autoencoder, jnp.zeros((len(images), latent))
-        (rebuilt, _, _), _ = apply(
-            autoencoder_like(seen), own.params, own.batch_stats, to_tanh(seen), no_noise, train=False
-        )
-        features = [criticise(state.critic.params, x)[1] for x in (to_tanh(seen), rebuilt)]
-        rebuilt = jnp.clip(from_tanh(rebuilt), 0, 1)
-        residual = residuals.absolute(seen, rebuilt)
-        unlike = 1 - jnp.mean(reconstruction.ssim_map(seen, rebuilt), (1, 2, 3))
+        inputs, no_noise = residuals.resize(images, size, size), jnp.zeros((len(images), latent))
+        net, player = autoencoder_like(images), state.autoencoder
+        outputs, _ = apply(net, player.params, player.batch_stats, to_tanh(inputs), no_noise, train=False)
+        features = [criticise(state.critic.params, x)[1] for x in (to_tanh(inputs), outputs[0])]
+        reconstruction = from_tanh(outputs[0])
+        error = jnp.mean(residuals.absolute(inputs, reconstruction), (1, 2))
+        unlike = 1 - jnp.mean(pixel_losses.ssim_map(inputs, reconstruction), (1, 2, 3))
         apart = jnp.mean(jnp.square(features[0] - features[1]), (1, 2, 3))
-        image = jnp.mean(residual, (1, 2)) + unlike + feature * apart
-        back = lambda x: residuals.resize(x, height, width)
-        return Scores(image, back(residuals.box_filter(residual, box)), back(rebuilt))
+        distance = error + unlike + feature * apart
+        return reconstruction_scores(images, distance, reconstruction, residual=residuals.absolute, box=box)
 
     return Detector(init, step, score)
 
@@ -200,7 +198,7 @@ def make(
 def _check(*, size: int, critic_steps: int, box: int) -> None:
     dcgan.check_size(size)
     if size < 16:
-        raise ValueError(f"settings.size = {size} pixels; SSIM needs windows of {reconstruction.WINDOW}: use 16 or 32")
+        raise ValueError(f"settings.size = {size} pixels; SSIM needs windows of {pixel_losses.WINDOW}: use 16 or 32")
     if critic_steps < 1:
         raise ValueError(f"settings.critic_steps = {critic_steps}; the critic is updated at least once: use 1 or 5")
     residuals.check_box(box)

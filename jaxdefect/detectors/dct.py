@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdefect.detector import Detector
-from jaxdefect.maps import texture_removal
+from jaxdefect.families.texture_removal import texture_removal
 
 
 def make(*, dominant: float, sigma: float) -> Detector:
@@ -22,7 +22,7 @@ def make(*, dominant: float, sigma: float) -> Detector:
     dominant: coefficients larger than this many times their root mean square are the texture. sigma: of the Gaussian,
     pixels; 0 for none. The map is the level |x - mu| / sigma of each image, the score its maximum.
     """
-    return texture_removal.detector(lambda grey: without_dominant(grey, dominant=dominant, sigma=sigma))
+    return texture_removal(lambda grey: without_dominant(grey, dominant=dominant, sigma=sigma))
 
 
 def without_dominant(grey: jax.Array, *, dominant: float | jax.Array, sigma: float | jax.Array) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Efficient-GAN: an encoder learns, against the same discriminator, to undo a generator; the two together redraw.
+"""Efficient-GAN: an encoder learns, against the same discriminator, to undo a generator; together they reconstruct.
 
 The discriminator of this BiGAN sees an image with its latent vector: (x, E(x)) is real, (G(z), z) is drawn. Where it
 cannot tell them apart E inverts G. An image is scored by how far G(E(x)) is from it, in pixels and in the features
@@ -18,9 +18,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxdefect import parallel
-from jaxdefect.detector import Batch, Detector, Scores, check_size
+from jaxdefect.detector import Batch, Detector, Scores, check_multiple, check_size
 from jaxdefect.losses.adversarial import batch_moments, from_tanh, gan_loss, moving_average, to_tanh
 from jaxdefect.maps import residuals
+from jaxdefect.maps.reconstruction import reconstruction_scores
 from jaxdefect.networks.blocks import DCGAN_INIT, Conv, Deconv, apply, batch_norm
 from jaxdefect.training import optim
 from jaxdefect.training.optim import Player
@@ -122,8 +123,8 @@ def make(
     channels of the convolutions (64). hidden: of the fully connected layers (1024). latent: length of z (200). dropout:
     probability in the discriminator (.5). decay: of the moving averages that score (.999), of weights and, our reading,
     of batch statistics alike. feature: weight of the features in the score (.1), pixels have the rest. box: side of the
-    mean filter over the residual, pixels. `loss` is the likeness of G(z): the error of G(E(x)), the metric `redrawn`,
-    need not fall in a BiGAN.
+    mean filter over the residual, pixels. `loss` compares G(z) with the images as crowds (`batch_moments`): the error
+    of G(E(x)), the metric `reconstruction`, need not fall in a BiGAN.
     """
     _check(size=size, width=width, hidden=hidden, box=box)
     encoder, discriminator = Encoder(latent, width), Discriminator(width, hidden)
@@ -146,53 +147,53 @@ def make(
         encode = lambda params: apply(encoder, params, state.encoder.batch_stats, real, train=True)
         draw = lambda params: apply(generator, params, state.generator.batch_stats, noise, train=True)
 
-        def judge(params, batch_stats, images, latents, keys):
+        def discriminate(params, batch_stats, images, latents, keys):
             (logits, _), stats = apply(discriminator, params, batch_stats, images, latents, dropout, keys, train=True)
             return logits, stats
 
         def discriminator_loss(params):
             (codes, _), (fakes, _) = encode(state.encoder.params), draw(state.generator.params)
-            encoded, stats = judge(params, state.discriminator.batch_stats, real, codes, drop_keys[0])
-            drawn, stats = judge(params, stats, fakes, noise, drop_keys[0])
+            encoded, stats = discriminate(params, state.discriminator.batch_stats, real, codes, drop_keys[0])
+            drawn, stats = discriminate(params, stats, fakes, noise, drop_keys[0])
             loss = gan_loss(encoded, True) + gan_loss(drawn, False)
             return loss, (stats, {"critic_loss": loss})
 
         def encoder_loss(params):
             codes, stats = encode(params)
-            logits, _ = judge(critic.params, critic.batch_stats, real, codes, drop_keys[1])
+            logits, _ = discriminate(critic.params, critic.batch_stats, real, codes, drop_keys[1])
             loss = gan_loss(logits, False)
             return loss, (stats, (codes, {"encoder_loss": loss}))
 
         def generator_loss(params):
             fakes, stats = draw(params)
-            logits, _ = judge(critic.params, critic.batch_stats, fakes, noise, drop_keys[1])
+            logits, _ = discriminate(critic.params, critic.batch_stats, fakes, noise, drop_keys[1])
             loss = gan_loss(logits, True)
-            alike = batch_moments(fakes, real)
-            return loss, (stats, alike | {"loss": alike["moments"], "fooling": loss})
+            moments = batch_moments(fakes, real)
+            return loss, (stats, moments | {"loss": moments["moments"], "fooling": loss})
 
         critic, metrics = optim.update_player(optimizer, discriminator_loss, state.discriminator)
-        inverse, (codes, of_encoder) = optim.update_player(optimizer, encoder_loss, state.encoder)
-        own, of_generator = optim.update_player(optimizer, generator_loss, state.generator)
-        # Its statistics take in what it redraws as well: that is what it meets when images are scored.
-        rebuilt, stats = apply(generator, state.generator.params, own.batch_stats, codes, train=True)
-        own = own._replace(batch_stats=stats)
-        redrawn = jnp.mean(jnp.abs(rebuilt - real)) / 2
-        average = moving_average(state.average, tuple(map(_weights, (inverse, own, critic))), decay)
-        return State(inverse, own, critic, average), metrics | of_encoder | of_generator | {"redrawn": redrawn}
+        inverse, (codes, encoder_metrics) = optim.update_player(optimizer, encoder_loss, state.encoder)
+        updated, generator_metrics = optim.update_player(optimizer, generator_loss, state.generator)
+        # Its statistics take in reconstructions as well: they are what it meets when images are scored.
+        reconstruction, stats = apply(generator, state.generator.params, updated.batch_stats, codes, train=True)
+        updated = updated._replace(batch_stats=stats)
+        error = jnp.mean(jnp.abs(reconstruction - real)) / 2
+        average = moving_average(state.average, tuple(map(_weights, (inverse, updated, critic))), decay)
+        metrics |= encoder_metrics | generator_metrics | {"reconstruction": error}
+        return State(inverse, updated, critic, average), metrics
 
     def score(state: State, images: jax.Array) -> Scores:
-        height, width = images.shape[1:3]
-        inverse, own, critic = state.average
-        seen = to_tanh(residuals.resize(images, size, size))
-        codes, _ = apply(encoder, *inverse, seen, train=False)
-        rebuilt, _ = apply(generator_like(seen), *own, codes, train=False)
-        features = [apply(discriminator, *critic, x, codes, train=False)[0][1] for x in (seen, rebuilt)]
-        apart = jnp.sum(jnp.abs(seen - rebuilt), (1, 2, 3))
-        image = (1 - feature) * apart + feature * jnp.sum(jnp.abs(features[0] - features[1]), -1)
-        shown = jnp.clip(from_tanh(rebuilt), 0, 1)
-        found = residuals.box_filter(residuals.absolute(from_tanh(seen), shown), box)
-        back = lambda x: residuals.resize(x, height, width)
-        return Scores(image, back(found), back(shown))
+        encoder_weights, generator_weights, critic_weights = state.average
+        inputs = to_tanh(residuals.resize(images, size, size))
+        codes, _ = apply(encoder, *encoder_weights, inputs, train=False)
+        reconstruction, _ = apply(generator_like(images), *generator_weights, codes, train=False)
+        judge = lambda x: apply(discriminator, *critic_weights, x, codes, train=False)[0][1]
+        pixels = jnp.sum(jnp.abs(inputs - reconstruction), (1, 2, 3))
+        features = jnp.sum(jnp.abs(judge(inputs) - judge(reconstruction)), -1)
+        distance = (1 - feature) * pixels + feature * features
+        return reconstruction_scores(
+            images, distance, from_tanh(reconstruction), residual=residuals.absolute, box=box
+        )  # fmt: skip
 
     return Detector(init, step, score)
 
@@ -202,10 +203,7 @@ def _weights(player: Player) -> Weights:
 
 
 def _check(*, size: int, width: int, hidden: int, box: int) -> None:
-    if size % 4 or size < 8:
-        near = max(8, size // 4 * 4)
-        raise ValueError(f"settings.size = {size} pixels; the generator doubles its first image twice: "
-                         f"use a multiple of 4 such as {near} or {near + 4}")  # fmt: skip
+    check_multiple(size, 4)
     for field, value in (("width", width), ("hidden", hidden)):
         if value < 2 or value % 2:
             raise ValueError(f"settings.{field} = {value}; the narrowest layers have half of it: use an even number")

@@ -1,7 +1,8 @@
 """f-AnoGAN: an encoder learns, after a Wasserstein GAN of normal images, where in its latent space an image lies.
 
 First generator and critic are trained on normal images. Then both are frozen and the encoder is trained on the same
-images to lead through the generator back to them (the paper's izi_f). A defect is what the way there and back loses.
+images to lead through the generator back to them (the paper's izi_f). A defect is what is lost on the way there and
+back.
 
 Use it where a GAN is wanted that judges in one pass.
 
@@ -21,11 +22,12 @@ from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_size
 from jaxdefect.losses.adversarial import batch_moments, from_tanh, gradient_penalty, parts, to_tanh
 from jaxdefect.maps import residuals
+from jaxdefect.maps.reconstruction import reconstruction_scores
+from jaxdefect.networks import dcgan
 from jaxdefect.networks.blocks import Conv, apply, batch_norm
 from jaxdefect.training import optim
 from jaxdefect.training.optim import Player
 
-SEED = 4  # pixels a side of the map that the generator starts from, and the critic and the encoder end with
 WIDEST = 8  # times `width`, the most channels of a layer
 HE = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")  # before a ReLU; as Gulrajani et al. 2017 drew them
 GLOROT = nn.initializers.glorot_uniform()  # elsewhere
@@ -79,7 +81,7 @@ class Generator(nn.Module):
     def __call__(self, z: jax.Array, *, train: bool) -> jax.Array:
         stages = _stages(self.size)
         first = self.width * min(2**stages, WIDEST)
-        x = nn.Dense(SEED * SEED * first, kernel_init=GLOROT)(z).reshape(-1, SEED, SEED, first)
+        x = nn.Dense(dcgan.SIDE * dcgan.SIDE * first, kernel_init=GLOROT)(z).reshape(-1, dcgan.SIDE, dcgan.SIDE, first)
         for stage in reversed(range(stages)):
             x = Block(self.width * min(2**stage, WIDEST), up=True, by_image=False)(x, train=train)
         return jnp.tanh(Conv(self.channels, 3, 1, init=HE)(nn.relu(batch_norm(train=train)(x))))
@@ -123,7 +125,7 @@ def make(
 ) -> Detector:
     """f-AnoGAN. Floats (penalty, kappa, learning_rate, encoder_rate) may be tracers.
 
-    size: pixels a side of the images trained on, 4 times a power of two from 8 on; others are resized to it when
+    size: pixels a side of the images trained on, a power of two from 8 on; others are resized to it when
     scored. width: channels of the widest maps (64). latent: numbers in z (128). gan_steps: steps of the first phase;
     the encoder learns in all later ones. critic_steps: updates of the critic in each of them, for which the batch is
     split (5). penalty: weight of the gradient penalty (10). kappa: weight of the features beside the pixels in the
@@ -139,68 +141,71 @@ def make(
         check_size(batch, size)
         keys = jax.random.split(key, 3)
         z = jnp.zeros((len(batch.image), latent))
-        drawn = Generator(size, width, batch.image.shape[-1]).init(keys[0], z, train=True)
-        judge = critic.init(keys[1], batch.image, train=True)
-        inverse = encoder.init(keys[2], batch.image, train=True)
-        players = (optim.init_player(adam, drawn), optim.init_player(adam, judge), optim.init_player(rmsprop, inverse))
+        players = (
+            optim.init_player(adam, Generator(size, width, batch.image.shape[-1]).init(keys[0], z, train=True)),
+            optim.init_player(adam, critic.init(keys[1], batch.image, train=True)),
+            optim.init_player(rmsprop, encoder.init(keys[2], batch.image, train=True)),
+        )
         return State(*players, jnp.zeros((), jnp.int32))
 
     def draw(params, batch_stats, z, channels, train):
         return apply(Generator(size, width, channels), params, batch_stats, z, train=train)
 
-    def judged(params, *images):
+    def criticise(params, *images):
         """For each of several batches of images ([B] scores of the critic, [B, n] features)."""
         (scores, features), _ = apply(critic, params, {}, jnp.concatenate(images), train=True)
         return list(zip(jnp.split(scores[:, 0], len(images)), jnp.split(features, len(images)), strict=True))
 
     def adversarial_step(state: State, images: jax.Array, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         """`critic_steps` updates of the critic, each on its part of the batch, then one of the generator."""
-        keys = jax.vmap(lambda own: jax.random.split(own, 3))(parallel.sample_keys(key, len(images)))
-        images, keys, own = parts(images, critic_steps), parts(keys, critic_steps), state.generator
-        noise = lambda keys: jax.vmap(lambda own: jax.random.normal(own, (latent,)))(keys)
-        redraw = lambda params, keys: draw(params, own.batch_stats, noise(keys), images.shape[-1], True)
+        keys = jax.vmap(lambda key: jax.random.split(key, 3))(parallel.sample_keys(key, len(images)))
+        images, keys, generator = parts(images, critic_steps), parts(keys, critic_steps), state.generator
+        noise = lambda keys: jax.vmap(lambda key: jax.random.normal(key, (latent,)))(keys)
+        generate = lambda params, keys: draw(params, generator.batch_stats, noise(keys), images.shape[-1], True)
 
-        def critic_step(judge, inputs):
+        def critic_step(critic, inputs):
             real, keys = inputs
-            fake, _ = redraw(own.params, keys[:, 0])
+            fake, _ = generate(generator.params, keys[:, 0])
 
             def loss(params):
-                (of_real, _), (of_fake, _) = judged(params, real, fake)
-                distance = jnp.mean(of_real) - jnp.mean(of_fake)
-                alone = lambda x: judged(params, x)[0][0]
-                return penalty * jnp.mean(gradient_penalty(alone, real, fake, keys[:, 1])) - distance, ({}, distance)
+                (real_scores, _), (fake_scores, _) = criticise(params, real, fake)
+                distance = jnp.mean(real_scores) - jnp.mean(fake_scores)
+                score_of = lambda x: criticise(params, x)[0][0]
+                return penalty * jnp.mean(gradient_penalty(score_of, real, fake, keys[:, 1])) - distance, ({}, distance)
 
-            return optim.update_player(adam, loss, judge)
+            return optim.update_player(adam, loss, critic)
 
-        judge, distances = lax.scan(critic_step, state.critic, (images, keys))
+        updated_critic, distances = lax.scan(critic_step, state.critic, (images, keys))
 
         def generator_loss(params):
-            fake, stats = redraw(params, keys[0, :, 2])
-            return -jnp.mean(judged(judge.params, fake)[0][0]), (stats, batch_moments(fake, images[0]))
+            fake, stats = generate(params, keys[0, :, 2])
+            return -jnp.mean(criticise(updated_critic.params, fake)[0][0]), (stats, batch_moments(fake, images[0]))
 
-        own, alike = optim.update_player(adam, generator_loss, own)
-        metrics = {"loss": alike["moments"], "distance": jnp.mean(distances)} | alike
-        return state._replace(generator=own, critic=judge), metrics
+        generator, moments = optim.update_player(adam, generator_loss, generator)
+        metrics = {"loss": moments["moments"], "distance": jnp.mean(distances)} | moments
+        return state._replace(generator=generator, critic=updated_critic), metrics
 
     def lost(state: State, images: jax.Array, z: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """What the way through z loses: [B]; the images redrawn; the critic's [B] distance of both."""
-        own = state.generator
-        rebuilt, _ = draw(own.params, own.batch_stats, z, images.shape[-1], False)
-        (of_images, wanted), (of_rebuilt, found) = judged(state.critic.params, images, rebuilt)
-        pixels = jnp.mean(jnp.square(images - rebuilt), (1, 2, 3))
-        return pixels + kappa * jnp.mean(jnp.square(wanted - found), -1), rebuilt, of_images - of_rebuilt
+        """(what is lost on the way through z [B], reconstructions, the critic's distance [B] of images from them)."""
+        generator = state.generator
+        reconstruction, _ = draw(generator.params, generator.batch_stats, z, images.shape[-1], False)
+        (values, features), (fake_values, fake_features) = criticise(state.critic.params, images, reconstruction)
+        pixels = jnp.mean(jnp.square(images - reconstruction), (1, 2, 3))
+        loss = pixels + kappa * jnp.mean(jnp.square(features - fake_features), -1)
+        return loss, reconstruction, values - fake_values
 
     def encoder_step(state: State, images: jax.Array, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
 
         def loss(params):
             (z, _), stats = apply(encoder, params, state.encoder.batch_stats, images, train=True)
-            losses, rebuilt, distances = lost(state, images, jnp.tanh(z))
+            losses, reconstruction, distances = lost(state, images, jnp.tanh(z))
             value = jnp.mean(losses)
-            return value, (stats, {"loss": value, "distance": jnp.mean(distances)} | batch_moments(rebuilt, images))
+            metrics = {"loss": value, "distance": jnp.mean(distances)} | batch_moments(reconstruction, images)
+            return value, (stats, metrics)
 
-        inverse, metrics = optim.update_player(rmsprop, loss, state.encoder)
-        return state._replace(encoder=inverse), metrics
+        updated_encoder, metrics = optim.update_player(rmsprop, loss, state.encoder)
+        return state._replace(encoder=updated_encoder), metrics
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         first = state.step < gan_steps
@@ -208,28 +213,23 @@ def make(
         return state._replace(step=state.step + 1), metrics
 
     def score(state: State, images: jax.Array) -> Scores:
-        height, wide = images.shape[1:3]
-        seen = to_tanh(residuals.resize(images, size, size))
-        (z, _), _ = apply(encoder, state.encoder.params, state.encoder.batch_stats, seen, train=False)
-        image, rebuilt, _ = lost(state, seen, jnp.tanh(z))
-        rebuilt = jnp.clip(from_tanh(rebuilt), 0, 1)
-        residual = residuals.box_filter(residuals.absolute(from_tanh(seen), rebuilt), box)
-        back = lambda x: residuals.resize(x, height, wide)
-        return Scores(image, back(residual), back(rebuilt))
+        inputs = to_tanh(residuals.resize(images, size, size))
+        (z, _), _ = apply(encoder, state.encoder.params, state.encoder.batch_stats, inputs, train=False)
+        losses, reconstruction, _ = lost(state, inputs, jnp.tanh(z))
+        return reconstruction_scores(
+            images, losses, from_tanh(reconstruction), residual=residuals.absolute, box=box
+        )  # fmt: skip
 
     return Detector(init, step, score)
 
 
 def _stages(size: int) -> int:
-    """How often an image is halved until it is `SEED` pixels wide."""
-    return (size // SEED).bit_length() - 1
+    """How often an image is halved until it is dcgan.SIDE pixels wide."""
+    return (size // dcgan.SIDE).bit_length() - 1
 
 
 def _check(*, size: int, gan_steps: int, critic_steps: int, box: int) -> None:
-    if size < 2 * SEED or size != SEED << _stages(size):
-        near = SEED << max(1, _stages(size))
-        raise ValueError(f"settings.size = {size} pixels; the networks halve it until {SEED} are left: use {SEED} "
-                         f"times a power of two such as {near} or {2 * near}")  # fmt: skip
+    dcgan.check_size(size)
     if gan_steps < 1:
         raise ValueError(f"settings.gan_steps = {gan_steps}; the encoder needs a generator that was trained: use 1 "
                          "or more steps, fewer than train.steps")  # fmt: skip

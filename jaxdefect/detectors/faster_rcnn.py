@@ -1,10 +1,11 @@
-"""Faster R-CNN: boxes around defects, each with a score, learned from has_mask ones.
+"""Faster R-CNN: boxes around defects, each with a score, learned from outlined defects.
 
 A region-proposal network asks of every place and some sizes of box (anchors) whether a defect fits in, and how the box
 is to be moved; the best proposals that are not nearly the same are looked at once more, each by the features inside of
 it, judged and moved again. Boxes to learn from are those around the pieces of a mask. Supervised: batches carry masks.
 
-Use it where a box for each defect is what the line needs, and hundreds are has_mask; for a map take `segdec`.
+Use it where a box for each defect is what the line needs, and hundreds of defects are outlined; for a map take
+`segdec`.
 
 Source: Ren, He, Girshick, Sun, "Faster R-CNN: Towards real-time object detection with region proposal networks", 2015;
 RoIAlign of He et al., "Mask R-CNN", 2017; region-based methods in the survey of defect detection, Section 3.1.3.
@@ -56,7 +57,7 @@ class Backbone(nn.Module):
         return fine, ConvNorm(third, 3)(x + resize(around, *x.shape[1:3]), train=train)
 
 
-class Seen(NamedTuple):
+class Regions(NamedTuple):
     """What the network makes of images: N anchors and R regions each."""
 
     objectness: jax.Array  # [B, N] logits
@@ -67,7 +68,10 @@ class Seen(NamedTuple):
 
 
 class FasterRCNN(nn.Module):
-    """[B, H, W, C] in [0, 1] -> Seen. truths [B, M, 4] are judged along with the proposals, that there be positives."""
+    """[B, H, W, C] in [0, 1] -> Regions.
+
+    truths [B, M, 4] are judged along with the proposals, that there be positives.
+    """
 
     widths: tuple[int, int, int, int]
     sizes: tuple[float, ...]
@@ -79,7 +83,7 @@ class FasterRCNN(nn.Module):
     overlap: float
 
     @nn.compact
-    def __call__(self, images: jax.Array, truths: jax.Array | None = None, *, train: bool) -> Seen:
+    def __call__(self, images: jax.Array, truths: jax.Array | None = None, *, train: bool) -> Regions:
         height, width = images.shape[1:3]
         fine, features = Backbone(self.widths)(pad_to_multiple(images, FACTOR), train=train)
         anchors = self.anchors(height, width)
@@ -102,7 +106,7 @@ class FasterRCNN(nn.Module):
         x = x.reshape(*regions.shape[:2], -1)
         x = nn.relu(nn.Dense(self.hidden, kernel_init=nn.initializers.he_normal())(x))
         out = nn.Dense(5, kernel_init=LOGITS_INIT)(x)
-        return Seen(objectness, deltas, regions, out[..., 0], out[..., 1:] * HEAD_STEP)
+        return Regions(objectness, deltas, regions, out[..., 0], out[..., 1:] * HEAD_STEP)
 
     def anchors(self, height: int, width: int) -> jax.Array:
         """Those of an image of height x width pixels: [N, 4]."""
@@ -147,14 +151,14 @@ def make(
     candidates: int,
     proposals: int,
     proposal_overlap: float,
-    positive: float,
-    negative: float,
-    most_boxes: int,
+    positive_overlap: float,
+    negative_overlap: float,
+    max_boxes: int,
     min_area: int,
     join: int,
-    found: int,
-    found_overlap: float,
-    least_score: float,
+    max_detections: int,
+    detection_overlap: float,
+    min_score: float,
     box_weight: float,
     learning_rate: float,
     decay: float,
@@ -165,12 +169,12 @@ def make(
     widths: channels at a half, a quarter, an eighth and a sixteenth of the image's size. sizes, ratios: of the
     anchors, see `boxes.anchors`, pixels. hidden: units of the layer that judges a region of bins x bins features.
     candidates: anchors of the highest objectness that are suppressed at an overlap of proposal_overlap to `proposals`.
-    positive, negative: overlaps with a true box from which on an anchor is one, and below which it is none; those
-    between are not learned from; the best one for a true box always is one. Of the second stage both are 0.5, as
-    published. most_boxes, min_area, join: of a mask, see `boxes.mask_boxes`, pixels; larger defects go first. found:
-    boxes at most, none of which overlaps another by more than found_overlap; Scores.boxes has those that score
-    least_score or more. box_weight: of the smooth L1 losses beside the cross-entropies. learning_rate: Adam's,
-    multiplied by `decay` after each decay_every steps.
+    positive_overlap, negative_overlap: overlaps with a true box from which on an anchor counts as a defect, and below
+    which as background; those between are not learned from, but the best anchor of a true box always counts as a
+    defect. In the second stage both are 0.5, as published. max_boxes, min_area, join: of a mask, see
+    `boxes.mask_boxes`, pixels; larger defects go first. max_detections: boxes at most, none of which overlaps another
+    by more than detection_overlap; Scores.boxes has those that score min_score or more. box_weight: of the smooth L1
+    losses beside the cross-entropies. learning_rate: Adam's, multiplied by `decay` after each decay_every steps.
 
     An image scores as its worst box, and the map is at each pixel the score of the worst box over it. With two
     classes, defect and background, one logit does for the softmax. Defective images without an outline are not
@@ -179,7 +183,7 @@ def make(
     _check(
         widths=widths, sizes=sizes, ratios=ratios, join=join,
         counts={"hidden": hidden, "bins": bins, "candidates": candidates, "proposals": proposals,
-                "most_boxes": most_boxes, "found": found, "decay_every": decay_every},
+                "max_boxes": max_boxes, "max_detections": max_detections, "decay_every": decay_every},
     )  # fmt: skip
     net = FasterRCNN(
         tuple(widths), tuple(sizes), tuple(ratios), hidden, bins, candidates, proposals, proposal_overlap
@@ -189,32 +193,32 @@ def make(
     def init(key: jax.Array, batch: Batch) -> Player:
         return optim.init_player(adam, net.init(key, batch.image, train=False))
 
-    def losses(seen: Seen, truths: jax.Array, anchors: jax.Array) -> dict[str, jax.Array]:
+    def losses(output: Regions, truths: jax.Array, anchors: jax.Array) -> dict[str, jax.Array]:
         """Of one image: scalars."""
         overlap, nearest, best = matched(anchors, truths)
-        inside, outside = (overlap >= positive) | best, (overlap < negative) & ~best
-        moves = smooth_l1(seen.deltas, boxes.encode(nearest, anchors))
-        overlap, nearest, _ = matched(seen.regions, truths)
-        hit, there = overlap >= 0.5, boxes.area(seen.regions) > 0
-        refined = smooth_l1(seen.refinement / HEAD_STEP, boxes.encode(nearest, seen.regions) / HEAD_STEP)
+        inside, outside = (overlap >= positive_overlap) | best, (overlap < negative_overlap) & ~best
+        moves = smooth_l1(output.deltas, boxes.encode(nearest, anchors))
+        overlap, nearest, _ = matched(output.regions, truths)
+        hit, there = overlap >= 0.5, boxes.area(output.regions) > 0
+        refined = smooth_l1(output.refinement / HEAD_STEP, boxes.encode(nearest, output.regions) / HEAD_STEP)
         entropy = lambda logits, yes: optax.sigmoid_binary_cross_entropy(logits, yes.astype(jnp.float32))
         return {
-            "objectness": balanced(entropy(seen.objectness, inside), inside, outside),
+            "objectness": balanced(entropy(output.objectness, inside), inside, outside),
             "proposal": mean_over(moves, inside),
-            "classification": mean_over(entropy(seen.logits, hit), there),
+            "classification": mean_over(entropy(output.logits, hit), there),
             "refinement": mean_over(refined, hit),
         }
 
     def step(state: Player, batch: Batch, key: jax.Array) -> tuple[Player, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
-        masks, known = _supervision(batch)
-        truths = boxes.mask_boxes(masks, most=most_boxes, min_area=min_area, join=join)
+        masks, has_mask = _supervision(batch)
+        truths = boxes.mask_boxes(masks, most=max_boxes, min_area=min_area, join=join)
         anchors = net.anchors(*masks.shape[1:])
 
         def loss(params):
-            seen, stats = apply(net, params, state.batch_stats, batch.image, truths, train=True)
-            parts = jax.vmap(losses, (0, 0, None))(seen, truths, anchors)
-            parts = {name: jnp.mean(known * values) for name, values in parts.items()}
+            output, stats = apply(net, params, state.batch_stats, batch.image, truths, train=True)
+            parts = jax.vmap(losses, (0, 0, None))(output, truths, anchors)
+            parts = {name: jnp.mean(has_mask * values) for name, values in parts.items()}
             moves = box_weight * (parts["proposal"] + parts["refinement"])
             total = parts["objectness"] + parts["classification"] + moves
             return total, (stats, {"loss": total} | parts)
@@ -223,14 +227,14 @@ def make(
 
     def score(state: Player, images: jax.Array) -> Scores:
         height, width = images.shape[1:3]
-        seen, _ = apply(net, state.params, state.batch_stats, images, train=False)
-        every = boxes.clip(boxes.decode(seen.refinement, seen.regions), height, width)
-        suppress = lambda every, scores: boxes.suppress(every, scores, overlap=found_overlap, most=found)
-        chosen, there = jax.vmap(suppress)(every, nn.sigmoid(seen.logits))
+        output, _ = apply(net, state.params, state.batch_stats, images, train=False)
+        every = boxes.clip(boxes.decode(output.refinement, output.regions), height, width)
+        suppress = lambda every, scores: boxes.suppress(every, scores, overlap=detection_overlap, most=max_detections)
+        chosen, there = jax.vmap(suppress)(every, nn.sigmoid(output.logits))
         kept = jnp.take_along_axis(every, chosen[..., None], 1)
-        worst = jnp.where(there, jnp.take_along_axis(nn.sigmoid(seen.logits), chosen, 1), 0)
+        worst = jnp.where(there, jnp.take_along_axis(nn.sigmoid(output.logits), chosen, 1), 0)
         rows = jnp.concatenate([kept, worst[..., None]], -1)
-        shown = (worst >= least_score) & there
+        shown = (worst >= min_score) & there
         return Scores(
             jnp.max(worst, 1), painted(kept, worst, height, width), boxes=jnp.where(shown[..., None], rows, 0)
         )
@@ -248,11 +252,11 @@ def painted(every: jax.Array, scores: jax.Array, height: int, width: int) -> jax
 
 
 def _supervision(batch: Batch) -> tuple[jax.Array, jax.Array]:
-    """The masks, and [B] float32, 0 for each defective image whose mask is not known."""
+    """The masks, and [B] float32, 0 for each defective image whose mask is missing."""
     for field in ("mask", "label"):
         if getattr(batch, field) is None:
-            raise ValueError(f"the batch has no {field}; faster_rcnn learns from has_mask defects: set train.supervision = "
-                             "'masks'")  # fmt: skip
+            raise ValueError(f"the batch has no {field}; faster_rcnn learns from outlined defects: set "
+                             "train.supervision = 'masks'")  # fmt: skip
     has_mask = jnp.ones(batch.label.shape) if batch.has_mask is None else batch.has_mask
     return batch.mask, jnp.where(batch.label == 1, has_mask, 1.0)
 
@@ -267,5 +271,5 @@ def _check(*, widths: tuple, sizes: tuple, ratios: tuple, join: int, counts: dic
         if value < 1:
             raise ValueError(f"settings.{field} = {value}; give 1 or more")
     if join < 1 or join % 2 == 0:
-        raise ValueError(f"settings.join = {join}; masks are dilated by an odd number of pixels, such as 7; 1 joins "
+        raise ValueError(f"data.join = {join}; masks are dilated by an odd number of pixels, such as 7; 1 joins "
                          "nothing")  # fmt: skip

@@ -19,7 +19,10 @@ from jaxdefect.backbones import Variables
 from jaxdefect.backbones.patch_features import feature_maps, projection
 from jaxdefect.detector import Batch, Detector, Scores, no_training
 from jaxdefect.statistics import gaussian
-from jaxdefect.statistics.gaussian import EXACT, Normal
+from jaxdefect.statistics.gaussian import Normal
+from jaxdefect.statistics.neighbours import EXACT
+
+FLOOR = 1e-4  # A feature is taken to vary by no less than this share of the average variance of all features.
 
 
 class State(NamedTuple):
@@ -43,37 +46,34 @@ def make(
 ) -> Detector:
     """One Gaussian of all cells. There are no floats.
 
-    backbone...: see `feature_maps`. channels: random directions that features are projected on, 0 to keep them all:
-    the covariance costs their square. The detector knows images of any size.
+    All but `channels`: see `feature_maps`. channels: random directions that features are projected on, 0 to keep them
+    all; the covariance costs their square. Images may have any size.
     """
     if channels < 0:
         raise ValueError(f"settings.channels = {channels}; give how many directions to keep, or 0 for all features")
-    seen = feature_maps(
-        backbone=backbone, width=backbone_width, file=weights, stages=stages, size=size, margin=margin,
-        smoothing=smoothing,
-    )  # fmt: skip
-    count = channels or seen.channels
+    maps = feature_maps(backbone, backbone_width, weights, stages, size, margin, smoothing)
+    count = channels or maps.channels
 
     def init(key: jax.Array, batch: Batch) -> State:
         del batch  # All shapes come from the settings.
-        first, second = jax.random.split(key)
-        directions = projection(second, seen.channels, channels) if channels else ()
-        return State(seen.init(first), directions, gaussian.empty(count), jnp.zeros(count), jnp.eye(count))
+        backbone_key, direction_key = jax.random.split(key)
+        directions = projection(direction_key, maps.channels, channels) if channels else ()
+        return State(maps.init(backbone_key), directions, gaussian.empty(count), jnp.zeros(count), jnp.eye(count))
 
     def cells(state: State, images: jax.Array) -> jax.Array:
-        found = seen.cells(state.backbone, images)
-        return jnp.matmul(found, state.directions, precision=EXACT) if channels else found
+        features = maps.cells(state.backbone, images)
+        return jnp.matmul(features, state.directions, precision=EXACT) if channels else features
 
     def score(state: State, images: jax.Array) -> Scores:
         white = jnp.matmul(cells(state, images) - state.mean, state.whitening.T, precision=EXACT)
-        found = seen.to_pixels(jnp.mean(jnp.square(white), -1), *images.shape[1:3])
-        return Scores(jnp.max(found, (1, 2)), found)
+        distance = maps.to_pixels(jnp.mean(jnp.square(white), -1), *images.shape[1:3])
+        return Scores(jnp.max(distance, (1, 2)), distance)
 
     def calibrate(state: State, images: jax.Array) -> State:
         return state._replace(normal=gaussian.update(state.normal, cells(state, images)))
 
     def finalize(state: State) -> State:
-        mean, whitening = gaussian.whitening(state.normal)
+        mean, whitening = gaussian.whitening(state.normal, floor=FLOOR)
         return state._replace(mean=mean, whitening=whitening)
 
     return Detector(init, no_training, score, calibrate, finalize)

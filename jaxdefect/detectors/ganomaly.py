@@ -1,8 +1,8 @@
-"""GANomaly: an image is encoded, redrawn and encoded again; where the two encodings differ, it is no normal one.
+"""GANomaly: an image is encoded, reconstructed and encoded again; it is defective if the two encodings differ.
 
 A generator of encoder, decoder and second encoder; a discriminator, whose features of an image and of its
-reconstruction are matched. The decoder has learnt to draw normal images only, so what it draws of a defective one
-encodes elsewhere.
+reconstruction are matched. The decoder has learned to draw normal images only, so that what it draws of a defective
+image is encoded otherwise.
 
 Use it for parts that look alike: quick, and its coarse map is among the best of the adversarial methods.
 
@@ -17,8 +17,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.losses.adversarial import batch_moments, from_tanh, gan_loss, to_tanh
+from jaxdefect.losses.adversarial import from_tanh, gan_loss, reconstruction_metrics, to_tanh
 from jaxdefect.maps import residuals
+from jaxdefect.maps.reconstruction import reconstruction_scores
 from jaxdefect.networks import dcgan
 from jaxdefect.networks.blocks import apply
 from jaxdefect.training import optim
@@ -26,7 +27,7 @@ from jaxdefect.training.optim import Player
 
 
 class Generator(nn.Module):
-    """Encoder, decoder, encoder. [B, S, S, C] in [-1, 1] -> (the same redrawn, both latents [B, latent])."""
+    """Encoder, decoder, encoder. [B, S, S, C] in [-1, 1] -> (reconstructions, both latents [B, latent])."""
 
     latent: int
     width: int  # channels next to the image; 64 in the paper
@@ -36,9 +37,9 @@ class Generator(nn.Module):
     def __call__(self, images: jax.Array, *, train: bool) -> tuple[jax.Array, jax.Array, jax.Array]:
         encoder = lambda: dcgan.Encoder(self.latent, self.width, self.cap)
         encoded, _ = encoder()(images, train=train)
-        rebuilt = dcgan.Decoder(*images.shape[2:], self.width, self.cap)(encoded, train=train)
-        encoded_again, _ = encoder()(rebuilt, train=train)
-        return rebuilt, encoded, encoded_again
+        reconstruction = dcgan.Decoder(*images.shape[2:], self.width, self.cap)(encoded, train=train)
+        encoded_again, _ = encoder()(reconstruction, train=train)
+        return reconstruction, encoded, encoded_again
 
 
 class State(NamedTuple):
@@ -65,7 +66,8 @@ def make(
     inwards, cap at most (512), in all four networks. adversarial, contextual, encoding: weights of the losses of
     matched features, of pixels and of latents (1, 50, 1). box: side of the mean filter over the map, pixels.
     """
-    _check(size=size, box=box)
+    dcgan.check_size(size)
+    residuals.check_box(box)
     generator, discriminator = Generator(latent, width, cap), dcgan.Encoder(1, width, cap)
     optimizer = optim.adam(learning_rate, b1=0.5)
 
@@ -73,52 +75,44 @@ def make(
         check_size(batch, size)
         keys = jax.random.split(key)
         nets = (generator, discriminator)
-        drawn = (net.init(own, batch.image, train=True) for net, own in zip(nets, keys, strict=True))
-        return State(*(optim.init_player(optimizer, variables) for variables in drawn))
+        variables = [net.init(key, batch.image, train=True) for net, key in zip(nets, keys, strict=True)]
+        return State(*(optim.init_player(optimizer, drawn) for drawn in variables))
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
         images = to_tanh(batch.image)
         critic = state.discriminator
-        redraw = lambda params: apply(generator, params, state.generator.batch_stats, images, train=True)
+        reconstruct = lambda params: apply(generator, params, state.generator.batch_stats, images, train=True)
         discriminate = lambda params, stats, x: apply(discriminator, params, stats, x, train=True)
 
         def critic_loss(params):
-            (rebuilt, _, _), _ = redraw(state.generator.params)
+            (reconstruction, _, _), _ = reconstruct(state.generator.params)
             (real, _), stats = discriminate(params, critic.batch_stats, images)
-            (fake, _), stats = discriminate(params, stats, rebuilt)
+            (fake, _), stats = discriminate(params, stats, reconstruction)
             loss = (gan_loss(real, True) + gan_loss(fake, False)) / 2
             return loss, (stats, {"critic_loss": loss})
 
         def generator_loss(params):
-            (rebuilt, encoded, encoded_again), stats = redraw(params)
-            (_, wanted), _ = discriminate(judge.params, judge.batch_stats, images)
-            (_, found), _ = discriminate(judge.params, judge.batch_stats, rebuilt)
-            matching = jnp.mean(jnp.square(found - wanted))
-            redrawn = jnp.mean(jnp.abs(rebuilt - images))
+            (reconstruction, encoded, encoded_again), stats = reconstruct(params)
+            features = lambda x: discriminate(updated_critic.params, updated_critic.batch_stats, x)[0][1]
+            matching = jnp.mean(jnp.square(features(reconstruction) - features(images)))
+            error = jnp.mean(jnp.abs(reconstruction - images))
             recoded = jnp.mean(jnp.square(encoded_again - encoded))
-            loss = adversarial * matching + contextual * redrawn + encoding * recoded
-            metrics = {"loss": redrawn / 2, "matching": matching, "recoded": recoded}
-            return loss, (stats, metrics | batch_moments(rebuilt, images))
+            loss = adversarial * matching + contextual * error + encoding * recoded
+            metrics = {"matching": matching, "recoded": recoded}
+            return loss, (stats, reconstruction_metrics(reconstruction, images) | metrics)
 
-        judge, of_critic = optim.update_player(optimizer, critic_loss, critic)
-        own, metrics = optim.update_player(optimizer, generator_loss, state.generator)
-        return State(own, judge), metrics | of_critic
+        updated_critic, critic_metrics = optim.update_player(optimizer, critic_loss, critic)
+        updated_generator, metrics = optim.update_player(optimizer, generator_loss, state.generator)
+        return State(updated_generator, updated_critic), metrics | critic_metrics
 
     def score(state: State, images: jax.Array) -> Scores:
         """The image score is the mean square of the latent difference, as in the authors' code."""
-        own = state.generator
-        seen = residuals.resize(images, size, size)
-        outputs, _ = apply(generator, own.params, own.batch_stats, to_tanh(seen), train=False)
-        rebuilt, encoded, encoded_again = outputs
-        rebuilt = from_tanh(rebuilt)
-        found = residuals.box_filter(residuals.absolute(seen, rebuilt), box)
-        back = lambda x: residuals.resize(x, *images.shape[1:3])
-        return Scores(jnp.mean(jnp.square(encoded_again - encoded), -1), back(found), back(rebuilt))
+        player = state.generator
+        inputs = to_tanh(residuals.resize(images, size, size))
+        outputs, _ = apply(generator, player.params, player.batch_stats, inputs, train=False)
+        reconstruction, encoded, encoded_again = outputs
+        apart = jnp.mean(jnp.square(encoded_again - encoded), -1)
+        return reconstruction_scores(images, apart, from_tanh(reconstruction), residual=residuals.absolute, box=box)
 
     return Detector(init, step, score)
-
-
-def _check(*, size: int, box: int) -> None:
-    dcgan.check_size(size)
-    residuals.check_box(box)

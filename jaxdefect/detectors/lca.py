@@ -7,8 +7,7 @@ Use it as a check that takes no training, for stains larger than the grain of a 
 
 Source: Tsai, Huang, "Automated surface inspection for statistical textures", Image and Vision Computing 21, 2003; a
 baseline of ReNet-D, Table 6. Our reading: the bend is the largest curvature of the cumulative power over the radius,
-both as shares of their largest values, where it turns flat, not where it turns
-steep.
+both as shares of their largest values, where it turns flat, not where it turns steep.
 """
 
 import jax
@@ -16,12 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdefect.detector import Detector
-from jaxdefect.maps import texture_removal
+from jaxdefect.families.texture_removal import texture_removal
+from jaxdefect.maps.texture_removal import FLOOR, radii
 
 
 def make() -> Detector:
     """LCA. Nothing is trained or set. The map is the level |I - mu| / sigma of what is left, the score its maximum."""
-    return texture_removal.detector(low_pass)
+    return texture_removal(low_pass)
 
 
 def low_pass(grey: jax.Array) -> jax.Array:
@@ -35,7 +35,7 @@ def low_pass(grey: jax.Array) -> jax.Array:
 
 def rings(height: int, width: int) -> np.ndarray:
     """[H, W // 2 + 1]: the ring of each frequency, in cycles per longer side of the image, rounded; 0 is the mean."""
-    return np.rint(texture_removal.radii(height, width) * max(height, width)).astype(np.int32)
+    return np.rint(radii(height, width) * max(height, width)).astype(np.int32)
 
 
 def cumulative_power(spectrum: jax.Array, size: tuple[int, int]) -> jax.Array:
@@ -45,12 +45,12 @@ def cumulative_power(spectrum: jax.Array, size: tuple[int, int]) -> jax.Array:
     """
     height, width = size
     ring = rings(height, width)
-    twins = np.where(np.arange(width // 2 + 1) * 2 % width == 0, 1, 2)  # Half a spectrum; the other is its conjugate.
+    twins = np.where(np.arange(width // 2 + 1) * 2 % width == 0, 1, 2)  # The other half is the conjugate.
     power = jnp.square(jnp.abs(spectrum)) * twins * (ring > 0)
     count = max(max(height, width) // 2, 2) + 1
     by_ring = jax.vmap(lambda values: jax.ops.segment_sum(values.ravel(), ring.ravel(), count))(power)
     total = jnp.cumsum(by_ring, -1)
-    return total / jnp.maximum(total[:, -1:], texture_removal.FLOOR**2)
+    return total / jnp.maximum(total[:, -1:], FLOOR**2)
 
 
 def bend(share: jax.Array) -> jax.Array:

@@ -1,4 +1,4 @@
-"""MAA: an image is redrawn from what a memory holds of normal ones, and judged by the Frechet Markov distance.
+"""MAA: an image is reconstructed from what a memory holds of normal images, and judged by the Frechet Markov distance.
 
 An autoencoder with a convolutional LSTM between its halves, whose state is carried from batch to batch and frozen when
 images are scored; a patch discriminator, whose features of an image and of its reconstruction are compared.
@@ -18,9 +18,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxdefect import parallel
-from jaxdefect.detector import Batch, Detector, Scores, check_size
+from jaxdefect.detector import Batch, Detector, Scores, check_multiple, check_size
 from jaxdefect.losses.adversarial import batch_moments, from_tanh, gan_loss, to_tanh
 from jaxdefect.maps import residuals
+from jaxdefect.maps.reconstruction import reconstruction_scores
 from jaxdefect.networks.blocks import Conv, Deconv, apply, batch_norm
 from jaxdefect.statistics import frechet
 from jaxdefect.training import optim
@@ -37,14 +38,14 @@ class Memory(NamedTuple):
 
 
 class Generator(nn.Module):
-    """Encoder, memory, decoder (Table I). ([B, H, W, C] in [-1, 1], memory) -> (the same, its own new memory).
+    """Encoder, memory, decoder (Table I). ([B, H, W, C] in [-1, 1], memory) -> (the same, a memory of each image).
 
-    H and W are multiples of 8. Where `remember` is False the memory is left out: an adversarial autoencoder.
+    H and W are multiples of 8. Without a memory it is an adversarial autoencoder.
     """
 
     width: int  # channels of the first layer; 16 in the paper
     blocks: int  # residual blocks before the memory, and after
-    remember: bool
+    with_memory: bool
 
     @nn.compact
     def __call__(self, images: jax.Array, memory: Memory, *, train: bool) -> tuple[jax.Array, Memory]:
@@ -57,7 +58,7 @@ class Generator(nn.Module):
             x = norm(conv(times * width, 3)(x))
         for _ in range(self.blocks):
             x = self.residual_block(x, train)
-        if self.remember:
+        if self.with_memory:
             x, memory = self.recall(x, memory)
         for _ in range(self.blocks):
             x = self.residual_block(x, train)
@@ -113,7 +114,7 @@ def make(
     width: int,
     critic_width: int,
     blocks: int,
-    remember: bool,
+    memory: bool,
     feature_loss: bool,
     adversarial: float,
     learning_rate: float,
@@ -126,74 +127,72 @@ def make(
 
     size: pixels a side of the images trained on, a multiple of 8 from 32 on; others are resized to it when scored.
     width, critic_width: channels of the first layers (16, 64). blocks: residual blocks on each side of the memory (3).
-    remember: whether there is a memory. feature_loss: L1 of features (Eq. 8); without, of pixels. adversarial: weight
+    memory: whether there is a memory. feature_loss: L1 of features (Eq. 8); without, of pixels. adversarial: weight
     lambda of the adversarial loss (Eq. 10). learning_rate, critic_rate: of generator and discriminator, the same in the
     paper. tap: the features of the image score, `features` (positions are samples,
     channels dimensions) or `patch30` (rows are samples). distance: the image score, fmd (Eq. 7), markov_l1 (mean
     absolute difference of the features) or l1 (of the pixels). window: side of the local variance, pixels (11).
     """
     _check(size=size, tap=tap, distance=distance, window=window)
-    generator, discriminator = Generator(width, blocks, remember), Discriminator(critic_width)
+    generator, discriminator = Generator(width, blocks, memory), Discriminator(critic_width)
     optimizer, critic_optimizer = (optim.adam(rate, b1=0.5) for rate in (learning_rate, critic_rate))
 
     def init(key: jax.Array, batch: Batch) -> State:
         check_size(batch, size)
         keys = jax.random.split(key)
         empty = jnp.zeros((size // 8, size // 8, 16 * width))
-        memory = Memory(empty, empty)
-        own = optim.init_player(optimizer, generator.init(keys[0], batch.image, memory, train=True))
+        forgotten = Memory(empty, empty)
+        player = optim.init_player(optimizer, generator.init(keys[0], batch.image, forgotten, train=True))
         critic = optim.init_player(critic_optimizer, discriminator.init(keys[1], batch.image, train=True))
-        return State(own, critic, memory)
+        return State(player, critic, forgotten)
 
     def discriminate(params, batch_stats, images, train=True):
         return apply(discriminator, params, batch_stats, images, train=train)
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
-        a = to_tanh(batch.image)
-        b = a if batch.paired_image is None else to_tanh(batch.paired_image)
-        critic = state.discriminator
-        redraw = lambda params: apply(generator, params, state.generator.batch_stats, a, state.memory, train=True)
+        images = to_tanh(batch.image)
+        paired = images if batch.paired_image is None else to_tanh(batch.paired_image)
+        player, critic = state.generator, state.discriminator
+        reconstruct = lambda params: apply(generator, params, player.batch_stats, images, state.memory, train=True)
 
         def critic_loss(params):
-            (rebuilt, _), _ = redraw(state.generator.params)
-            (real, _), stats = discriminate(params, critic.batch_stats, b)
-            (fake, _), stats = discriminate(params, stats, rebuilt)
+            (reconstruction, _), _ = reconstruct(player.params)
+            (real, _), stats = discriminate(params, critic.batch_stats, paired)
+            (fake, _), stats = discriminate(params, stats, reconstruction)
             loss = gan_loss(real, True) + gan_loss(fake, False)
             return loss, (stats, {"critic_loss": loss})
 
         def generator_loss(params):
-            (rebuilt, memory), stats = redraw(params)
-            (fake, found), _ = discriminate(judge.params, judge.batch_stats, rebuilt)
-            (_, wanted), _ = discriminate(judge.params, judge.batch_stats, b)
-            pair = (found["features"], wanted["features"]) if feature_loss else (rebuilt, b)
-            content = jnp.mean(jnp.abs(pair[0] - pair[1]))
-            loss = content + adversarial * gan_loss(fake, True)
-            redrawn = jnp.mean(jnp.abs(rebuilt - a)) / 2
-            metrics = {"loss": redrawn, "content": content, "fooling": gan_loss(fake, True)} | batch_moments(rebuilt, b)
-            return loss, (stats, (memory, metrics))
+            (reconstruction, remembered), stats = reconstruct(params)
+            (fake, taps), _ = discriminate(updated_critic.params, updated_critic.batch_stats, reconstruction)
+            (_, wanted), _ = discriminate(updated_critic.params, updated_critic.batch_stats, paired)
+            pair = (taps["features"], wanted["features"]) if feature_loss else (reconstruction, paired)
+            content, fooling = jnp.mean(jnp.abs(pair[0] - pair[1])), gan_loss(fake, True)
+            error = jnp.mean(jnp.abs(reconstruction - images)) / 2
+            metrics = {"loss": error, "content": content, "fooling": fooling} | batch_moments(reconstruction, paired)
+            return content + adversarial * fooling, (stats, (remembered, metrics))
 
-        judge, of_critic = optim.update_player(critic_optimizer, critic_loss, critic)
-        own, (memory, metrics) = optim.update_player(optimizer, generator_loss, state.generator)
-        memory = parallel.mean(jax.tree.map(lambda part: lax.stop_gradient(jnp.mean(part, 0)), memory))
-        return State(own, judge, memory if remember else state.memory), metrics | of_critic
+        updated_critic, critic_metrics = optim.update_player(critic_optimizer, critic_loss, critic)
+        player, (remembered, metrics) = optim.update_player(optimizer, generator_loss, player)
+        remembered = parallel.mean(jax.tree.map(lambda part: lax.stop_gradient(jnp.mean(part, 0)), remembered))
+        return State(player, updated_critic, remembered if memory else state.memory), metrics | critic_metrics
 
     def score(state: State, images: jax.Array) -> Scores:
-        height, width = images.shape[1:3]
-        own, critic = state.generator, state.discriminator
-        seen = to_tanh(residuals.resize(images, size, size))
-        (rebuilt, _), _ = apply(generator, own.params, own.batch_stats, seen, state.memory, train=False)
-        residual = jnp.mean(from_tanh(rebuilt) - from_tanh(seen), -1)
-        found = jnp.square(residuals.local_variance(residual, window))
-        _, taps = discriminate(critic.params, critic.batch_stats, seen, False)[0]
-        _, redrawn = discriminate(critic.params, critic.batch_stats, rebuilt, False)[0]
+        player, critic = state.generator, state.discriminator
+        inputs = residuals.resize(images, size, size)
+        outputs, _ = apply(generator, player.params, player.batch_stats, to_tanh(inputs), state.memory, train=False)
+        difference = lambda images, reconstruction: jnp.mean(reconstruction - images, -1)
+        varying = lambda *pair: jnp.square(residuals.local_variance(difference(*pair), window))
+        reconstruction = from_tanh(outputs[0])
         if distance == "l1":
-            image = jnp.mean(jnp.abs(residual), (1, 2))
+            image_scores = jnp.mean(jnp.abs(difference(inputs, reconstruction)), (1, 2))
         else:
-            pair = (_samples(taps[tap]), _samples(redrawn[tap]))
-            image = frechet.distance(*pair) if distance == "fmd" else jnp.mean(jnp.abs(pair[0] - pair[1]), (1, 2))
-        back = lambda x: residuals.resize(x, height, width)
-        return Scores(image, back(found), back(from_tanh(rebuilt)))
+            taps = lambda x: discriminate(critic.params, critic.batch_stats, x, False)[0][1][tap]
+            pair = (_samples(taps(to_tanh(inputs))), _samples(taps(outputs[0])))
+            l1 = lambda a, b: jnp.mean(jnp.abs(a - b), (1, 2))
+            image_scores = frechet.distance(*pair) if distance == "fmd" else l1(*pair)
+        return reconstruction_scores(images, image_scores, reconstruction, residual=varying)
 
     return Detector(init, step, score)
 
@@ -208,9 +207,8 @@ def _check(*, size: int, tap: str, distance: str, window: int) -> None:
     for field, (value, allowed) in options.items():
         if value not in allowed:
             raise ValueError(f"settings.{field} = {value!r} is not known; use one of {', '.join(allowed)}")
-    if size % 8 or size < 32:
-        near = max(32, size // 8 * 8)
-        raise ValueError(f"settings.size = {size} pixels; the encoder halves it three times and the discriminator "
-                         f"needs 32: use a multiple of 8 such as {near} or {near + 8}")  # fmt: skip
+    check_multiple(size, 8)
+    if size < 32:
+        raise ValueError(f"settings.size = {size} pixels; the discriminator needs 32: use 32 or 40")
     if window < 1 or window % 2 == 0:
         raise ValueError(f"settings.window = {window}; the local variance needs an odd number of pixels, such as 11")

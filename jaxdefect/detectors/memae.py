@@ -1,9 +1,9 @@
-"""MemAE: an autoencoder that may only redraw mixtures of the few codes it has learned from normal images.
+"""MemAE: an autoencoder that may only draw mixtures of the few codes it has learned from normal images.
 
 Each position of the encoding asks a memory of items; the answer, a sparse mixture of the items most like it, replaces
-it before the decoder. A defect's code is answered with a normal one, so the defect is not redrawn.
+it before the decoder. A defect's code is answered with a normal code, so the defect is not reconstructed.
 
-Use it where a plain autoencoder redraws defects as well as the rest.
+Use it where a plain autoencoder reconstructs defects as well as the rest.
 
 Source: Gong et al., "Memorizing Normality to Detect Anomaly: Memory-augmented Deep Autoencoder for Unsupervised
 Anomaly Detection", ICCV 2019. The encoder and the decoder are those of `dae`, as for the other baselines of MAA.
@@ -13,10 +13,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.detectors import dae
-from jaxdefect.losses.adversarial import to_tanh
+from jaxdefect.detector import Batch, Detector, Scores, check_multiple, check_size
+from jaxdefect.losses.adversarial import from_tanh, reconstruction_metrics, to_tanh
+from jaxdefect.maps import residuals
+from jaxdefect.maps.reconstruction import reconstruction_scores
 from jaxdefect.networks.blocks import apply, l2_normalize
+from jaxdefect.networks.encoder_decoder import FACTOR, Decoder, Encoder
 from jaxdefect.training import optim
 from jaxdefect.training.optim import Player
 
@@ -64,9 +66,9 @@ class Net(nn.Module):
     def __call__(
         self, images: jax.Array, shrink: jax.Array, sharpness: jax.Array, *, train: bool
     ) -> tuple[jax.Array, jax.Array]:
-        code = dae.Encoder(self.width)(images, train=train)[-1]
+        code = Encoder(self.width)(images, train=train)[-1]
         answer, weights = Memory(self.items)(code, shrink, sharpness)
-        return dae.Decoder(self.width, images.shape[-1])(answer, train=train), weights
+        return Decoder(self.width, images.shape[-1])(answer, train=train), weights
 
 
 def make(
@@ -85,13 +87,14 @@ def make(
     size: pixels a side of the images trained on, a multiple of 8; others are resized to it when scored. width:
     channels of the first layer; codes have 16 times as many. items: how many codes the memory holds (2000). shrink:
     weights up to it are dropped (.0025, 5 / items; the paper advises 1 to 3 / items). sharpness: of the addressing,
-    which is the softmax of so many times the cosine similarity. The letter of the paper is 1, where no weight exceeds
-    e^2 / items and hardly one of random items 1.3 / items, so that all are dropped and nothing is learned; its public
-    code multiplies by the norms of code and item instead. The square root of the code's channels gives cosines of
-    random items unit variance. sparsity: weight of the entropy of the weights. box: side of the mean filter
-    over the squared residual, pixels. The score is the mean squared error.
+    which is the softmax of so many times the cosine similarity. The paper has 1; but then no weight exceeds e^2 /
+    items, and those of random items hardly reach 1.3 / items, so that all are dropped and nothing is learned. Its
+    public code multiplies by the norms of code and item instead. The square root of the code's channels gives cosines
+    of random items unit variance. sparsity: weight of the entropy of the weights. box: side of the mean filter over the
+    squared residual, pixels. The score is the mean squared error.
     """
-    dae.check_settings(size=size, box=box)
+    check_multiple(size, FACTOR)
+    residuals.check_box(box)
     if items < 2:
         raise ValueError(f"settings.items = {items}; a memory that answers differently needs 2 at least, such as 200")
     net = Net(width, items)
@@ -101,24 +104,27 @@ def make(
         check_size(batch, size)
         return optim.init_player(optimizer, net.init(key, batch.image, shrink, sharpness, train=True))
 
-    def redraw(params, batch_stats, images, train):
+    def reconstruct(params, batch_stats, images, train):
         return apply(net, params, batch_stats, images, shrink, sharpness, train=train)
 
     def step(state: Player, batch: Batch, key: jax.Array) -> tuple[Player, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
-        seen = to_tanh(batch.image)
+        inputs = to_tanh(batch.image)
 
         def loss(params):
-            (rebuilt, weights), stats = redraw(params, state.batch_stats, seen, True)
-            squared, disorder = jnp.mean(jnp.square(rebuilt - seen)), entropy(weights)
+            (reconstruction, weights), stats = reconstruct(params, state.batch_stats, inputs, True)
+            squared, disorder = jnp.mean(jnp.square(reconstruction - inputs)), entropy(weights)
             mixed = jnp.mean(jnp.sum(weights > 0, -1, dtype=jnp.float32))  # Items per position; 0: shrink is too large.
-            metrics = dae.redrawing(rebuilt, seen) | {"squared": squared, "entropy": disorder, "mixed": mixed}
-            return squared + sparsity * disorder, (stats, metrics)
+            metrics = {"squared": squared, "entropy": disorder, "mixed": mixed}
+            return squared + sparsity * disorder, (stats, reconstruction_metrics(reconstruction, inputs) | metrics)
 
         return optim.update_player(optimizer, loss, state)
 
     def score(state: Player, images: jax.Array) -> Scores:
-        rebuilt = lambda seen: redraw(state.params, state.batch_stats, seen, False)[0][0]
-        return dae.scored(images, rebuilt, size=size, box=box)
+        inputs = residuals.resize(images, size, size)
+        (reconstruction, _), _ = reconstruct(state.params, state.batch_stats, to_tanh(inputs), False)
+        reconstruction = from_tanh(reconstruction)
+        error = jnp.mean(residuals.squared(inputs, reconstruction), (1, 2))
+        return reconstruction_scores(images, error, reconstruction, residual=residuals.squared, box=box)
 
     return Detector(init, step, score)

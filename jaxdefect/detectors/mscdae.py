@@ -1,7 +1,7 @@
 """MSCDAE: one convolutional denoising autoencoder per level of a Gaussian pyramid, on images freed of illumination.
 
-Each learns to redraw small patches of normal images from noisy ones. A pixel is defective if two neighbouring levels
-cannot redraw its surroundings: a defect is seen at more than one scale, chance is not.
+Each learns to reconstruct small patches of normal images from noisy copies. A pixel is defective if two neighbouring
+levels cannot reconstruct its surroundings: a defect is seen at more than one scale, chance is not.
 
 Use it on fine fabrics, and not where time matters.
 
@@ -30,7 +30,7 @@ from jaxdefect.training import optim
 from jaxdefect.training.optim import Player
 
 PATCH = 8  # pixels a side
-AT_ONCE = 8192  # patches redrawn at a time: 32 MB of the widest features
+AT_ONCE = 8192  # patches reconstructed at a time: 32 MB of the widest features
 BINOMIAL = np.array([1, 4, 6, 4, 1], np.float32) / 16  # Burt and Adelson 1983
 
 
@@ -89,7 +89,7 @@ def make(
                              f"pyramid (settings.levels) need at least {PATCH << (levels - 1)}: use larger images "
                              "or fewer levels")  # fmt: skip
         example = jnp.zeros((1, PATCH, PATCH, 1))
-        players = tuple(optim.init_player(optimizer, net.init(one, example)) for one in jax.random.split(key, levels))
+        players = tuple(optim.init_player(optimizer, net.init(key, example)) for key in jax.random.split(key, levels))
         return State(players, jnp.zeros(()), jnp.zeros(levels), jnp.zeros(levels))
 
     def improved(player: Player, clean: jax.Array, noisy: jax.Array) -> tuple[Player, jax.Array]:
@@ -102,10 +102,10 @@ def make(
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         scales = pyramid(illumination_free(batch.image), levels)
         players, losses = [], {}
-        for level, (player, images, one) in enumerate(
+        for level, (player, images, level_key) in enumerate(
             zip(state.levels, scales, jax.random.split(key, levels), strict=True)
         ):
-            keys = parallel.sample_keys(one, len(images))
+            keys = parallel.sample_keys(level_key, len(images))
             clean, noisy = jax.vmap(lambda image, key: training_pairs(image, key, count=patches, noise=noise))(
                 images, keys
             )
@@ -116,15 +116,15 @@ def make(
 
     def residuals(state: State, images: jax.Array) -> list[jax.Array]:
         scales = pyramid(illumination_free(images), levels)
-        redraw = lambda player: lambda patches: net.apply({"params": player.params}, patches)
+        reconstruct = lambda player: lambda patches: net.apply({"params": player.params}, patches)
         return [
-            patch_residuals(redraw(player), images, stride=stride)
+            patch_residuals(reconstruct(player), images, stride=stride)
             for player, images in zip(state.levels, scales, strict=True)
         ]
 
     def calibrate(state: State, images: jax.Array) -> State:
-        found = residuals(state, images)
-        total = lambda power: jnp.stack([jnp.sum(jnp.mean(x**power, (1, 2))) for x in found])
+        maps = residuals(state, images)
+        total = lambda power: jnp.stack([jnp.sum(jnp.mean(x**power, (1, 2))) for x in maps])
         return state._replace(
             images=state.images + len(images), mean=state.mean + total(1), square=state.square + total(2)
         )
@@ -159,7 +159,7 @@ def illumination_free(images: jax.Array) -> jax.Array:
 
 
 def pyramid(images: jax.Array, levels: int) -> list[jax.Array]:
-    """Gaussian pyramid of [B, H, W, C]: each level is smoothed and has every second pixel of the one before."""
+    """Gaussian pyramid of [B, H, W, C]: each level is every second pixel of the smoothed level before."""
     scales = [images]
     for _ in range(levels - 1):
         height, width = scales[-1].shape[1:3]
@@ -180,12 +180,12 @@ def training_pairs(
     return clean, jnp.where(jax.random.uniform(whether, clean.shape) < noise, extreme, clean)
 
 
-def patch_residuals(redraw: Callable[[jax.Array], jax.Array], images: jax.Array, *, stride: int) -> jax.Array:
+def patch_residuals(reconstruct: Callable[[jax.Array], jax.Array], images: jax.Array, *, stride: int) -> jax.Array:
     """Mean squared residual of the patch around every `stride`-th pixel: [B, H, W, 1] -> [B, H / stride, W / stride].
 
-    redraw: [N, 8, 8, 1] -> the same. A patch's middle lies between four pixels; it is assigned to the lower right one.
-    At the border the nearest patch that lies inside counts: none was learned that is folded over. Images smaller than
-    a patch are mirrored. At most about AT_ONCE patches are redrawn at a time.
+    reconstruct: [N, 8, 8, 1] -> the same. A patch's middle lies between four pixels; it is assigned to the lower right
+    one. At the border the nearest patch that lies inside counts, for no mirrored patch was learned from. Images smaller
+    than a patch are mirrored. At most about AT_ONCE patches are reconstructed at a time.
     """
     batch, height, width, _ = images.shape
     missing = [(0, max(PATCH - side, 0)) for side in (height, width)]
@@ -198,7 +198,7 @@ def patch_residuals(redraw: Callable[[jax.Array], jax.Array], images: jax.Array,
     def row(top: jax.Array) -> jax.Array:
         strip = lax.dynamic_slice_in_dim(inside, top, PATCH, 1)
         patches = strip[:, :, across[:, None] + np.arange(PATCH)].transpose(0, 2, 1, 3).reshape(-1, PATCH, PATCH, 1)
-        squared = jnp.mean(jnp.square(redraw(patches) - patches), (1, 2, 3))
+        squared = jnp.mean(jnp.square(reconstruct(patches) - patches), (1, 2, 3))
         return squared.reshape(batch, len(across))
 
     at_once = min(len(down), max(1, AT_ONCE // (batch * len(across))))
@@ -209,7 +209,7 @@ def fuse(levels: Sequence[jax.Array]) -> jax.Array:
     """The largest over neighbouring levels of the smaller of the two: above a threshold where any two both are."""
     if len(levels) == 1:
         return levels[0]
-    pairs = [jnp.minimum(one, other) for one, other in zip(levels[:-1], levels[1:], strict=True)]
+    pairs = [jnp.minimum(finer, coarser) for finer, coarser in zip(levels[:-1], levels[1:], strict=True)]
     return jnp.max(jnp.stack(pairs), 0)
 
 

@@ -42,7 +42,7 @@ def make(
     """Nearest mean. backbone_rate may be a tracer.
 
     attributes: {class: (A numbers)} or pairs of the two, of which only the number and order of classes count here.
-    backbone...: see `extractor`; weights: path of its file, "" for random ones.
+    All others: see `extractor`; weights is the path of the backbone's file, "" for random ones.
     """
     classes = len(class_embeddings.embedding_table(attributes))
     extract = extractor(
@@ -76,14 +76,14 @@ def make(
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
         class_embeddings.check_surfaces(batch)
-        x = extract.features(state.backbone, batch.image if batch.features is None else batch.features)
+        x = extract.batch_features(state.backbone, batch)
         phases = (backbone_step, mean_step) if backbone_steps else (mean_step,)
         phase = (state.step >= backbone_steps).astype(jnp.int32)
         state, loss = lax.switch(phase, phases, state, batch, x)
         return state._replace(step=state.step + 1), {"loss": loss}
 
-    def score(state: State, x: jax.Array) -> Scores:
-        x, centres = extract.features(state.backbone, x), means(state)
+    def score_features(state: State, x: jax.Array) -> Scores:
+        centres = means(state)
         explained = jnp.sum(state.counts[:, None] * jnp.square(centres), 0)
         variance = jnp.maximum(state.squares - explained, 0) / jnp.maximum(jnp.sum(state.counts), 1)
         deviation = jnp.sqrt(variance)
@@ -92,4 +92,7 @@ def make(
         apart = jnp.where(state.counts > 0, apart, jnp.inf)
         return Scores(jnp.min(apart, -1), surface=jnp.argmin(apart, -1).astype(jnp.int32), classes=-apart)
 
-    return Detector(init, step, score)
+    def score(state: State, images: jax.Array) -> Scores:
+        return score_features(state, extract.features(state.backbone, images))
+
+    return Detector(init, step, score, frozen=extract.frozen(score_features))

@@ -20,7 +20,7 @@ import jax.scipy.linalg
 from jaxdefect.backbones import Variables
 from jaxdefect.backbones.patch_features import SMALLEST, feature_maps
 from jaxdefect.detector import Batch, Detector, Scores, no_training
-from jaxdefect.statistics.gaussian import EXACT
+from jaxdefect.statistics.neighbours import EXACT
 
 
 class State(NamedTuple):
@@ -48,48 +48,45 @@ def make(
 ) -> Detector:
     """PaDiM. The ridge may be a tracer.
 
-    backbone...: see `feature_maps`; its size cannot be 0. channels: how many of the joined maps are kept, drawn once.
+    All but two: see `feature_maps`; the size cannot be 0. channels: how many of the joined maps are kept, drawn once.
     ridge: added to every variance, in units of the average variance of a channel. The state holds two matrices of
     channels x channels for each cell: 63 MB for 28 x 28 cells of 100.
     """
-    seen = feature_maps(
-        backbone=backbone, width=backbone_width, file=weights, stages=stages, size=size, margin=margin,
-        smoothing=smoothing,
-    )  # fmt: skip
+    maps = feature_maps(backbone, backbone_width, weights, stages, size, margin, smoothing)
     if size < SMALLEST:
         raise ValueError(f"settings.size = {size}; every place has a Gaussian of its own, so give the pixels a side "
                          f"that all images are brought to, from {SMALLEST} on, such as 224")  # fmt: skip
-    if not 1 <= channels <= seen.channels:
-        raise ValueError(f"settings.channels = {channels}; stages {tuple(stages)} of {backbone} have {seen.channels} "
+    if not 1 <= channels <= maps.channels:
+        raise ValueError(f"settings.channels = {channels}; stages {tuple(stages)} of {backbone} have {maps.channels} "
                          "channels: keep at least one and at most these")  # fmt: skip
 
     def init(key: jax.Array, batch: Batch) -> State:
         del batch  # All shapes come from the settings.
-        first, second = jax.random.split(key)
-        variables = seen.init(first)
-        _, rows, columns, _ = jax.eval_shape(seen.cells, variables, jnp.zeros((1, size, size, 1))).shape
-        chosen = jax.random.permutation(second, seen.channels)[:channels].astype(jnp.int32)
+        backbone_key, channel_key = jax.random.split(key)
+        variables = maps.init(backbone_key)
+        _, rows, columns, _ = jax.eval_shape(maps.cells, variables, jnp.zeros((1, size, size, 1))).shape
+        chosen = jax.random.permutation(channel_key, maps.channels)[:channels].astype(jnp.int32)
         vectors, matrices = jnp.zeros((rows, columns, channels)), jnp.zeros((rows, columns, channels, channels))
         return State(
             variables, chosen, jnp.zeros(()), vectors, vectors, matrices, vectors, matrices + jnp.eye(channels)
         )  # fmt: skip
 
     def cells(state: State, images: jax.Array) -> jax.Array:
-        return jnp.take(seen.cells(state.backbone, images), state.chosen, -1)
+        return jnp.take(maps.cells(state.backbone, images), state.chosen, -1)
 
     def score(state: State, images: jax.Array) -> Scores:
         white = jnp.einsum("hwgf,bhwf->bhwg", state.whitening, cells(state, images) - state.mean, precision=EXACT)
         distance = jnp.sqrt(jnp.sum(jnp.square(white), -1))
-        found = seen.to_pixels(distance, *images.shape[1:3])
-        return Scores(jnp.max(found, (1, 2)), found)
+        distance = maps.to_pixels(distance, *images.shape[1:3])
+        return Scores(jnp.max(distance, (1, 2)), distance)
 
     def calibrate(state: State, images: jax.Array) -> State:
-        found = cells(state, images)
-        shift = jnp.where(state.images == 0, jnp.mean(found, 0), state.shift)
-        apart = found - shift
+        features = cells(state, images)
+        shift = jnp.where(state.images == 0, jnp.mean(features, 0), state.shift)
+        centred = features - shift
         return state._replace(
-            images=state.images + len(images), shift=shift, total=state.total + jnp.sum(apart, 0),
-            square=state.square + jnp.einsum("bhwf,bhwg->hwfg", apart, apart, precision=EXACT),
+            images=state.images + len(images), shift=shift, total=state.total + jnp.sum(centred, 0),
+            square=state.square + jnp.einsum("bhwf,bhwg->hwfg", centred, centred, precision=EXACT),
         )  # fmt: skip
 
     def finalize(state: State) -> State:

@@ -23,7 +23,7 @@ from jaxdefect.backbones.patch_features import feature_maps, projection
 from jaxdefect.detector import Batch, Detector, Scores, no_training
 from jaxdefect.statistics import coreset as coresets
 from jaxdefect.statistics.coreset import Reservoir
-from jaxdefect.statistics.gaussian import EXACT
+from jaxdefect.statistics.neighbours import EXACT
 
 
 class State(NamedTuple):
@@ -52,70 +52,67 @@ def make(
 ) -> Detector:
     """PatchCore. There are no floats.
 
-    backbone...: see `feature_maps`. bank: cells sampled. coreset: cells chosen of them. projection_size: random
-    directions in which they are chosen (128), 0 for the features themselves. neighbours: cells of the coreset around
-    the nearest one that weigh an image's score (b of Eq. 7), 0 for the plain distance.
+    backbone to margin, and smoothing: see `feature_maps`. bank: cells sampled. coreset: cells chosen of them.
+    projection_size: random directions in which they are chosen (128), 0 for the features themselves. neighbours: cells
+    of the coreset around the nearest one that weigh an image's score (b of Eq. 7), 0 for the plain distance.
     """
     _check(bank=bank, coreset=coreset, projection_size=projection_size, neighbours=neighbours)
-    seen = feature_maps(
-        backbone=backbone, width=backbone_width, file=weights, stages=stages, size=size, margin=margin,
-        smoothing=smoothing,
-    )  # fmt: skip
-    count = seen.channels
+    maps = feature_maps(backbone, backbone_width, weights, stages, size, margin, smoothing)
+    count = maps.channels
 
     def init(key: jax.Array, batch: Batch) -> State:
         del batch  # All shapes come from the settings.
-        first, second = jax.random.split(key)
-        directions = projection(second, count, projection_size) if projection_size else ()
+        backbone_key, direction_key = jax.random.split(key)
+        directions = projection(direction_key, count, projection_size) if projection_size else ()
         return State(
-            seen.init(first), directions, coresets.reservoir(bank, count),
+            maps.init(backbone_key), directions, coresets.reservoir(bank, count),
             jnp.zeros(count), jnp.ones(()), jnp.zeros((coreset, count)), jnp.zeros((), jnp.int32),
         )  # fmt: skip
 
     def score(state: State, images: jax.Array) -> Scores:
-        cells = (seen.cells(state.backbone, images) - state.mean) / state.unit
-        known = jnp.arange(coreset) < state.distinct
-        distance, nearest = coresets.nearest(cells.reshape(-1, count), state.coreset, known=known)
+        cells = (maps.cells(state.backbone, images) - state.mean) / state.unit
+        filled = jnp.arange(coreset) < state.distinct
+        distance, nearest = coresets.nearest(cells.reshape(-1, count), state.coreset, filled=filled)
         distance, nearest = (x.reshape(len(images), -1) for x in (distance, nearest))
         worst = jnp.argmax(distance, -1)
         of_worst = lambda x: jax.vmap(lambda row, place: row[place])(x, worst)
-        found = of_worst(distance)
+        image_scores = of_worst(distance)
         if neighbours:
             queries = of_worst(cells.reshape(len(images), -1, count))
-            found *= weight(queries, of_worst(nearest), state.coreset, known, neighbours=neighbours)
-        return Scores(found, seen.to_pixels(distance.reshape(cells.shape[:-1]), *images.shape[1:3]))
+            image_scores *= weight(queries, of_worst(nearest), state.coreset, filled, neighbours=neighbours)
+        return Scores(image_scores, maps.to_pixels(distance.reshape(cells.shape[:-1]), *images.shape[1:3]))
 
     def calibrate(state: State, images: jax.Array) -> State:
-        return state._replace(bank=coresets.update(state.bank, seen.cells(state.backbone, images)))
+        return state._replace(bank=coresets.update(state.bank, maps.cells(state.backbone, images)))
 
     def finalize(state: State) -> State:
-        known = state.bank.priority >= 0
-        filled = jnp.sum(known)
-        mean = jnp.sum(state.bank.vectors, 0) / jnp.maximum(filled, 1)  # Empty rows are zeros.
-        centred = jnp.where(known[:, None], state.bank.vectors - mean, 0)
-        variance = jnp.sum(jnp.square(centred)) / jnp.maximum(filled, 1)
+        filled = state.bank.priority >= 0
+        rows = jnp.sum(filled)
+        mean = jnp.sum(state.bank.vectors, 0) / jnp.maximum(rows, 1)  # Empty rows are zeros.
+        centred = jnp.where(filled[:, None], state.bank.vectors - mean, 0)
+        variance = jnp.sum(jnp.square(centred)) / jnp.maximum(rows, 1)
         unit = jnp.where(variance > 0, jnp.sqrt(variance), 1.0)  # Cells that are all the same have none.
         vectors = centred / unit
         compared = jnp.matmul(vectors, state.directions, precision=EXACT) if projection_size else vectors
-        chosen = coresets.k_centres(compared, coreset, known=known)
-        distinct = jnp.minimum(filled, coreset).astype(jnp.int32)
+        chosen = coresets.k_centres(compared, coreset, filled=filled)
+        distinct = jnp.minimum(rows, coreset).astype(jnp.int32)
         return state._replace(mean=mean, unit=unit, coreset=vectors[chosen], distinct=distinct)
 
     return Detector(init, no_training, score, calibrate, finalize)
 
 
-def weight(queries: jax.Array, nearest: jax.Array, bank: jax.Array, known: jax.Array, *, neighbours: int) -> jax.Array:
+def weight(queries: jax.Array, nearest: jax.Array, bank: jax.Array, filled: jax.Array, *, neighbours: int) -> jax.Array:
     """[B]: 1 - exp(d) / sum of exp(d_i), at most 1: how unlike its surroundings in the bank [K, F] the nearest one is.
 
-    d is the distance of a query [B, F] to its nearest row [B] of the bank, d_i those to the `neighbours` known rows
-    that are nearest to that one, itself among them (Eq. 7). 1 where no more than one is known.
+    d is the distance of a query [B, F] to its nearest row [B] of the bank, d_i those to the `neighbours` filled rows
+    that are nearest to that one, itself among them (Eq. 7). 1 where no more than one is filled.
     """
     apart = lambda rows: jnp.sqrt(jnp.sum(jnp.square(rows[:, None] - bank), -1))
-    between = jnp.where(known, apart(bank[nearest]), jnp.inf).at[jnp.arange(len(queries)), nearest].set(-1)
+    between = jnp.where(filled, apart(bank[nearest]), jnp.inf).at[jnp.arange(len(queries)), nearest].set(-1)
     _, around = lax.top_k(-between, neighbours)  # The nearest one first.
     distances = jnp.take_along_axis(apart(queries), around, -1)
-    shares = jax.nn.softmax(jnp.where(known[around], distances, -jnp.inf).at[:, 0].set(distances[:, 0]), -1)
-    return jnp.where(jnp.sum(known) > 1, 1 - shares[:, 0], 1.0)
+    shares = jax.nn.softmax(jnp.where(filled[around], distances, -jnp.inf).at[:, 0].set(distances[:, 0]), -1)
+    return jnp.where(jnp.sum(filled) > 1, 1 - shares[:, 0], 1.0)
 
 
 def _check(*, bank: int, coreset: int, projection_size: int, neighbours: int) -> None:

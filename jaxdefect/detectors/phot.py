@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxdefect.detector import Detector
-from jaxdefect.maps import texture_removal
+from jaxdefect.families.texture_removal import texture_removal
+from jaxdefect.maps.texture_removal import radii
 
 
 def make(*, epsilon: float, sigma: float) -> Detector:
@@ -22,7 +23,7 @@ def make(*, epsilon: float, sigma: float) -> Detector:
     epsilon: added to each magnitude before dividing by it. sigma: of the Gaussian, pixels. The map is the level
     |x - mu| / sigma of each image, the score its maximum.
     """
-    return texture_removal.detector(lambda grey: phase_only(grey, epsilon=epsilon, sigma=sigma))
+    return texture_removal(lambda grey: phase_only(grey, epsilon=epsilon, sigma=sigma))
 
 
 def phase_only(grey: jax.Array, *, epsilon: float | jax.Array, sigma: float | jax.Array) -> jax.Array:
@@ -33,5 +34,5 @@ def phase_only(grey: jax.Array, *, epsilon: float | jax.Array, sigma: float | ja
     """
     height, width = grey.shape[1:]
     spectrum = jnp.fft.rfft2(grey, norm="ortho")
-    gaussian = jnp.exp(-2 * jnp.square(jnp.pi * sigma * texture_removal.radii(height, width)))
+    gaussian = jnp.exp(-2 * jnp.square(jnp.pi * sigma * radii(height, width)))
     return jnp.fft.irfft2(spectrum / (jnp.abs(spectrum) + epsilon) * gaussian, (height, width), norm="ortho")

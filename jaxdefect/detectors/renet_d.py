@@ -1,4 +1,4 @@
-"""ReNet-D: what a small fully convolutional autoencoder cannot redraw is a defect.
+"""ReNet-D: what a small fully convolutional autoencoder cannot reconstruct is a defect.
 
 Trained on small patches of defect-free images, applied to whole ones. A multi-scale stem (1, 3, 5 pixels), four
 convolution modules with three poolings, four deconvolution modules, three averaged deconvolution heads.
@@ -101,12 +101,12 @@ def make(
 
     stem, widths, kernels, up, norm: the network (see `Net`). losses: one of l1, mse, ssim, ms_ssim, or two of them
     weighted alpha : 1 - alpha (Eq. 8). penalty: of |w|_F (Eq. 4). pixel_range: 1, or 255 for the l1 and mse of
-    0-255 pixels. block, overlap: images are redrawn in blocks of that many pixels, as large as the training patches,
-    which share `overlap` pixels; 0 redraws them whole, faster, but the net then misses the zero padding around its
-    patches and redraws even normal surface worse. residual: squared (Eq. 9), absolute, ssim; the distance of residual
-    features (window x window cells, `residual_features`) from those of normal images, mahalanobis or nearest (of `bank`
-    kept); or a product of several, such as ssim*nearest. box: side of the mean filter over the residual, pixels.
-    dtype: of the network when it scores.
+    0-255 pixels. block, overlap: images are reconstructed in blocks of that many pixels, as large as the training
+    patches, which share `overlap` pixels; 0 reconstructs them whole, faster, but the net then misses the zero padding
+    around its patches and does worse even on normal surface. residual: squared (Eq. 9), absolute, ssim; the distance of
+    residual features (window x window cells, `residual_features`) from those of normal images, mahalanobis or nearest
+    (of `bank` kept); or a product of several, such as ssim*nearest. box: side of the mean filter over the residual,
+    pixels. dtype: of the network when it scores.
     """
     _check(
         stem=stem, widths=widths, kernels=kernels, up=up, losses=losses, block=block, overlap=overlap,
@@ -119,11 +119,11 @@ def make(
 
     def loss_terms(params, batch_stats, images):
         variables = {"params": params, "batch_stats": batch_stats}
-        (rebuilt, pairs), mutated = net.apply(variables, images, train=True, mutable=["batch_stats"])
+        (reconstruction, pairs), mutated = net.apply(variables, images, train=True, mutable=["batch_stats"])
         term = lambda name: (
-            ms_ssim([*pairs, (rebuilt, images)])
+            ms_ssim([*pairs, (reconstruction, images)])
             if name == "ms_ssim"
-            else PIXEL_LOSSES[name](rebuilt, images) * {"l1": pixel_range, "mse": pixel_range**2}.get(name, 1)
+            else PIXEL_LOSSES[name](reconstruction, images) * {"l1": pixel_range, "mse": pixel_range**2}.get(name, 1)
         )
         terms = {name: term(name) for name in losses}
         fit = terms[losses[0]] if len(losses) == 1 else weighted_pair(alpha, *(terms[n] for n in losses))
@@ -133,8 +133,8 @@ def make(
     def init(key: jax.Array, batch: Batch) -> State:
         height, width = batch.image.shape[1:3]
         if height % multiple or width % multiple:
-            raise ValueError(f"patches of {height} x {width} do not survive {len(widths) - 1} poolings; "
-                             f"use a patch size that is a multiple of {multiple}")  # fmt: skip
+            raise ValueError(f"train.patch gives images of {height} x {width} pixels, which do not survive "
+                             f"{len(widths) - 1} poolings: use a multiple of {multiple}")  # fmt: skip
         variables = net.init(key, batch.image, train=True)
         count = residual_features.residual_features(batch.image, batch.image, window=window).shape[-1]
         params, batch_stats = variables["params"], variables.get("batch_stats", {})
@@ -146,31 +146,32 @@ def make(
         params, opt_state, (batch_stats, metrics) = optim.update(optimizer, objective, state.params, state.opt_state)
         return state._replace(params=params, opt_state=opt_state, batch_stats=batch_stats), metrics
 
-    def redraw(state: State, images: jax.Array) -> jax.Array:
+    def reconstruct_whole(state: State, images: jax.Array) -> jax.Array:
         variables = {"params": state.params, "batch_stats": state.batch_stats}
         padded = pad_to_multiple(images, multiple)
-        rebuilt, _ = net.apply(variables, padded.astype(dtype), train=False)
-        return rebuilt[:, : images.shape[1], : images.shape[2]].astype(jnp.float32)
+        reconstruction, _ = net.apply(variables, padded.astype(dtype), train=False)
+        return reconstruction[:, : images.shape[1], : images.shape[2]].astype(jnp.float32)
 
     def reconstruct(state: State, images: jax.Array) -> jax.Array:
-        own = functools.partial(redraw, state)
-        return reconstruct_tiled(own, images, Tiles(block, overlap)) if block else own(images)
+        whole = functools.partial(reconstruct_whole, state)
+        return reconstruct_tiled(whole, images, Tiles(block, overlap)) if block else whole(images)
 
-    def anomaly(name: str, state: State, images: jax.Array, rebuilt: jax.Array) -> jax.Array:
+    def factor(name: str, state: State, images: jax.Array, reconstruction: jax.Array) -> jax.Array:
+        """[B, H, W]: the residual of this name, or the distance of residual features."""
         if name not in DISTANCES:
-            return RESIDUALS[name](images, rebuilt)
-        found = residual_features.residual_features(images, rebuilt, window=window)
-        return residual_features.to_pixels(DISTANCES[name](state.normal, found), *images.shape[1:3])
+            return RESIDUALS[name](images, reconstruction)
+        features = residual_features.residual_features(images, reconstruction, window=window)
+        return residual_features.to_pixels(DISTANCES[name](state.normal, features), *images.shape[1:3])
 
     def score(state: State, images: jax.Array) -> Scores:
-        rebuilt = reconstruct(state, images)
-        raw = math.prod(anomaly(name, state, images, rebuilt) for name in residuals)
+        reconstruction = reconstruct(state, images)
+        raw = math.prod(factor(name, state, images, reconstruction) for name in residuals)
         smooth = box_filter(raw, box)
-        return Scores(image=jnp.max(smooth, (1, 2)), map=smooth, reconstruction=rebuilt)
+        return Scores(image=jnp.max(smooth, (1, 2)), map=smooth, reconstruction=reconstruction)
 
     def calibrate(state: State, images: jax.Array) -> State:
-        found = residual_features.residual_features(images, reconstruct(state, images), window=window)
-        return state._replace(normal=gaussian.update(state.normal, found))
+        features = residual_features.residual_features(images, reconstruct(state, images), window=window)
+        return state._replace(normal=gaussian.update(state.normal, features))
 
     learns = any(name in DISTANCES for name in residuals)  # The others need to know nothing of normal images.
     return Detector(init, step, score, calibrate if learns else no_calibration)
@@ -179,8 +180,8 @@ def make(
 def _check(*, stem, widths, kernels, up, losses, block, overlap, residual, odd, dtype) -> None:
     """Raises ValueError, naming field, value, rule and remedy, for settings that describe no network."""
     options = {"up": (up, ("deconv", "unpool")), "dtype": (dtype, ("float32", "bfloat16"))}
-    known = (*RESIDUALS, *DISTANCES)
-    options |= {f"residual ({residual})": (name, known) for name in residual.split("*")}
+    choices = (*RESIDUALS, *DISTANCES)
+    options |= {f"residual ({residual})": (name, choices) for name in residual.split("*")}
     options |= {f"losses[{i}]": (name, (*PIXEL_LOSSES, "ms_ssim")) for i, name in enumerate(losses)}
     for field, (value, allowed) in options.items():
         if value not in allowed:

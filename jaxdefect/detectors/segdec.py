@@ -5,7 +5,7 @@ judges the image by what the first has seen. Images of which only the label is k
 weight of the first fades while that of the second grows, for there is nothing to decide on before there is something to
 see. Supervised: batches carry masks and labels.
 
-Use it as soon as some dozens of defects are has_mask, or only labelled: nothing trained on normal images comes
+Use it as soon as some dozens of defects are outlined, or only labelled: nothing trained on normal images comes
 near.
 
 Source: Bozic, Tabernik, Skocaj, "Mixed supervision for surface-defect detection: from weakly to fully supervised
@@ -24,7 +24,7 @@ from jaxdefect.detector import Batch, Detector, Scores
 from jaxdefect.maps import morphology
 from jaxdefect.maps.residuals import window_sum
 from jaxdefect.networks.blocks import Conv
-from jaxdefect.networks.convolution import conv, max_pool
+from jaxdefect.networks.convolution import conv, max_pool_odd
 from jaxdefect.networks.fft_convolution import large_conv
 from jaxdefect.training import optim
 from jaxdefect.training.optim import Player
@@ -34,13 +34,6 @@ WINDOW = 2 * STRIDE + 1  # pixels a side of which each pixel of a mask at that s
 EPSILON = 1e-3
 XAVIER = nn.initializers.variance_scaling(1.0, "fan_avg", "normal")
 NORMS = ("repo", "unit_var")
-
-
-def pool(x: jax.Array) -> jax.Array:
-    """2 x 2 max-pooling of [B, H, W, C] that leaves out an odd last row or column, but not the only one."""
-    height, width = (max(side // 2 * 2, 1) for side in x.shape[1:3])
-    alone = [(0, 0), (0, height % 2), (0, width % 2), (0, 0)]
-    return max_pool(jnp.pad(x[:, :height, :width], alone, "edge"))
 
 
 class FeatureNorm(nn.Module):
@@ -94,7 +87,7 @@ class Segmentation(nn.Module):
         for width, blocks in zip(self.widths[:3], (1, 3, 4), strict=True):
             for _ in range(blocks):
                 x = Block(width, 5, self.norm_mode)(x)
-            x = pool(x)
+            x = max_pool_odd(x)
         x = Block(self.widths[3], 15, self.norm_mode)(x)
         logits = Conv(1, 1, 1, 0, XAVIER, bias=False)(x)
         return x, FeatureNorm(self.norm_mode, self.map_bias)(logits)
@@ -110,7 +103,7 @@ class Decision(nn.Module):
     def __call__(self, features: jax.Array, logits: jax.Array) -> jax.Array:
         x = jnp.concatenate([features, logits], -1)
         for width in self.widths:
-            x = Block(width, 5, self.norm_mode)(pool(x))
+            x = Block(width, 5, self.norm_mode)(max_pool_odd(x))
         pooled = [reduce(y, (1, 2)) for y in (x, logits) for reduce in (jnp.max, jnp.mean)]
         return nn.Dense(1, kernel_init=XAVIER)(jnp.concatenate(pooled, -1))[:, 0]
 
@@ -127,8 +120,8 @@ class SegDecNet(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         features, logits = Segmentation(self.widths, self.norm_mode, self.map_bias, name="segmentation")(images)
-        seen = lax.stop_gradient((features, logits)) if self.gradient_stop else (features, logits)
-        return Decision(self.decision, self.norm_mode, name="decision")(*seen), logits[..., 0]
+        basis = lax.stop_gradient((features, logits)) if self.gradient_stop else (features, logits)
+        return Decision(self.decision, self.norm_mode, name="decision")(*basis), logits[..., 0]
 
 
 def downsized(maps: jax.Array) -> jax.Array:
@@ -141,7 +134,7 @@ def downsized(maps: jax.Array) -> jax.Array:
 def targets(
     masks: jax.Array, *, dilate: int, w_pos: float | jax.Array, p: float | jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """What the segmentation is to show, and how much each of its pixels weighs: each [B, ceil(H/8), ceil(W/8)].
+    """The segmentation's targets, and how much each of their pixels weighs: each [B, ceil(H/8), ceil(W/8)].
 
     Outlines are drawn by hand: a pixel counts the more, the deeper it lies in the defect. masks [B, H, W], 1 on
     defects, widened to dilate x dilate pixels about each first. Source: the paper's weights of positive pixels.
@@ -193,18 +186,17 @@ def make(
 
     widths: channels of the segmentation's first layer, of the 3 after it, of the next 4 and of its features (32, 64,
     64, 1024). decision: channels of the decision's layers (8, 16, 32). norm_mode: see FeatureNorm. gradient_stop: what
-    the decision learns does not change the segmentation. map_bias: the map's logits have a bias; without, they are 0 on
-    average in every image, so that a good one costs log 2 at least. The paper's description has none; in its code the
-    bias that is meant to stay 0 learns all the same (a torch Parameter does, whatever it is made of). balance: the
-    segmentation's loss weighs lam = 1 - step / steps and the decision's delta * (1 - lam), else 1 and delta. steps:
-    those of the whole training. dilate: pixels a side by which masks are widened, odd. w_pos: weight of a defect's
-    deepest pixel, beside 1 of a good one; p: its power of the depth. learning_rate: of plain gradient descent.
+    the decision learns does not change the segmentation. map_bias: the map's logits have a bias; without it they are 0
+    on average in every image, so that a good image costs log 2 at least. The paper describes none; in its code there is
+    one that was meant to stay 0 and learns all the same. balance: the segmentation's loss weighs lam = 1 - step / steps
+    and the decision's delta * (1 - lam), else 1 and delta. steps: of the whole training. dilate: pixels a side by which
+    masks are widened, odd. w_pos: weight of a defect's deepest pixel, beside 1 of a good pixel; p: the power of the
+    depth that others weigh. learning_rate: of plain gradient descent.
 
     A batch's gradient is the mean over its images. The public code, which trains on one image at a time nearly
     everywhere, adds them up: a rate there for batches of b images is b times as large here.
     Of the metrics, `loss` is the mean of both losses without their weights, which change while it trains;
-    `segmentation` counts the images without an outline as 0. The segmentation's logits have mean 0 over each image,
-    so that a good image costs at least log 2 and a map is 0.5 where nothing is found.
+    `segmentation` counts the images without an outline as 0.
     Of images under 128 pixels a side the decision's last layer sees one pixel, which FeatureNorm makes constant: only
     the segmentation's logits are then decided on.
     """
@@ -222,7 +214,7 @@ def make(
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
-        masks, known = _supervision(batch)
+        masks, has_mask = _supervision(batch)
         masks, weights = targets(masks, dilate=dilate, w_pos=w_pos, p=p)
         seg_share, cls_share = shares(state.step)
 
@@ -230,7 +222,7 @@ def make(
             decided, logits = net.apply({"params": params}, batch.image)
             _, rows, columns = logits.shape
             pixels = optax.sigmoid_binary_cross_entropy(logits, masks[:, :rows, :columns])
-            segmentation = jnp.mean(known * jnp.mean(weights[:, :rows, :columns] * pixels, (1, 2)))
+            segmentation = jnp.mean(has_mask * jnp.mean(weights[:, :rows, :columns] * pixels, (1, 2)))
             classification = jnp.mean(optax.sigmoid_binary_cross_entropy(decided, batch.label.astype(jnp.float32)))
             both = {"segmentation": segmentation, "classification": classification}
             metrics = {"loss": (segmentation + classification) / 2} | both
@@ -247,13 +239,13 @@ def make(
 
 
 def _supervision(batch: Batch) -> tuple[jax.Array, jax.Array]:
-    """The masks that are known, else zeros, and [B] float32, 0 for each image whose mask is not."""
+    """The masks, zeros where there is none, and [B] float32, 0 for each image whose mask is missing."""
     for field in ("mask", "label"):
         if getattr(batch, field) is None:
             raise ValueError(f"the batch has no {field}; segdec learns from defects: set train.supervision = 'masks'")
     has_mask = jnp.ones(batch.label.shape) if batch.has_mask is None else batch.has_mask
-    known = jnp.where(batch.label == 1, has_mask, 1.0)
-    return batch.mask * known[:, None, None], known
+    has_mask = jnp.where(batch.label == 1, has_mask, 1.0)  # Of a good image it is all zeros.
+    return batch.mask * has_mask[:, None, None], has_mask
 
 
 def _check(*, widths: tuple, decision: tuple, norm_mode: str, steps: int, dilate: int) -> None:
@@ -264,7 +256,7 @@ def _check(*, widths: tuple, decision: tuple, norm_mode: str, steps: int, dilate
     if norm_mode not in NORMS:
         raise ValueError(f"settings.norm_mode = {norm_mode!r}; there are: {', '.join(NORMS)}")
     if steps < 1:
-        raise ValueError(f"settings.steps = {steps}; the losses are balanced over the whole training: use train.steps")
+        raise ValueError(f"train.steps = {steps}; the losses are balanced over the whole training: give 1 or more")
     if dilate < 1 or dilate % 2 == 0:
         raise ValueError(f"settings.dilate = {dilate}; masks are widened by an odd number of pixels, such as 7; 1 for "
                          "as they are")  # fmt: skip

@@ -1,7 +1,7 @@
 """SSIM-AE: a deep autoencoder of convolutions, max-poolings and upsamplings that learns by multi-scale SSIM in colour.
 
 It has no dense layers, so that an image keeps its places all the way; what it must forget, it forgets in the few
-channels of its code. Images are judged as CAE judges them, by the share of pixels redrawn too badly.
+channels of its code. Images are judged as CAE judges them, by the share of pixels reconstructed too badly.
 
 Use it for coloured parts; it separates images well and outlines too much.
 
@@ -17,8 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdefect.detector import Detector
-from jaxdefect.detectors import cae
+from jaxdefect.detector import Detector, check_multiple
+from jaxdefect.families.percentile_autoencoder import percentile_autoencoder
 from jaxdefect.losses import reconstruction as pixel_losses
 from jaxdefect.maps import residuals
 from jaxdefect.networks.blocks import Conv
@@ -66,30 +66,40 @@ class Autoencoder(nn.Module):
 
 
 def make(
-    *, size: int, widths: Sequence[int], code: int, scales: int, learning_rate: float, residual: str,
-    percentile: float, box: int,
-) -> Detector:  # fmt: skip
-    """SSIM-AE. The learning rate and the percentile may be tracers. The state is that of CAE.
+    *,
+    size: int,
+    widths: Sequence[int],
+    code: int,
+    scales: int,
+    learning_rate: float,
+    residual: str,
+    percentile: float,
+    box: int,
+) -> Detector:
+    """SSIM-AE. The learning rate and the percentile may be tracers.
 
     size: pixels a side of the images trained on, a multiple of 2 ** len(widths); others are resized to it when
     scored. widths, code: see `Autoencoder`. scales: of the loss, 1 to 5. residual: squared, absolute or ssim, the error
-    of a pixel. percentile of the training errors, 0 to 100. box: side of the mean filter over the error, pixels.
+    of a pixel. percentile, box: see `percentile_autoencoder`.
     """
-    cae.check_settings(size=size, factor=2 ** len(widths), box=box)
+    check_multiple(size, 2 ** len(widths))
+    residuals.check_box(box)
     most = most_scales(size)
     if not 1 <= scales <= most:
         raise ValueError(f"settings.scales = {scales}; SSIM looks through windows of {pixel_losses.WINDOW} pixels, so "
                          f"images of {size} have 1 to {most} scales: use one of them, or a larger size")  # fmt: skip
     if residual not in residuals.RESIDUALS:
-        known = ", ".join(residuals.RESIDUALS)
-        raise ValueError(f"settings.residual = {residual!r} is not known; use one of {known}")
+        choices = ", ".join(residuals.RESIDUALS)
+        raise ValueError(f"settings.residual = {residual!r} is not known; use one of {choices}")
 
-    def objective(rebuilt: jax.Array, images: jax.Array) -> dict[str, jax.Array]:
-        unlike = multi_scale_ssim(rebuilt, images, scales=scales)
-        return {"loss": unlike, "mse": pixel_losses.mse(rebuilt, images)}
+    def objective(reconstruction: jax.Array, images: jax.Array) -> dict[str, jax.Array]:
+        unlike = multi_scale_ssim(reconstruction, images, scales=scales)
+        return {"loss": unlike, "mse": pixel_losses.mse(reconstruction, images)}
 
-    net, optimizer = Autoencoder(tuple(widths), code), optim.adam(learning_rate)
-    return cae.redrawing(net, objective, optimizer, size=size, residual=residual, percentile=percentile, box=box)
+    return percentile_autoencoder(
+        Autoencoder(tuple(widths), code), objective, optim.adam(learning_rate),
+        size=size, residual=residual, percentile=percentile, box=box,
+    )  # fmt: skip
 
 
 def most_scales(size: int) -> int:

@@ -1,7 +1,8 @@
-"""Transfer autoencoder: a network trained on ImageNet sees the image, a decoder redraws it at 32 x 32 pixels.
+"""Transfer autoencoder: a network trained on ImageNet sees the image, a decoder reconstructs it at 32 x 32 pixels.
 
-What cannot be redrawn from what the front end makes of normal images is a defect. A frozen front end leaves the
-decoder alone to be learned; a fine-tuned one learns, too, which the source found to draw nothing at all.
+A defect is what the decoder, which has learned from normal images, cannot reconstruct from the front end's features. A
+frozen front end leaves the decoder alone to be learned; a fine-tuned one learns, too, which the source found to draw
+nothing at all.
 
 Use it to reproduce; for pretrained features take `padim`.
 
@@ -19,11 +20,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxdefect import backbones
+from jaxdefect.backbones.front_end import State, first_state, front_end, front_maps, loaded_or_drawn
 from jaxdefect.detector import Batch, Detector, Scores
-from jaxdefect.detectors.resnet_classifier import State, drawn, falling_adam, front_end, look, started
+from jaxdefect.families.decaying_adam import decaying_adam
 from jaxdefect.losses.adversarial import batch_moments, to_tanh
 from jaxdefect.losses.reconstruction import mse
 from jaxdefect.maps import residuals
+from jaxdefect.maps.reconstruction import reconstruction_scores
 from jaxdefect.networks import blocks
 from jaxdefect.networks.blocks import Conv, Deconv, batch_norm
 from jaxdefect.training import optim
@@ -35,7 +38,7 @@ DECONV = nn.initializers.variance_scaling(8.0, "fan_in", "normal")  # He; a stri
 class Decoder(nn.Module):
     """[B, h, w, K] -> [B, 32, 32, channels] in [0, 1].
 
-    Each layer doubles the side and has half the channels of the one before. A map whose sides are no powers of 2, as
+    Each layer doubles the side and has half the channels of the layer before. A map whose sides are no powers of 2, as
     the 13 x 13 of SqueezeNet, is first shrunk to the next lower ones, and one of more than 16 pixels to 16.
     """
 
@@ -69,48 +72,46 @@ def make(
     backbone: a name of `backbones.names()`; backbone_width: channels of the first map of `small`. weights: path of its
     file, "" to draw them at random. frozen: the decoder alone learns, and normalisations of the front end use the
     averages that came with the weights. size: pixels a side of what the front end sees. width: channels of the
-    decoder's last layer; each one before has twice as many. decay: the learning rate is multiplied by it after each
-    `decay_every` steps; 1 leaves it. The score is the mean squared error at 32 x 32 pixels, the map is that error
+    decoder's last layer; each layer before has twice as many. learning_rate, decay, decay_every: see `decaying_adam`.
+    The score is the mean squared error at 32 x 32 pixels, the map is that error
     enlarged. Raises ValueError for what cannot be, and what `weights.load` raises.
     """
     if width < 1:
         raise ValueError(f"settings.width = {width}; the decoder's last layer needs a channel or more, such as 32")
-    adam = falling_adam(learning_rate, decay, decay_every)
+    adam = decaying_adam(learning_rate, decay, decay_every)
     front = front_end(backbone, width=backbone_width, size=size)
-    draw = drawn(front, weights)
+    variables_of = loaded_or_drawn(front, weights)
 
     def init(key: jax.Array, batch: Batch) -> State:
-        first, second = jax.random.split(key)
-        variables, example = draw(first), jnp.zeros((1, size, size, 3))
+        front_key, decoder_key = jax.random.split(key)
+        variables, example = variables_of(front_key), jnp.zeros((1, size, size, 3))
         code = jax.eval_shape(lambda: backbones.maps(front, variables, example))[-1]
-        drawer = Decoder(width, batch.image.shape[-1]).init(second, jnp.zeros(code.shape), train=False)
-        rest = {kind: {"decoder": drawer[kind]} for kind in ("params", "batch_stats")}
-        return started(adam, variables, rest, frozen=frozen)
+        decoder = Decoder(width, batch.image.shape[-1]).init(decoder_key, jnp.zeros(code.shape), train=False)
+        rest = {kind: {"decoder": decoder[kind]} for kind in ("params", "batch_stats")}
+        return first_state(adam, variables, rest, frozen=frozen)
 
-    def redraw(state: State, params: Any, images: jax.Array, *, train: bool) -> tuple[jax.Array, Any]:
+    def reconstruct(state: State, params: Any, images: jax.Array, *, train: bool) -> tuple[jax.Array, Any]:
         """(images [B, 32, 32, C] in [0, 1], batch statistics)."""
-        maps, stats = look(front, state, params, images, train=train)
-        net, known = Decoder(width, images.shape[-1]), state.network.batch_stats["decoder"]
-        rebuilt, own = blocks.apply(net, params["decoder"], known, maps[-1], train=train)
-        return rebuilt, stats | {"decoder": own}
+        maps, stats = front_maps(front, state, params, images, train=train)
+        net, batch_stats = Decoder(width, images.shape[-1]), state.network.batch_stats["decoder"]
+        reconstruction, decoder_stats = blocks.apply(net, params["decoder"], batch_stats, maps[-1], train=train)
+        return reconstruction, stats | {"decoder": decoder_stats}
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
         wanted = residuals.resize(batch.image, SIDE, SIDE)
 
         def loss(params):
-            rebuilt, stats = redraw(state, params, batch.image, train=True)
-            value = mse(rebuilt, wanted)
-            return value, (stats, {"loss": value} | batch_moments(to_tanh(rebuilt), to_tanh(wanted)))
+            reconstruction, stats = reconstruct(state, params, batch.image, train=True)
+            value = mse(reconstruction, wanted)
+            return value, (stats, {"loss": value} | batch_moments(to_tanh(reconstruction), to_tanh(wanted)))
 
         network, metrics = optim.update_player(adam, loss, state.network)
         return state._replace(network=network), metrics
 
     def score(state: State, images: jax.Array) -> Scores:
-        rebuilt, _ = redraw(state, state.network.params, images, train=False)
-        residual = residuals.squared(residuals.resize(images, SIDE, SIDE), rebuilt)
-        back = lambda x: residuals.resize(x, *images.shape[1:3])
-        reconstruction = jnp.clip(back(rebuilt), 0, 1)  # The weights of a resize sum to 1 only up to rounding.
-        return Scores(jnp.mean(residual, (1, 2)), back(residual), reconstruction)
+        reconstruction, _ = reconstruct(state, state.network.params, images, train=False)
+        error = jnp.mean(residuals.squared(residuals.resize(images, SIDE, SIDE), reconstruction), (1, 2))
+        return reconstruction_scores(images, error, reconstruction, residual=residuals.squared)
 
     return Detector(init, step, score)

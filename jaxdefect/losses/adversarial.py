@@ -26,8 +26,8 @@ def from_tanh(images: jax.Array) -> jax.Array:
 def gan_loss(logits: jax.Array, real: bool) -> jax.Array:
     """Binary cross-entropy of calling all of `logits` (any shape) real, or fake. A scalar.
 
-    A discriminator descends `called(D(x), True) + called(D(G(z)), False)`; a generator, not saturating,
-    `called(D(G(z)), True)`. Source: Goodfellow et al. 2014.
+    A discriminator descends `gan_loss(D(x), True) + gan_loss(D(G(z)), False)`; a generator, not saturating,
+    `gan_loss(D(G(z)), True)`. Source: Goodfellow et al. 2014.
     """
     return jnp.mean(optax.sigmoid_binary_cross_entropy(logits, jnp.full_like(logits, float(real))))
 
@@ -93,3 +93,8 @@ def batch_moments(generated: jax.Array, real: jax.Array) -> dict[str, jax.Array]
     (mean, deviation), (real_mean, real_deviation) = moments(generated), moments(real)
     apart = jnp.mean(jnp.abs(mean - real_mean)) + jnp.mean(jnp.abs(deviation - real_deviation))
     return {"moments": apart, "spread": jnp.mean(deviation) / jnp.mean(real_deviation)}
+
+
+def reconstruction_metrics(reconstruction: jax.Array, images: jax.Array) -> dict[str, jax.Array]:
+    """Metrics of a reconstruction, both in [-1, 1]: `loss`, its mean absolute error in [0, 1], and `batch_moments`."""
+    return {"loss": jnp.mean(jnp.abs(reconstruction - images)) / 2} | batch_moments(reconstruction, images)

@@ -23,21 +23,21 @@ def area(boxes: Array | np.ndarray) -> Array | np.ndarray:
     return (boxes[..., 2] - boxes[..., 0]).clip(0) * (boxes[..., 3] - boxes[..., 1]).clip(0)
 
 
-def iou(one: Array | np.ndarray, other: Array | np.ndarray) -> Array | np.ndarray:
+def iou(first: Array | np.ndarray, second: Array | np.ndarray) -> Array | np.ndarray:
     """Intersection over union of every pair: [N, 4], [M, 4] -> [N, M] in [0, 1], 0 with a box that is none.
 
     Works on the device and, with NumPy arrays, on the host.
     """
-    np_like = one.__array_namespace__()
+    np_like = first.__array_namespace__()
     corners = np_like.concat(
         [
-            np_like.maximum(one[:, None, :2], other[None, :, :2]),
-            np_like.minimum(one[:, None, 2:], other[None, :, 2:]),
+            np_like.maximum(first[:, None, :2], second[None, :, :2]),
+            np_like.minimum(first[:, None, 2:], second[None, :, 2:]),
         ],
         axis=-1,
     )
     shared = area(corners)
-    union = area(one)[:, None] + area(other)[None] - shared
+    union = area(first)[:, None] + area(second)[None] - shared
     return np_like.where(union > 0, shared / np_like.where(union > 0, union, 1.0), 0.0)
 
 
@@ -77,16 +77,16 @@ def mask_boxes(masks: Array, *, most: int, min_area: int | Array, join: int) -> 
     _, height, width = masks.shape
     parts = -(-height // 2) * -(-width // 2)  # No more components fit in: their pixels do not touch.
 
-    def of_one(labels):
+    def of_image(labels):
         pixels = jnp.zeros(parts + 1, jnp.int32).at[labels.ravel()].add(1).at[0].set(0)
         pixels, chosen = lax.top_k(pixels, min(most, parts + 1))
         there = (pixels > 0) & (pixels >= min_area)
         member = labels == chosen[:, None, None]
         (top, bottom), (left, right) = (_extent(jnp.any(member, axis)) for axis in (2, 1))
-        found = jnp.where(there[:, None], jnp.stack([top, left, bottom, right], -1), 0)
-        return jnp.pad(found, ((0, most - len(found)), (0, 0))).astype(jnp.float32)
+        corners = jnp.where(there[:, None], jnp.stack([top, left, bottom, right], -1), 0)
+        return jnp.pad(corners, ((0, most - len(corners)), (0, 0))).astype(jnp.float32)
 
-    return jax.vmap(of_one)(labels)
+    return jax.vmap(of_image)(labels)
 
 
 def _extent(marked: Array) -> tuple[Array, Array]:
@@ -113,10 +113,10 @@ def encode(boxes: Array, references: Array) -> Array:
     """
     there = (area(boxes) > 0) & (area(references) > 0)
     unit = jnp.asarray([0.0, 0.0, 1.0, 1.0])
-    (middle, side), (own_middle, own_side) = (
+    (middle, side), (reference_middle, reference_side) = (
         _middle_and_sides(jnp.where(there[..., None], x, unit)) for x in (boxes, references)
     )
-    return jnp.concatenate([(middle - own_middle) / own_side, jnp.log(side / own_side)], -1)
+    return jnp.concatenate([(middle - reference_middle) / reference_side, jnp.log(side / reference_side)], -1)
 
 
 def decode(deltas: Array, references: Array) -> Array:

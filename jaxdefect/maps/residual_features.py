@@ -1,8 +1,8 @@
 """What an image and its reconstruction look like around each cell of CELL x CELL pixels.
 
 Images are [B, H, W, C] in [0, 1]; features [B, ceil(H / CELL), ceil(W / CELL), F]. Compared with those of normal
-images (`normal`) they tell a residual that is unusual from one that is merely large: a texture's own edges leave
-large residuals everywhere, a smooth stain on it leaves unusually small ones.
+images (`statistics.gaussian`) they tell a residual that is unusual from one that is merely large: a texture's own edges
+leave large residuals everywhere, a smooth stain on it leaves unusually small ones.
 """
 
 import jax
@@ -35,14 +35,14 @@ def texture(images: jax.Array, *, window: int) -> jax.Array:
     grey = jnp.mean(images, -1, keepdims=True)
     mean = smooth(halve(halve(images)))
     square = smooth(halve(halve(jnp.square(grey))))
-    found = [mean, log(square - jnp.square(jnp.mean(mean, -1, keepdims=True)))]
+    features = [mean, log(square - jnp.square(jnp.mean(mean, -1, keepdims=True)))]
     levels = [grey, halve(grey), halve(halve(grey))]
     for level, halvings in zip(levels, (2, 1, 0), strict=True):
         energy = jnp.square(derivatives(level))
         for _ in range(halvings):
             energy = halve(energy)
-        found.append(log(smooth(energy)))
-    return jnp.concatenate(found, -1)
+        features.append(log(smooth(energy)))
+    return jnp.concatenate(features, -1)
 
 
 def mismatch(images: jax.Array, reconstructions: jax.Array, *, window: int) -> jax.Array:
@@ -51,12 +51,12 @@ def mismatch(images: jax.Array, reconstructions: jax.Array, *, window: int) -> j
     H and W are multiples of CELL. C + 2 features.
     """
     smooth = lambda x: box_filter(halve(halve(x)), window)
-    grey, rebuilt = (jnp.mean(x, -1, keepdims=True) for x in (images, reconstructions))
-    mean, mean_rebuilt = smooth(grey), smooth(rebuilt)
+    grey, copy = (jnp.mean(x, -1, keepdims=True) for x in (images, reconstructions))
+    mean, copy_mean = smooth(grey), smooth(copy)
     variance = smooth(jnp.square(grey)) - jnp.square(mean)
-    variance_rebuilt = smooth(jnp.square(rebuilt)) - jnp.square(mean_rebuilt)
-    covariance = smooth(grey * rebuilt) - mean * mean_rebuilt
-    correlation = covariance * jax.lax.rsqrt(jnp.maximum(variance * variance_rebuilt, 0) + 1e-6)
+    copy_variance = smooth(jnp.square(copy)) - jnp.square(copy_mean)
+    covariance = smooth(grey * copy) - mean * copy_mean
+    correlation = covariance * jax.lax.rsqrt(jnp.maximum(variance * copy_variance, 0) + 1e-6)
     residual = images - reconstructions
     return jnp.concatenate(
         [smooth(residual), log(smooth(jnp.mean(jnp.square(residual), -1, keepdims=True))), correlation], -1

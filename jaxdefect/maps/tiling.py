@@ -82,17 +82,17 @@ def stitch(pieces: jax.Array, tiles: Tiles, *, height: int, width: int) -> jax.A
     return joined[:, :height, :width]
 
 
-def reconstruct_tiled(redraw: Callable[[jax.Array], jax.Array], images: jax.Array, tiles: Tiles) -> jax.Array:
-    """Images [B, H, W, C] of any size from a network of one: redraw takes and gives [N, size, size, C].
+def reconstruct_tiled(reconstruct: Callable[[jax.Array], jax.Array], images: jax.Array, tiles: Tiles) -> jax.Array:
+    """Reconstructions of images [B, H, W, C] of any size by a network of one size: [N, size, size, C] -> the same.
 
-    Mirrored all around by half an overlap, so that no pixel lies at the edge of a tile, where it is redrawn worst;
-    images of the size of a tile are redrawn as they are.
+    Mirrored all around by half an overlap, so that no pixel lies at the edge of a tile, where a reconstruction is
+    worst; images of the size of a tile are reconstructed as they are.
     """
     (height, width), margin = images.shape[1:3], tiles.overlap // 2
     if height == width == tiles.size:
-        return redraw(images)
+        return reconstruct(images)
     around = jnp.pad(images, ((0, 0), (margin, margin), (margin, margin), (0, 0)), "symmetric")
     pieces = cut(around, tiles)
-    rebuilt = redraw(pieces.reshape(-1, *pieces.shape[3:])).reshape(pieces.shape)
-    whole = stitch(rebuilt, tiles, height=height + 2 * margin, width=width + 2 * margin)
+    reconstruction = reconstruct(pieces.reshape(-1, *pieces.shape[3:])).reshape(pieces.shape)
+    whole = stitch(reconstruction, tiles, height=height + 2 * margin, width=width + 2 * margin)
     return whole[:, margin : margin + height, margin : margin + width]

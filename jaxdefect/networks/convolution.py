@@ -196,6 +196,13 @@ def max_pool(x: jax.Array) -> jax.Array:
     return jnp.maximum(rows[:, :, ::2], rows[:, :, 1::2])
 
 
+def max_pool_odd(x: jax.Array) -> jax.Array:
+    """2 x 2 max-pooling of [B, H, W, C] that leaves out an odd last row or column, but not the only one."""
+    height, width = (max(side // 2 * 2, 1) for side in x.shape[1:3])
+    alone = [(0, 0), (0, height % 2), (0, width % 2), (0, 0)]
+    return max_pool(jnp.pad(x[:, :height, :width], alone, "edge"))
+
+
 def max_pool3(x: jax.Array) -> jax.Array:
     """3 x 3 max-pooling with stride 2, VALID. On CPU 6 times faster than a windowed reduction."""
     rows, columns = ((side - 3) // 2 * 2 for side in x.shape[1:3])  # where the last window begins

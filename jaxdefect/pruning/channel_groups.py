@@ -130,9 +130,8 @@ def _nearest(columns: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """[n]: which of the codes [channels, PROBES] each column [n, PROBES] is but for SPARE places, FIXED for none."""
     if not codes.any():
         return np.full(len(columns), FIXED)
-    apart = (columns[:, None] != codes).sum(-1) + PROBES * ~codes.any(
-        -1
-    )  # A channel that is never silent tells nothing.
+    never_silent = PROBES * ~codes.any(-1)  # Such a channel tells nothing.
+    apart = (columns[:, None] != codes).sum(-1) + never_silent
     return np.where(apart.min(1) <= SPARE, apart.argmin(1), FIXED)
 
 
@@ -143,7 +142,7 @@ def _codes(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _tied(seen: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Numbers the channels: what is silent at the same times makes the same one.
+    """Numbers the channels: what is silent at the same times makes the same channel.
 
     Codes that are compared with a memory are never silent, however little is read of them; they and the memory's items
     are taken for the same channels place by place, and the proof tells whether they are.
@@ -204,8 +203,8 @@ def floats(state: State) -> Leaves:
 
 
 def with_leaves(state: State, leaves: Leaves) -> State:
-    """The state with these leaves in place of its own."""
-    return jax.tree_util.tree_map_with_path(lambda path, own: leaves.get(jax.tree_util.keystr(path), own), state)
+    """The state with some of its leaves replaced by these."""
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: leaves.get(jax.tree_util.keystr(path), leaf), state)
 
 
 def concrete(batch: Batch) -> Batch:

@@ -1,9 +1,9 @@
 """Structured pruning: a trained detector with fewer channels, not with zeros among them.
 
-The widths of a detector are settings, so a pruned detector is one of the same `make` with smaller ones, its weights a
-choice of the trained ones. Which elements belong to one channel is asked of the detector (`channels`). The answer is
-proven before it is used: the full detector with the channels silenced that are to go and the smaller one must score
-alike. A width for which they do not is left alone.
+The widths of a detector are settings, so a pruned detector comes from the same `make` with smaller widths, and its
+weights are a choice of the trained weights. Which elements belong to one channel is asked of the detector (`channels`).
+The answer is proven before it is used: the full detector with the channels silenced that are to go and the smaller one
+must score alike. A width for which they do not is left alone.
 
 Source: Li et al., "Pruning Filters for Efficient ConvNets", ICLR 2017 (rank by the norm of the filter); Liu et al.,
 "Learning Efficient Convolutional Networks through Network Slimming", ICCV 2017 (by the scale of the normalisation).
@@ -31,7 +31,7 @@ class Plan(NamedTuple):
     """How a detector becomes smaller."""
 
     settings: Settings  # of the smaller one
-    left_alone: dict[str, str]  # widths that stay as they are, and why
+    skipped: dict[str, str]  # widths that stay as they are, and why
     channels: Channels
     scored: frozenset[str]  # the leaves that scores depend on
 
@@ -48,24 +48,24 @@ def plan(make: Callable[..., Detector], settings: Settings, batch: Batch, *, kee
     widths = dict(_widths(make, settings, batch, shapes, keep))
     probe = channel_groups.probe_of(make(**settings), batch, {axis for axes in widths.values() for axis in axes})
     widths = {width: axes for width, axes in widths.items() if _is_width(axes, probe.scored, shapes)}
-    axes = {axis for own in widths.values() for axis in own if axis[0] in probe.scored}
-    found = channel_groups.channels_of(probe, axes)
-    left_alone = {}
+    scored_axes = {axis for axes in widths.values() for axis in axes if axis[0] in probe.scored}
+    channels = channel_groups.channels_of(probe, scored_axes)
+    skipped = {}
 
     def leave(width: Width, why: str) -> None:
-        left_alone[_name(width)] = why
+        skipped[_name(width)] = why
         del widths[width]
 
-    cut = lambda those: Plan(_smaller(settings, those, keep), left_alone, found, probe.scored)
+    cut = lambda those: Plan(_smaller(settings, those, keep), skipped, channels, probe.scored)
     while widths and (open_axis := _unresolved(cut(widths), make, batch, shapes)):
-        for width in [width for width, own in widths.items() if open_axis in own]:
-            leave(width, f"it is not known which channels {open_axis[0]} reads or writes along axis {open_axis[1]}")
+        for width in [width for width, axes in widths.items() if open_axis in axes]:
+            leave(width, f"which channels {open_axis[0]} reads or writes along axis {open_axis[1]} cannot be told")
     if widths and not _proven(cut(widths), probe, make, batch):
         for width in list(widths):
             if not _proven(cut([width]), probe, make, batch):
                 leave(width, "without the channels that nobody reads the scores are others")
     if not widths and keep < 1:
-        whys = "; ".join(f"settings.{name}: {why}" for name, why in left_alone.items())
+        whys = "; ".join(f"settings.{name}: {why}" for name, why in skipped.items())
         raise ValueError(f"nothing to prune: no setting of the detector is a width that {keep:g} of can be kept"
                          + (f" ({whys})" if whys else ""))  # fmt: skip
     return cut(widths)
@@ -102,7 +102,7 @@ def _widths(
     """The whole numbers among the settings that change axes of leaves and nothing else, with those axes."""
     numbers = [((name, None), value) for name, value in settings.items()]
     for name, value in settings.items():
-        numbers += [((name, place), one) for place, one in enumerate(value)] if isinstance(value, tuple) else []
+        numbers += [((name, place), part) for place, part in enumerate(value)] if isinstance(value, tuple) else []
     for width, value in numbers:
         if isinstance(value, bool) or not isinstance(value, int) or value < 2:
             continue
@@ -110,21 +110,27 @@ def _widths(
         changed = _smaller(settings, [width], keep)
         changed = changed if changed != settings else _smaller(settings, [width], (value + 1) / value)
         try:
-            other = shapes_of(make(**changed), batch)
+            changed_shapes = shapes_of(make(**changed), batch)
         except (ValueError, TypeError):
             continue  # Such as the side of a kernel, which is odd.
-        if other.keys() != shapes.keys() or any(len(other[path]) != len(shapes[path]) for path in shapes):
+        if changed_shapes.keys() != shapes.keys():
             continue
-        axes = {(path, place - len(shape)) for path, shape in shapes.items()
-                for place, (one, two) in enumerate(zip(shape, other[path], strict=True)) if one != two}  # fmt: skip
+        if any(len(changed_shapes[path]) != len(shapes[path]) for path in shapes):
+            continue
+        axes = {
+            (path, place - len(shape))
+            for path, shape in shapes.items()
+            for place, (before, after) in enumerate(zip(shape, changed_shapes[path], strict=True))
+            if before != after
+        }
         if axes:
             yield width, axes
 
 
 def _is_width(axes: set, scored: frozenset[str], shapes: Shapes) -> bool:
-    own = {axis for path, axis in axes if path in scored}
+    scored_axes = {axis for path, axis in axes if path in scored}
     filters = any(axis == -1 and len(shapes[path]) > 1 for path, axis in axes if path in scored)
-    return filters and own <= {-1, -2}
+    return filters and scored_axes <= {-1, -2}
 
 
 def _smaller(settings: Settings, widths: Any, keep: float) -> Settings:
@@ -143,8 +149,8 @@ def _name(width: Width) -> str:
 def _unresolved(cut: Plan, make: Callable[..., Detector], batch: Batch, shapes: Shapes) -> tuple[str, int] | None:
     """An axis that would not get the size the smaller detector wants, if any."""
     new = shapes_of(make(**cut.settings), batch)
-    for paths, own in channel_groups.layers(cut.channels.written).items():
-        shares = {new[path][-1] * len(own) / shapes[path][-1] for path in paths}
+    for paths, layer in channel_groups.layers(cut.channels.written).items():
+        shares = {new[path][-1] * len(layer) / shapes[path][-1] for path in paths}
         if len(shares) > 1 or not min(shares).is_integer():
             return min(paths), -1
     ones = {path: np.ones(shapes[path]) for path in cut.scored}
@@ -160,11 +166,11 @@ def _kept(planned: Plan, leaves: Leaves, new: Shapes, rank: str) -> np.ndarray:
     """The numbers of the channels that stay."""
     written = planned.channels.written
     kept = []
-    for paths, own in channel_groups.layers(written).items():
+    for paths, layer in channel_groups.layers(written).items():
         path = min(paths)
-        count = round(new[path][-1] * len(own) / len(written[path]))
-        weight = _importance(written, {path: leaves[path] for path in paths}, rank)[own]
-        kept.append(own[np.sort(np.argsort(-weight, kind="stable")[:count])])
+        count = round(new[path][-1] * len(layer) / len(written[path]))
+        weight = _importance(written, {path: leaves[path] for path in paths}, rank)[layer]
+        kept.append(layer[np.sort(np.argsort(-weight, kind="stable")[:count])])
     return np.concatenate(kept) if kept else np.zeros(0, int)
 
 
@@ -208,6 +214,6 @@ def _proven(cut: Plan, probe: Probe, make: Callable[..., Detector], batch: Batch
     return all(alike(getattr(full, name), getattr(small, name)) for name in probe.fields)
 
 
-def alike(one: jax.Array, other: jax.Array) -> bool:
+def alike(first: jax.Array, second: jax.Array) -> bool:
     """Whether two scores are equal to rounding."""
-    return bool(jnp.max(jnp.abs(one - other)) <= CLOSE * jnp.max(jnp.abs(one)))
+    return bool(jnp.max(jnp.abs(first - second)) <= CLOSE * jnp.max(jnp.abs(first)))

@@ -9,8 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-EXACT = lax.Precision.HIGHEST  # Distances are differences of large sums; TF32 spoils them.
-AT_ONCE = 4096  # rows compared with the whole bank at a time: 32 MB against 2000 vectors
+from jaxdefect.statistics.neighbours import compare_with_bank
 
 
 class Reservoir(NamedTuple):
@@ -40,17 +39,17 @@ def update(sample: Reservoir, cells: jax.Array) -> Reservoir:
     return Reservoir(sample.images + batch, priority, vectors)
 
 
-def k_centres(vectors: jax.Array, count: int, *, known: jax.Array) -> jax.Array:
-    """[count] int32: rows such that every known row of [M, F] has one of them near it.
+def k_centres(vectors: jax.Array, count: int, *, filled: jax.Array) -> jax.Array:
+    """[count] int32: rows such that every filled row of [M, F] has one of them near it.
 
     Greedy: first row 0, then always the row that is farthest from those taken, which is at most twice as bad as the
-    best choice. known: [M] bool; once all known rows are taken, they are taken again. Costs count * M * F. Source:
+    best choice. filled: [M] bool; once all filled rows are taken, they are taken again. Costs count * M * F. Source:
     Gonzalez, 1985; Sener and Savarese, ICLR 2018; PatchCore, Algorithm 1.
     """
 
     def take(number, state):
         taken, gap = state
-        farthest = jnp.argmax(jnp.where(known, gap, -1)).astype(jnp.int32)
+        farthest = jnp.argmax(jnp.where(filled, gap, -1)).astype(jnp.int32)
         to_it = jnp.sum(jnp.square(vectors - vectors[farthest]), -1)
         return taken.at[number].set(farthest), jnp.minimum(gap, to_it)
 
@@ -58,19 +57,14 @@ def k_centres(vectors: jax.Array, count: int, *, known: jax.Array) -> jax.Array:
     return lax.fori_loop(0, count, take, nothing)[0]
 
 
-def nearest(rows: jax.Array, bank: jax.Array, *, known: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """(distance [N] of each row [N, F] to the nearest known row of the bank [M, F], which one that is [N] int32).
+def nearest(rows: jax.Array, bank: jax.Array, *, filled: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """(distance [N] of each row [N, F] to the nearest filled row of the bank [M, F], the number of that row [N] int32).
 
-    known: [M] bool; where no row is known, the distance is to row 0.
+    filled: [M] bool; where no row is filled, the distance is to row 0.
     """
-    length = jnp.where(known | ~jnp.any(known), jnp.sum(jnp.square(bank), -1), jnp.inf)
 
-    def compare(rows):
-        apart = length - 2 * jnp.einsum("nf,mf->nm", rows, bank, precision=EXACT)
-        which = jnp.argmin(apart, -1).astype(jnp.int32)
-        return jnp.sqrt(jnp.sum(jnp.square(rows - bank[which]), -1)), which  # Again, without cancellation.
+    def summarise(rows, distances):
+        place = jnp.argmin(distances, -1).astype(jnp.int32)
+        return jnp.sqrt(jnp.sum(jnp.square(rows - bank[place]), -1)), place  # Again, without cancellation.
 
-    if len(rows) <= AT_ONCE:
-        return compare(rows)
-    blocks = jnp.pad(rows, ((0, -len(rows) % AT_ONCE), (0, 0))).reshape(-1, AT_ONCE, rows.shape[-1])
-    return jax.tree.map(lambda found: found.reshape(-1)[: len(rows)], lax.map(compare, blocks))
+    return compare_with_bank(rows, bank, summarise, filled=filled)

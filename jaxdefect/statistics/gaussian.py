@@ -10,8 +10,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-EXACT = lax.Precision.HIGHEST  # Distances are differences of large sums; TF32 spoils them.
-AT_ONCE = 8192  # pixels compared with the whole bank at a time: 64 MB against 2000 vectors
+from jaxdefect.statistics.neighbours import EXACT, compare_with_bank
+
+RIDGE = 1e-2  # share of each feature's variance that is added to it
+ROUNDING = 1e-12  # a variance that is no more than rounding
 
 
 class Normal(NamedTuple):
@@ -54,24 +56,25 @@ def update(normal: Normal, features: jax.Array) -> Normal:
     )
 
 
-def whitening(normal: Normal) -> tuple[jax.Array, jax.Array]:
+def whitening(normal: Normal, *, floor: float = 0.0) -> tuple[jax.Array, jax.Array]:
     """(mean [F], W [F, F]) such that W (x - mean) has unit variance in every direction over normal pixels.
 
-    A direction that hardly varies must not decide alone: RIDGE of each feature's variance is added. Before the first
+    A direction that hardly varies must not decide alone: RIDGE of each feature's variance is added. floor: for features
+    of one unit, such as those of a backbone: each is taken to vary by this share of the features' average variance at
+    least, so that a feature which is constant in normal images is not divided by next to nothing. Before the first
     image W is the identity.
     """
     count = jnp.maximum(normal.images, 1)
     mean = normal.mean / count
     covariance = normal.square / count - jnp.outer(mean, mean)
-    known = normal.images > 0
-    variance = jnp.where(known, jnp.diag(covariance) + 1e-12, 1)
+    counted = normal.images > 0
+    variance = jnp.diag(covariance)
+    added = jnp.maximum(floor * jnp.mean(variance) - variance, 0) if floor else jnp.zeros_like(variance)
     # As a correlation matrix, so that features of any scale are treated alike.
-    scale = lax.rsqrt(variance)
-    correlation = jnp.where(known, covariance * scale * scale[:, None], 0) + jnp.eye(len(mean)) * (1 - known + RIDGE)
+    scale = lax.rsqrt(jnp.where(counted, variance + added + ROUNDING, 1))
+    correlation = jnp.where(counted, (covariance + jnp.diag(added)) * scale * scale[:, None], 0)
+    correlation += jnp.eye(len(mean)) * (1 - counted + RIDGE)
     return normal.shift + mean, jnp.linalg.inv(jnp.linalg.cholesky(correlation)) * scale
-
-
-RIDGE = 1e-2
 
 
 def whiten(normal: Normal, features: jax.Array) -> jax.Array:
@@ -90,17 +93,7 @@ def nearest(normal: Normal, features: jax.Array) -> jax.Array:
 
     Unlike a Gaussian it follows a texture of several parts, such as fibres and the gaps between them.
     """
-    bank = whiten(normal, normal.bank)
-    length = jnp.sum(jnp.square(bank), -1)
-    flat = whiten(normal, features).reshape(-1, features.shape[-1])
-
-    def distance(rows):
-        products = jnp.einsum("nf,mf->nm", rows, bank, precision=EXACT)
-        return jnp.sum(jnp.square(rows), -1) + jnp.min(length - 2 * products, -1)
-
-    if len(flat) <= AT_ONCE:
-        found = distance(flat)
-    else:
-        padded = jnp.pad(flat, ((0, -len(flat) % AT_ONCE), (0, 0))).reshape(-1, AT_ONCE, flat.shape[-1])
-        found = lax.map(distance, padded).reshape(-1)[: len(flat)]
-    return jnp.maximum(found, 0).reshape(features.shape[:-1]) / features.shape[-1]
+    count = features.shape[-1]
+    smallest = lambda rows, distances: jnp.sum(jnp.square(rows), -1) + jnp.min(distances, -1)
+    squared = compare_with_bank(whiten(normal, features).reshape(-1, count), whiten(normal, normal.bank), smallest)
+    return jnp.maximum(squared, 0).reshape(features.shape[:-1]) / count

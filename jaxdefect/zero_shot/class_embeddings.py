@@ -20,15 +20,15 @@ def embedding_table(attributes: Mapping[str, Sequence[float]] | Sequence[tuple[s
     """
     rows = dict(attributes)
     if len(rows) != len(attributes) or not rows:
-        raise ValueError(f"settings.attributes holds {len(attributes)} rows for {len(rows)} classes; give each class "
+        raise ValueError(f"data.attributes holds {len(attributes)} rows for {len(rows)} classes; give each class "
                          "exactly one row")  # fmt: skip
     length = len(next(iter(rows.values())))
     for name, row in rows.items():
         if len(row) != length or not length:
-            raise ValueError(f"settings.attributes: class {name!r} has {len(row)} attributes where the first class has "
+            raise ValueError(f"data.attributes: class {name!r} has {len(row)} attributes where the first class has "
                              f"{length}; give every class a number for each attribute")  # fmt: skip
         if not np.isfinite(row).all() or not np.any(row):
-            raise ValueError(f"settings.attributes: class {name!r} has the attributes {tuple(row)}; give finite "
+            raise ValueError(f"data.attributes: class {name!r} has the attributes {tuple(row)}; give finite "
                              "numbers of which at least one is not 0")  # fmt: skip
     values = np.array(list(rows.values()), np.float32)
     return values / np.linalg.norm(values, axis=1, keepdims=True)

@@ -18,8 +18,9 @@ from jaxdefect.zero_shot.networks import Decoder, Encoder
 class CodeVae(NamedTuple):
     """The VAE whose codes become class embeddings (CE-VAE), for features x [B, F] in [0, 1].
 
-    init: key -> its networks. learn: (networks, x, surface, counted, key) -> (networks, squared error of x redrawn).
-    codes: (networks, x, key) -> (means [B, A], logits [B, F] of x redrawn from codes drawn around them).
+    init: key -> its networks. learn: (networks, x, surface, counted, key) -> (networks, squared error of the
+    reconstruction of x). codes: (networks, x, key) -> (means [B, A], logits [B, F] of x reconstructed from codes drawn
+    around them).
     """
 
     init: Callable[[jax.Array], Player]
@@ -28,7 +29,7 @@ class CodeVae(NamedTuple):
 
 
 def code_vae(table: jax.Array, *, features: int, hidden: int, rate: float | jax.Array) -> CodeVae:
-    """Codes near the class embedding given (Eq. 3) from which features can be redrawn (Eqs. 1, 2). table: [K, A]."""
+    """Codes near the given class embeddings [K, A] (Eq. 3) that features can be reconstructed from (Eqs. 1, 2)."""
     encoder, decoder, adam = Encoder(hidden, table.shape[1]), Decoder(hidden, features), optim.adam(rate)
 
     def init(key: jax.Array) -> Player:
@@ -44,16 +45,16 @@ def code_vae(table: jax.Array, *, features: int, hidden: int, rate: float | jax.
         z = sample_latent(mean, log_variance, parallel.sample_keys(key, len(x)))
         return mean, log_variance, decoder.apply({"params": params["decoder"]}, z)
 
-    def learn(own: Player, x, surface, counted, key) -> tuple[Player, jax.Array]:
+    def learn(player: Player, x, surface, counted, key) -> tuple[Player, jax.Array]:
         def loss(params):
             mean, log_variance, logits = run(params, x, key)
             value = kl(mean, log_variance, table[surface]) + 0.5 * cross_entropy(logits, x)
             return weighted_mean(value, counted), ({}, weighted_mean(squared(jax.nn.sigmoid(logits), x), counted))
 
-        return optim.update_player(adam, loss, own)
+        return optim.update_player(adam, loss, player)
 
-    def codes(own: Player, x, key):
-        mean, _, logits = run(own.params, x, key)
+    def codes(player: Player, x, key):
+        mean, _, logits = run(player.params, x, key)
         return mean, logits
 
     return CodeVae(init, learn, codes)

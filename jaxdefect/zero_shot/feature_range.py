@@ -25,8 +25,8 @@ def empty_range(features: int) -> Range:
 
 def widen_range(span: Range, x: jax.Array, counted: jax.Array) -> Range:
     """The range with the features [B, F] of all devices for which `counted` [B] is not 0."""
-    among = lambda other: jnp.where(counted[:, None] > 0, x, other)
-    low, high = lax.pmin(jnp.min(among(FAR), 0), parallel.AXIS), lax.pmax(jnp.max(among(-FAR), 0), parallel.AXIS)
+    or_else = lambda value: jnp.where(counted[:, None] > 0, x, value)
+    low, high = lax.pmin(jnp.min(or_else(FAR), 0), parallel.AXIS), lax.pmax(jnp.max(or_else(-FAR), 0), parallel.AXIS)
     return Range(jnp.minimum(span.low, low), jnp.maximum(span.high, high))
 
 

@@ -15,14 +15,14 @@ def cross_entropy(logits: jax.Array, x: jax.Array) -> jax.Array:
     return jnp.sum(optax.sigmoid_binary_cross_entropy(logits, x), -1)
 
 
-def squared(found: jax.Array, wanted: jax.Array) -> jax.Array:
+def squared(values: jax.Array, wanted: jax.Array) -> jax.Array:
     """Mean squared error over attributes or features, [B]. Eq. 4 of the DAGM_MIX paper."""
-    return jnp.mean(jnp.square(found - wanted), -1)
+    return jnp.mean(jnp.square(values - wanted), -1)
 
 
-def weighted_l1(found: jax.Array, wanted: jax.Array) -> jax.Array:
+def weighted_l1(values: jax.Array, wanted: jax.Array) -> jax.Array:
     """TF-VAEGAN's error of attributes, [B]: L1 in which larger differences weigh more."""
-    difference = found - wanted
+    difference = values - wanted
     square = jnp.square(difference)
     weight = square * lax.rsqrt(jnp.sum(square, -1, keepdims=True) + 1e-12)
     return jnp.sum(weight * jnp.abs(difference), -1)

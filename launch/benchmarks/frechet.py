@@ -13,8 +13,9 @@ import scipy.linalg
 import jaxdefect
 from jaxdefect.statistics import frechet
 from jaxdefect.training import loop
-from launch.command import configuration
-from launch.command.timing import as_table, in_turn
+from launch.command import configuration, markdown
+from launch.command.timing import in_turn
+from launch.run.trained import settings_of
 
 CASES = {  # [positions, channels] of MAA's features
     "256 x 256": (961, 512), "128 x 128": (225, 512), "64 x 64, preset small": (49, 256),
@@ -69,7 +70,7 @@ def share(batch: int, *, turns: int, preset: str) -> dict[str, float]:
     config = configuration.get("maa", preset)
     side = config.settings.size
     images = jax.random.uniform(jax.random.key(0), (batch, side, side, config.data.channels))
-    make = lambda distance: jaxdefect.load("maa")(**config.settings.to_dict() | {"distance": distance})
+    make = lambda distance: jaxdefect.load("maa")(**settings_of(config, {}) | {"distance": distance})
     draw = jax.jit(make("fmd").init, compiler_options=loop.quick_to_compile())
     state = draw(jax.random.key(0), jaxdefect.Batch(images))
     scores = {distance: jax.jit(make(distance).score) for distance in ("fmd", "l1")}
@@ -125,12 +126,12 @@ def as_section(result: dict[str, Any], *, machine: str, command: str) -> str:
     """The figures as Markdown."""
     forms = list(next(iter(result["distance"].values())))
     ours, reference = forms[0], forms[-1]
-    rows = [["features [positions, channels]", *forms, "ours is faster than sqrtm by"], ["---"] * (len(forms) + 2)]
+    rows = [["features [positions, channels]", *forms, "ours is faster than sqrtm by"]]
     for name, row in result["distance"].items():
         count, width = CASES[name]
         cells = [f"{row[form]['error']:.0e}, {row[form]['ms']:.2f} ms" for form in forms]
         rows.append([f"{name} [{count}, {width}]", *cells, f"**{row[reference]['ms'] / row[ours]['ms']:.0f}x**"])
-    scoring = [["images at once", "with FMD, an image", "with L1", "share of FMD", "images a second"], ["---"] * 5]
+    scoring = [["images at once", "with FMD, an image", "with L1", "share of FMD", "images a second"]]
     for batch, row in result["scoring"].items():
         times = [f"{row['fmd_ms']:.1f} ms", f"{row['l1_ms']:.1f} ms"]
         scoring.append([str(batch), *times, f"{100 * row['share']:.0f} %", f"{row['fps']:.2f}"])
@@ -141,11 +142,11 @@ one), medians. The features are made up, with a spectrum that falls off as a net
 
     {command}
 
-{as_table(rows)}
+{markdown.table(rows[0], rows[1:])}
 
 Scoring with MAA, preset {result["preset"]}, from float image to scores:
 
-{as_table(scoring)}
+{markdown.table(scoring[0], scoring[1:])}
 
 {machine}
 """

@@ -13,14 +13,18 @@ from launch.command import files
 from launch.command.environment import environment
 
 
-def told(arguments: Any, result: dict[str, Any], as_section: Callable[..., str], *, command: str) -> dict[str, Any]:
-    """Prints a result with the machine it was measured on, and writes it where asked. Returns it."""
+def conclude(
+    result: dict[str, Any], as_section: Callable[..., str], *, command: str, out: Path | None, to_page: Path | None
+) -> dict[str, Any]:
+    """Prints a result with the machine it was measured on, and writes it where asked, as JSON and to a page."""
     result |= environment() | {"peak_memory_mb": peak_memory()}
+    if "torch" in result:
+        result["versions"]["torch"] = result["torch"]["version"]
     print(json.dumps(result, indent=2))
-    if arguments.out:
-        files.write_json(arguments.out, result)
-    if arguments.page:
-        write_page(arguments.page, as_section(result, machine=machine(result), command=command))
+    if out:
+        files.write_json(out, result)
+    if to_page:
+        write_section(to_page, as_section(result, machine=machine(result), command=command))
     return result
 
 
@@ -42,7 +46,7 @@ def peak_memory() -> dict[str, float]:
     return figures
 
 
-def write_page(path: Path, section: str) -> None:
+def write_section(path: Path, section: str) -> None:
     """Puts the section into a Markdown page, in place of the one of the same title."""
     title = section.splitlines()[0]
     old = path.read_text(encoding="utf-8") if path.is_file() else "# Benchmarks\n"

@@ -11,10 +11,10 @@ import jaxdefect
 from jaxdefect import scoring
 from jaxdefect.pruning import structured
 from jaxdefect.training import loop
-from launch.command import configuration
-from launch.command.timing import as_table, in_turn
+from launch.command import configuration, markdown
+from launch.command.timing import in_turn
 from launch.run.pruning import weights
-from launch.run.trained import example_batch
+from launch.run.trained import example_batch, settings_of
 
 DETECTORS = {"ReNet-D, preset paper": ("renet_d", "paper", 1024), "Seg-Dec-Net, preset small": ("segdec", "small", 512)}
 
@@ -30,7 +30,7 @@ def one(name: str, preset: str, side: int, *, keep: float, turns: int) -> dict[s
     """Milliseconds from a uint8 image of side x side to its mask, both in turn, and how many weights there are."""
     config = configuration.get(name, preset)
     batch, make = example_batch(config), jaxdefect.load(name)
-    settings = config.settings.to_dict()
+    settings = settings_of(config, {})
     planned = structured.plan(make, settings, batch, keep=keep)
     image = jax.random.randint(jax.random.key(2), (1, side, side, config.data.channels), 0, 255).astype("uint8")
     calls, row = {}, {"side": side}
@@ -48,7 +48,7 @@ def one(name: str, preset: str, side: int, *, keep: float, turns: int) -> dict[s
 
 def as_section(result: dict[str, Any], *, machine: str, command: str) -> str:
     """The figures as Markdown."""
-    lines = [["detector, image", "weights", "pruned", "fewer by", "full", "pruned", "faster by"], ["---"] * 7]
+    lines = [["detector, image", "weights", "pruned", "fewer by", "full", "pruned", "faster by"]]
     for name, row in result["detectors"].items():
         counts, times = ([row[f"{stage}_{what}"] for stage in ("full", "pruned")] for what in ("weights", "ms"))
         lines.append([f"{name}, {row['side']} x {row['side']}", *(f"{count:,}" for count in counts),
@@ -61,7 +61,7 @@ Medians of several turns in which both alternate:
 
     {command}
 
-{as_table(lines)}
+{markdown.table(lines[0], lines[1:])}
 
 {machine}
 """

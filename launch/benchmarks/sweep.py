@@ -17,7 +17,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxdefect.training import feed, loop, population
-from launch.command import configuration, start
+from launch.command import configuration, markdown, start
 from launch.run.trained import make_detector
 
 ALPHAS = (0.0, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 1.0)
@@ -105,15 +105,14 @@ def as_section(result: dict[str, Any], *, machine: str, command: str) -> str:
     """The figures as Markdown."""
     one = {row["runs"]: row for row in result["one process"]}
     base = result["fresh processes"]["seconds_per_run"]
-    rows = [["runs", "fresh processes", "one process", *(f"population, {form} convolutions" for form in FORMS)]]
-    rows.append(["---"] * len(rows[0]))
+    head, rows = ["runs", "fresh processes", "one process", *(f"population, {form} convolutions" for form in FORMS)], []
     for place, (count, row) in enumerate(one.items()):
         others = [result["population"][form][place]["seconds"] for form in FORMS]
         fresh = base * count
         rows.append(
             [str(count), f"{fresh:.1f} s", *(f"{s:.1f} s ({fresh / s:.2f}x)" for s in (row["seconds"], *others))]
         )
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    table = markdown.table(head, rows)
     last = [one[result["runs"]], *(result["population"][form][-1] for form in FORMS)]
     compiled = ", ".join("-" if row["compile_s"] is None else f"{row['compile_s']:.1f} s" for row in last)
     memory = ", ".join(f"{name} {value:.0f} MB" for name, value in result["peak_memory_mb"].items())

@@ -1,5 +1,6 @@
 """Training and detection of a detector, timed; against PyTorch, as ratios measured in turn."""
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable
@@ -12,7 +13,8 @@ from ml_collections import ConfigDict
 
 from jaxdefect import scoring
 from jaxdefect.training import feed, loop
-from launch.benchmarks.page import machine
+from launch.command import markdown
+from launch.command.timing import seconds_of_turns
 from launch.run.trained import make_detector
 
 BATCHES = (1, 8)
@@ -20,22 +22,32 @@ DTYPES = ("float32", "bfloat16")
 THRESHOLD = 0.01
 
 
-def in_turn(ours: Callable[[], Any], theirs: Callable[[], Any] | None, *, turns: int) -> dict[str, float]:
+def measure(config: ConfigDict, *, against_torch: bool, side: int, steps: int, turns: int) -> dict[str, Any]:
+    """Training and detection of a config; beside PyTorch both see whole images and the plain residual."""
+    theirs = None
+    if against_torch:
+        config.settings.update(block=0, residual="squared")
+        theirs = Torch(config)
+    result = {"config": config.to_dict(), "side": side}
+    result["train"] = bench_train(config, theirs, steps=steps, turns=turns)
+    result["detect"] = {
+        f"batch {batch}, {dtype}": bench_detect(config, theirs, side=side, batch=batch, dtype=dtype, turns=turns)
+        for batch, dtype in itertools.product(BATCHES, DTYPES)
+    }
+    return result | ({"torch": {"version": theirs.version, "threads": theirs.threads}} if theirs else {})
+
+
+def race(ours: Callable[[], Any], theirs: Callable[[], Any] | None, *, turns: int) -> dict[str, float]:
     """Median seconds of each and the median ratio theirs / ours. Both are called once before, to warm up."""
-
-    def seconds(call):
-        begun = time.perf_counter()
-        jax.block_until_ready(call())
-        return time.perf_counter() - begun
-
-    calls = [ours, theirs] if theirs else [ours]
-    for call in calls:
-        seconds(call)
-    rows = [[seconds(call) for call in calls] for _ in range(turns)]
-    figures = {"seconds": statistics.median(row[0] for row in rows)}
+    blocking = lambda call: lambda: jax.block_until_ready(call())
+    calls = {name: blocking(call) for name, call in (("ours", ours), ("torch", theirs)) if call}
+    for call in calls.values():
+        call()
+    seconds = seconds_of_turns(calls, turns)
+    figures = {"seconds": statistics.median(seconds["ours"])}
     if theirs:
-        figures["torch_seconds"] = statistics.median(row[1] for row in rows)
-        ratios = sorted(row[1] / row[0] for row in rows)
+        ratios = sorted(torch / own for own, torch in zip(seconds["ours"], seconds["torch"], strict=True))
+        figures["torch_seconds"] = statistics.median(seconds["torch"])
         figures |= {"torch/ours": statistics.median(ratios), "torch/ours range": [ratios[0], ratios[-1]]}
     return figures
 
@@ -62,7 +74,7 @@ def bench_train(config: ConfigDict, theirs: "Torch | None", *, steps: int, turns
             held[0], metrics = program.advance(held[0], step, count)
         return metrics
 
-    figures = in_turn(ours, theirs and theirs.trainer(steps), turns=turns)
+    figures = race(ours, theirs and theirs.trainer(steps), turns=turns)
     return {
         "batch": knobs.batch, "patch": knobs.patch, "compile_s": compiled,
         "steps_per_s": steps / figures["seconds"],
@@ -84,14 +96,14 @@ def bench_detect(
     begun = time.perf_counter()
     jax.block_until_ready(call())
     compiled = time.perf_counter() - begun
-    figures = in_turn(
+    figures = race(
         call, theirs and theirs.detector(state, noise(batch, side, config.data.channels), dtype), turns=turns
     )
     figures |= {"ms": 1e3 * figures["seconds"], "compile_s": compiled}
     return figures | ({"torch_ms": 1e3 * figures["torch_seconds"]} if theirs else {})
 
 
-def as_page(result: dict[str, Any], *, command: str) -> str:
+def as_section(result: dict[str, Any], *, machine: str, command: str) -> str:
     """The figures as Markdown."""
     versions, config = result["versions"], result["config"]
     raced = "torch" in versions
@@ -111,7 +123,7 @@ def as_page(result: dict[str, Any], *, command: str) -> str:
     for name, figures in detect.items():
         times = (f"{figures.get(key, 0):.0f} ms" for key in ("ms", "torch_ms"))
         rows.append(row(f"uint8 image of {result['side']} x {result['side']} to mask, {name}", figures, *times))
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows])
+    table = markdown.table(head, rows)
     compiled = ", ".join(
         f"{name} {figures['compile_s']:.1f} s" for name, figures in {"training": train_, **detect}.items()
     )
@@ -129,7 +141,7 @@ weights are compared before the race), take the squared residual, filter and thr
 Compilation, once per shape and kept on disk between runs: {compiled}.
 Peak memory of the whole process{" (both libraries)" if raced else ""}: {memory}.
 
-{machine(result)}
+{machine}
 """
 
 

@@ -12,8 +12,9 @@ import jaxdefect
 from jaxdefect import scoring
 from jaxdefect.networks import convolution, fft_convolution
 from jaxdefect.training import loop
-from launch.command import configuration
-from launch.command.timing import as_table, in_turn
+from launch.command import configuration, markdown
+from launch.command.timing import in_turn
+from launch.run.trained import settings_of
 
 LAYERS = {  # features [B, H, W, in], channels out, of the 15 x 15 layer
     "512 x 512, published widths": ((1, 64, 64, 64), 1024),
@@ -57,7 +58,7 @@ def stages(preset: str, side: int, *, turns: int) -> dict[str, float]:
         ("surface", configuration.get("sbad", "small")),
         ("defect", configuration.get("segdec", preset)),
     ):
-        detector = jaxdefect.load(config.detector)(**config.settings.to_dict())
+        detector = jaxdefect.load(config.detector)(**settings_of(config, {}))
         draw = jax.jit(detector.init, compiler_options=loop.quick_to_compile())
         state = draw(jax.random.key(0), jaxdefect.Batch(scoring.as_float(image)))
         calls[f"{name}_ms"] = lambda detector=detector, state=state: jax.block_until_ready(
@@ -72,13 +73,13 @@ def stages(preset: str, side: int, *, turns: int) -> dict[str, float]:
 def as_section(result: dict[str, Any], *, machine: str, command: str) -> str:
     """The figures as Markdown."""
     head = ["features, kernel", "direct", "spectral", "faster by", "with gradients: direct", "spectral", "faster by"]
-    layers = [head, ["---"] * len(head)]
+    layers = [head]
     for name, row in result["layers"].items():
         shape, outputs = LAYERS[name]
         forward, both = ((row[f"direct{s}"], row[f"spectral{s}"]) for s in ("_ms", "_gradients_ms"))
         times = [[f"{a:.0f} ms", f"{b:.0f} ms", f"**{a / b:.1f}x**"] for a, b in (forward, both)]
         layers.append([f"{name}: {list(shape)}, 15 x 15 to {outputs}", *times[0], *times[1]])
-    systems = [["Seg-Dec-Net", "surface", "defect", "both", "images a second"], ["---"] * 5]
+    systems = [["Seg-Dec-Net", "surface", "defect", "both", "images a second"]]
     for name, row in result["systems"].items():
         times = [f"{row[key]:.1f} ms" for key in ("surface_ms", "defect_ms", "whole_ms")]
         systems.append([f"{name}{'' if 'x' in name else ', 512 x 512'}", *times, f"{row['fps']:.1f}"])
@@ -89,12 +90,12 @@ faster one is taken on CPU, the direct one elsewhere):
 
     {command}
 
-{as_table(layers)}
+{markdown.table(layers[0], layers[1:])}
 
 One uint8 image at a time: to its surface (SqueezeNet features, SBAD), on to the map and mask of its defect, both. The
 second stage's paper names 57 images a second for 512 x 512 on an RTX 2080 Ti.
 
-{as_table(systems)}
+{markdown.table(systems[0], systems[1:])}
 
 {machine}
 """

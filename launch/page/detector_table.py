@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 
 import jaxdefect
 from jaxdefect.detector import no_training
-from launch.command import configuration
-from launch.command.timing import as_table
+from launch.command import configuration, markdown
 from launch.page.run_folder import read_result
 from launch.run.trained import make_detector
 
@@ -78,7 +77,7 @@ def written(runs: Sequence[Measured], *, note: str = "") -> str:
     hardware = dict.fromkeys(machine(run.result) for run in runs)
     return ABOUT.format(
         hardware="; ".join(hardware) or "no machine yet", note=f" {note}" if note else "", counts=counted(runs, sets),
-        table=as_table([head, ["---"] * len(head), *rows]),
+        table=markdown.table(head, rows),
     )  # fmt: skip
 
 
@@ -114,8 +113,8 @@ def with_words(page: str) -> str:
     for name in jaxdefect.names():
         idea, source, use = words_of(name)
         rows.append([f"`{name}`", idea, source, needs(name), *measured.get(name, ["–"] * width), use])
-    head = [lines[place] for place in table[:2]]
-    return "\n".join([*lines[: table[0]], *head, as_table([*rows, *variants]), *lines[table[-1] + 1 :]]) + "\n"
+    head = lines[table[0]].strip("| ").split(" | ")
+    return "\n".join([*lines[: table[0]], markdown.table(head, [*rows, *variants]), *lines[table[-1] + 1 :]]) + "\n"
 
 
 def with_summary(readme: str) -> str:
@@ -124,11 +123,11 @@ def with_summary(readme: str) -> str:
     _, end, after = rest.partition(MARKS[1])
     if not (start and end):
         raise ValueError(f"the README has no place for the table of detectors; put {MARKS[0]} and {MARKS[1]} there")
-    rows = [["Detector", "Presets", "Idea", "Source"], ["---"] * 4]
+    rows = []
     for name in jaxdefect.names():
         idea, source, _ = words_of(name)
         rows.append([f"`{name}`", ", ".join(f"`{preset}`" for preset in configuration.presets(name)), idea, source])
-    return f"{before}{start}\n{as_table(rows)}\n{end}{after}"
+    return f"{before}{start}\n{markdown.table(['Detector', 'Presets', 'Idea', 'Source'], rows)}\n{end}{after}"
 
 
 def words_of(name: str) -> tuple[str, str, str]:

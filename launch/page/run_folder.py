@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from launch.command import configuration
+from launch.run.history import read_history
 
 REQUIRED = ("detector", "dataset", "figures", "thresholds")
 CURVE_POINTS = 2000  # of the loss curve: more than a screen has pixels
@@ -81,19 +82,12 @@ def prediction(row: dict[str, str]) -> Prediction:
     )
 
 
-def read_history(path: Path, *, points: int = CURVE_POINTS) -> tuple[dict[str, list], int]:
-    """history.jsonl as {"step": [...], "loss": [...], ...} and a count of broken lines (a killed run leaves one).
+def read_columns(path: Path, *, points: int = CURVE_POINTS) -> tuple[dict[str, list], int]:
+    """history.jsonl as {"step": [...], "loss": [...], ...} and a count of broken lines.
 
     At most `points` evenly spaced steps are kept; a scalar missing at a step is None there.
     """
-    rows, unreadable = [], 0
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-            float(row["step"])
-            rows.append(row)
-        except (ValueError, KeyError, TypeError):
-            unreadable += bool(line.strip())
+    rows, unreadable = read_history(path)
     rows = rows[:: math.ceil(len(rows) / points) or 1]
     names = dict.fromkeys(name for row in rows for name, value in row.items() if isinstance(value, (int, float)))
     return {name: [row.get(name) for row in rows] for name in names}, unreadable

@@ -13,7 +13,7 @@ from typing import Any
 from launch.command import files
 from launch.page.images import ShownImage, outlined, read_images
 from launch.page.render import as_json, as_pairs, known, render
-from launch.page.run_folder import Prediction, command, read_history, read_predictions, read_result, worst_first
+from launch.page.run_folder import Prediction, command, read_columns, read_predictions, read_result, worst_first
 from launch.page.surfaces import read_kinds, read_surfaces
 
 STYLES = ("base.css", "figures.css", "images.css", "surfaces.css", "report.css")
@@ -64,7 +64,7 @@ def page(run: Path) -> dict[str, Any]:
     else:
         notes.append("predictions.csv is missing: no scores are shown.")
     if (run / "history.jsonl").exists():
-        history, unreadable = read_history(run / "history.jsonl")
+        history, unreadable = read_columns(run / "history.jsonl")
         notes += [f"history.jsonl: unreadable lines left out of the loss curve: {unreadable}."] if unreadable else []
     if (run / "config.json").exists():
         try:

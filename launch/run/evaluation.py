@@ -124,7 +124,8 @@ def sizes_of_state(state: RunState) -> dict[str, dict]:
 
 def collapse_warning(workdir: Path) -> str | None:
     """A warning where the generator ended up drawing much the same image whatever it was given."""
-    spread = [row["spread"] for row in read_history(workdir / "history.jsonl") if row.get("spread") is not None]
+    history, _ = read_history(workdir / "history.jsonl")
+    spread = [row["spread"] for row in history if row.get("spread") is not None]
     if not spread or spread[-1] > COLLAPSED:
         return None
     return (f"the generator has collapsed: what it draws varies {100 * spread[-1]:.1f} % as much as real images do, "

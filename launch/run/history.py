@@ -26,7 +26,7 @@ class TrainingLog:
 
     def __call__(self, step: int, metrics: dict[str, float]) -> None:
         if self.tensorboard is None:
-            kept = [line for line in read_history(self.path) if line["step"] < step]
+            kept = [line for line in read_history(self.path)[0] if line["step"] < step]
             self.path.write_text("".join(json.dumps(line) + "\n" for line in kept))
             self.tensorboard = SummaryWriter(str(self.folder), purge_step=step if kept else None)
         line = {"step": step, **metrics, "seconds": round(time.monotonic() - self.started, 3)}
@@ -50,12 +50,14 @@ class TrainingLog:
             self.tensorboard.close()
 
 
-def read_history(path: Path) -> list[dict[str, Any]]:
-    """The logged lines of a run; a half-written last line is left out."""
-    lines = []
-    for text in path.read_text().splitlines() if path.is_file() else []:
+def read_history(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """The logged lines of a run, none without a file, and how many cannot be read (a killed run leaves one)."""
+    lines, unreadable = [], 0
+    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            break
-    return lines
+            line = json.loads(text)
+            float(line["step"])
+            lines.append(line)
+        except (ValueError, KeyError, TypeError):
+            unreadable += bool(text.strip())
+    return lines, unreadable

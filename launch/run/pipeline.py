@@ -1,16 +1,16 @@
-"""From a config to a page: data, feeds, training, evaluation and report, in the folder of a run.
+"""From a config to figures: data, feeds, training and evaluation, in the folder of a run.
 
 config -> open_data -> make_feed -> train_run -> evaluate (predictor -> predictions -> thresholds -> figures -> write)
        -> write_report
 """
 
 from pathlib import Path
+from typing import Any
 
 from ml_collections import ConfigDict
 
 from launch.command import start
 from launch.command.console import console
-from launch.page import run_page
 from launch.run import feeds
 from launch.run.data import open_data
 from launch.run.evaluation import evaluate
@@ -18,17 +18,14 @@ from launch.run.folder import open_workdir
 from launch.run.training import train_run
 
 
-def train(config: ConfigDict, workdir: Path) -> Path:
-    """Trains, evaluates and reports one run in its folder. Returns the report page."""
+def train(config: ConfigDict, workdir: Path) -> dict[str, Any] | None:
+    """Trains and evaluates one run in its folder. Returns the result, None in processes that write no files."""
     with open_workdir(config, workdir):
         data = open_data(config)
         run = train_run(config, workdir, data, feeds.make_feed(config, data), feeds.held_out(config, data))
         if not start.is_main():
-            return workdir
-        result = evaluate(run, data, workdir)
-        page = run_page.write_report(workdir)
-    print_summary(result)
-    return page
+            return None
+        return evaluate(run, data, workdir)
 
 
 def print_summary(result: dict) -> None:

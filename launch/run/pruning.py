@@ -18,7 +18,6 @@ from jaxdefect.training import population
 from jaxdefect.training.checkpoint import Checkpoints
 from launch.command import files
 from launch.command.timing import in_turn
-from launch.page import run_page
 from launch.run import feeds
 from launch.run.data import Data, open_data
 from launch.run.evaluation import evaluate, evaluation_of
@@ -55,7 +54,6 @@ def prune_run(run: Run, folder: Path, workdir: Path, *, keep: float, rank: str, 
             "skipped": small.skipped, "figures": figures, "costs": costs({"before": run, "tuned": tuned}, data),
         }  # fmt: skip
         files.write_json(workdir / "pruned.json", result)
-        run_page.write_report(workdir)
     return result
 
 

@@ -65,7 +65,7 @@ def train_run(
         if fit.step not in final.steps():
             final.save(fit.step, state, loss=fit.best_loss, progress={"step": fit.step})
     seconds = time.monotonic() - started
-    history = read_history(workdir / "history.jsonl")
+    history, _ = read_history(workdir / "history.jsonl")
     timings = {"train_s": seconds, "steps": fit.step}
     if len(history) > 1:
         span = history[-1]["seconds"] - history[0]["seconds"]

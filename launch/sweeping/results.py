@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from launch.command import configuration, files
-from launch.page.run_folder import read_history
+from launch.command import configuration, files, markdown
+from launch.page.run_folder import read_columns
 from launch.sweeping import plan
 from launch.sweeping.plan import Plan, Planned
 
@@ -69,11 +69,11 @@ def as_markdown(results: dict[str, Any]) -> str:
     """The settings as a Markdown table: mean ± standard deviation over seeds, the paper's value in brackets."""
     axes, figures = [axis["name"] for axis in results["axes"]], results["figures"]
     head = [*axes, "runs", *(figure["title"] for figure in figures)]
-    rows = [head, ["---"] * len(head)]
+    rows = []
     for cell in results["cells"]:
         row = [cell["at"].get(axis, "") for axis in axes] + [str(cell["finished"])]
         rows.append(row + [_written(cell, figure["key"]) for figure in figures])
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    table = markdown.table(head, rows)
     missing = "".join(
         f"\n- {', '.join(f'{axis} {value}' for axis, value in gap['at'].items())}: {gap['figure']} {gap['value']:g} "
         f"({gap['why']})"
@@ -197,7 +197,7 @@ def _trainings(sweep: Plan) -> list[dict[str, Any]]:
         history = run.folder / "history.jsonl"
         if (run.folder / "trained_by.json").is_file() or not history.is_file():  # Some learn nothing by steps.
             continue
-        logged = read_history(history, points=TRAINING_POINTS)[0]
+        logged = read_columns(history, points=TRAINING_POINTS)[0]
         logged.pop("seconds", None)
         trainings.append({"at": run.at, "seed": run.seed, "logged": logged})
     return trainings

@@ -154,7 +154,7 @@ def train_together(sweep: Plan, runs: Sequence[Planned], opened: Opened) -> None
             log.close()
     checkpoints.close()
     for place, run in enumerate(runs):
-        _keep(run, population.nth_run(states, place), fit.step, read_history(run.folder / "history.jsonl")[-1])
+        _keep(run, population.nth_run(states, place), fit.step, read_history(run.folder / "history.jsonl")[0][-1])
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -10,8 +10,9 @@ from data_pipeline import Split, images
 from launch.command import arguments as command_line
 from launch.command import configuration
 from launch.command.console import console
+from launch.page.run_page import write_report
 from launch.run.data import open_data
-from launch.run.pipeline import train
+from launch.run.pipeline import print_summary, train
 from launch.run.surfaces import surfaces_of
 from launch.system import inspection
 
@@ -54,7 +55,9 @@ def train_run(config: ConfigDict, workdir: Path) -> None:
     configuration.check_same(config, workdir / "config.json")
     if not (workdir / "result.json").is_file():
         console.print(f"training {workdir}")
-        train(config, workdir)
+        if (result := train(config, workdir)) is not None:
+            write_report(workdir)
+            print_summary(result)
 
 
 def test_images(config: ConfigDict) -> Split:

@@ -11,14 +11,14 @@ import numpy as np
 
 import jaxdefect
 from jaxdefect.training import loop, population
-from tests.contract.steps import source, weights
+from launch.run.trained import settings_of
+from tests.contract.steps import CASES, source, weights
 from tests.tiny import config as tiny_config
 
-DETECTORS = jaxdefect.names()
 SEEDS = (3, 4, 5)
 STEPS = 6
 # Rounding grows a thousandfold in the second step of deep, normalised, adversarial networks.
-COMPARED = dict.fromkeys(DETECTORS, 1) | {"renet_d": 3}
+COMPARED = dict.fromkeys(CASES, 1) | {"renet_d": 3}
 OPTIONS = {"log_every": 3, "save_every": 3}
 
 
@@ -26,12 +26,12 @@ OPTIONS = {"log_every": 3, "save_every": 3}
 def members(name):
     """(detector, feed, hyperparams of each run, batch): the runs differ in every float setting."""
     config = tiny_config(name)
-    settings = config.settings.to_dict()
+    settings = settings_of(config, {"kinds": ()})
     varied = [
         {key: value * (1 - 0.2 * i) if isinstance(value, float) else value for key, value in settings.items()}
         for i in range(len(SEEDS))
     ]
-    families = [population.share_program(jaxdefect.load(name), one) for one in varied]
+    families = [population.share_program(jaxdefect.load(config.detector), settings) for settings in varied]
     assert len({id(detector) for detector, _ in families}) == 1, "runs that differ in floats share one detector"
     return families[0][0], source(config), [hyperparams for _, hyperparams in families], config.train.batch
 

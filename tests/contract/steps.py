@@ -18,8 +18,10 @@ import jaxdefect
 from jaxdefect.detector import Batch, no_training
 from jaxdefect.training import feed, loop, optim
 from launch.run.trained import settings_of
+from tests.tiny import VARIANTS
 from tests.tiny import config as tiny_config
 
+CASES = [*jaxdefect.names(), *VARIANTS]
 SURFACES = 3  # classes among the images of a detector that tells surfaces apart
 
 
@@ -33,7 +35,7 @@ def tiny(detector: str, **settings):
     """(detector, config) at tiny size; settings may also be facts, such as kinds."""
     config = tiny_config(detector)
     config.settings.update({name: value for name, value in settings.items() if name in config.settings})
-    return jaxdefect.load(detector)(**(settings_of(config, {"kinds": ()}) | settings)), config
+    return jaxdefect.load(config.detector)(**(settings_of(config, {"kinds": ()}) | settings)), config
 
 
 def must_learn(detector: str) -> None:
@@ -88,16 +90,42 @@ def batch_of(config, images) -> Batch:
 
 @functools.cache
 def prepared(name: str):
-    """(detector, feed, batch) of the tiny preset: the same each time, so that fits of one process compile once."""
+    """(detector, feed, batch) at tiny size: the same each time, so that all fits of a process share what is compiled.
+
+    The feed takes poison: its images are NaN from the step on that `poisoned` gives it.
+    """
     detector, config = tiny(name)
-    return detector, source(config), config.train.batch
+    healthy = source(config)
+
+    def make_batch(inputs, keys):
+        store, poison = inputs
+        batch = healthy.make_batch(store, keys)
+        return batch._replace(image=jnp.where(poison, jnp.nan, batch.image))
+
+    return (
+        detector,
+        feed.Feed(lambda step: (healthy.inputs(step), np.asarray(False)), make_batch, sharded=False),
+        config,
+    )
 
 
-def fit(name: str, steps: int, **options) -> loop.Fit:
-    """Fits the tiny preset for `steps` steps."""
-    detector, images, batch = prepared(name)
-    program = loop.one_run(detector, images, key=jax.random.key(0), batch=batch)
+def poisoned(images: feed.Feed, *, after: int) -> feed.Feed:
+    """The feed whose images are NaN from a step on."""
+    return images._replace(inputs=lambda step: (images.inputs(step)[0], np.asarray(step >= after)))
+
+
+def fit(name: str, steps: int, *, poison_after: int | None = None, **options) -> loop.Fit:
+    """Fits a detector for `steps` steps at tiny size."""
+    detector, images, config = prepared(name)
+    images = images if poison_after is None else poisoned(images, after=poison_after)
+    program = loop.one_run(detector, images, key=jax.random.key(0), batch=config.train.batch)
     return loop.fit(program, **({"steps": steps, "log_every": 5, "save_every": 5} | options))
+
+
+def first_state(name: str):
+    """The state that `fit` starts from."""
+    detector, images, config = prepared(name)
+    return loop.init(detector, images, key=jax.random.key(0), batch=config.train.batch)
 
 
 def weights(state) -> dict[str, np.ndarray]:
@@ -125,3 +153,4 @@ if __name__ == "__main__":
         optim.average_over_devices = optax.identity
     for name in names:
         np.savez(Path(folder) / f"{name}.npz", **weights(fit(name, int(steps)).state))
+        jax.clear_caches()  # Each compiled program maps memory.

@@ -13,37 +13,28 @@ from PIL import Image
 
 from data_pipeline.layouts import names
 from jaxdefect import detector
+from tests import tiny
+from tests.documents import commands
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.S)
 COMMANDS = [line.split("  #")[0].strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
-# What makes the work small enough for a test; presets change to the one for tests.
-SMALL = ["train.steps=10", "train.save_every=10", "train.patch=16"]
+# What makes the work small enough for a test.
 QUICK = {
     "launch.sweep": [
-        "--seeds=0",
-        "train.steps=2",
-        "train.log_every=1",
-        "train.save_every=2",
-        "train.batch=8",
-        "train.patch=16",
-        "settings.block=16",
-        "settings.overlap=4",
+        "--seeds=0", "train.steps=2", "train.log_every=1", "train.save_every=2", "train.batch=8", "train.patch=16",
+        "settings.block=16", "settings.overlap=4",
     ],
-    "launch.train": SMALL,
     "launch.prune": ["--steps=2"],
-    "launch.bench": ["--preset", "tiny", "--side", "64", "--turns", "1", "--steps", "1"],
+    "launch.bench": ["--side", "64", "--turns", "1", "--steps", "1", *tiny.words("renet_d")],
     "launch.two_stage": [
-        "--preset=tiny",
-        "--defect-preset=tiny",
-        "surfaces.data.options.surfaces=(1,3,6)",
-        "surfaces.data.unseen=Class6",
-        "surfaces.train.steps=10",
-        "defects.train.steps=5",
+        "surfaces.data.options.surfaces=(1,3,6)", "surfaces.data.unseen=Class6",
+        *(f"surfaces.{word}" for word in tiny.words("sbad") if "options.surfaces" not in word),
+        *(f"defects.{word}" for word in tiny.words("segdec") if "data.options" not in word), "defects.train.steps=5",
     ],
     "pytest": ["--collect-only", "-q"],
-}
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -70,22 +61,19 @@ def place(tmp_path_factory):
 
 
 def small(command: str) -> list[str]:
-    """The command as words, for this interpreter, with less to do."""
+    """The words after `python -m` of a command, with less to do."""
     words = shlex.split(command)
-    words = words[words.index("python") :]
-    module = words[2]
-    extra = QUICK.get(module, [])
-    given = {word.split("=")[0] for word in words}
-    words = ["tiny" if before == "--preset" else word for before, word in zip(["", *words], words, strict=False)]
+    words = words[words.index("python") + 2 :]
+    module, extra = words[0], QUICK.get(words[0], [])
+    if module == "launch.train":
+        detector = words[words.index("--detector") + 1] if "--detector" in words else "renet_d"
+        extra = tiny.words(detector, synthetic="--dataset" not in words)
     if module == "launch.sweep" and "--axis" not in words:
         extra = ["--axis=settings.alpha=0,1", *extra]
     if module == "launch.sweep" and "--dataset" not in words:
         extra = [*extra, *(f"data.options.{part}=2" for part in ("train", "test_good", "test_defective"))]
-    if module == "launch.train" and "tiny" not in words:
-        extra = ["--preset", "tiny", *extra]
-    if "--detector" in words:  # Of whole images, of a size of their own.
-        extra = [word for word in extra if not word.startswith("train.patch")]
-    return [sys.executable, *words[1:], *(word for word in extra if word.split("=")[0] not in given - {"train.steps"})]
+    given = {word.split("=")[0] for word in words} - {"train.steps", "train.patch"}
+    return [*words, *(word for word in extra if word.split("=")[0] not in given)]
 
 
 def test_the_readme_has_commands():
@@ -93,19 +81,17 @@ def test_the_readme_has_commands():
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_of_the_readme_runs(command, place):
+def test_a_command_of_the_readme_runs(command, place, tmp_path):
     # In the order of the README: detect and evaluate use the RUN that train leaves.
-    where = ROOT if "pytest" in command else place
-    done = subprocess.run(small(command), cwd=where, capture_output=True, text=True, env=environment())
-    assert done.returncode == 0, done.stdout + done.stderr
-    if "launch.train" in command:
-        assert "Report: " in done.stdout
-
-
-def environment():
-    import os
-
-    return os.environ | {"PYTHONPATH": str(ROOT)}
+    words = small(command)
+    if words[0] == "pytest":
+        done = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True)
+        status, printed = done.returncode, done.stdout + done.stderr
+    else:
+        status, printed = commands.run(words, cwd=place, output=tmp_path / "output")
+    assert status == 0, printed
+    if words[0] == "launch.train":
+        assert "Report: " in printed
 
 
 def test_the_environment_script_runs_commands():

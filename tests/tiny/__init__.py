@@ -35,13 +35,26 @@ def whole(size: int) -> dict[str, Any]:
     return FEW_STEPS | base.at_size(size)
 
 
-def of(name: str, preset: str | None = None) -> dict[str, Any]:
-    """The tiny fields of a detector: those of tests/tiny/<name>.py, else what makes any preset of it smaller."""
-    if (Path(__file__).parent / f"{name}.py").is_file():
-        return dict(importlib.import_module(f"tests.tiny.{name}").TINY)
-    config = get(name, preset)
-    sized = base.at_size(16) if "size" in config.settings else {}
-    return FEW_STEPS | sized | {"train.steps": min(config.train.steps, 20)}
+VARIANTS = {  # detectors with a switch turned: (detector, fields)
+    "dae_skip": ("dae", {"settings.skip": True}),
+    "cae_multiloss": ("cae", {"settings.losses": ("mse", "ssim")}),
+    "tf_vaegan": ("sbad", {"settings.tf_vaegan": True, "settings.attribute_weight": 0.01}),
+}
+
+
+def detector_of(name: str) -> str:
+    """The detector of a variant; that of a detector is itself."""
+    return VARIANTS.get(name, (name,))[0]
+
+
+def of(name: str) -> dict[str, Any]:
+    """The tiny fields of a detector or variant: those of tests/tiny/<detector>.py, else what makes any config small."""
+    detector, more = VARIANTS.get(name, (name, {}))
+    if (Path(__file__).parent / f"{detector}.py").is_file():
+        return importlib.import_module(f"tests.tiny.{detector}").TINY | more
+    default = get(detector)
+    sized = base.at_size(16) if "size" in default.settings else {}
+    return FEW_STEPS | sized | {"train.steps": min(default.train.steps, 20)} | more
 
 
 def words(name: str, *, synthetic: bool = True) -> list[str]:
@@ -52,6 +65,6 @@ def words(name: str, *, synthetic: bool = True) -> list[str]:
 
 def config(name: str) -> ConfigDict:
     """The tiny config of a detector."""
-    config = get(name)
+    config = get(detector_of(name))
     assign(config, of(name))
     return config

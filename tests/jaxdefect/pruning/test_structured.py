@@ -43,7 +43,7 @@ def images(batch):
 @pytest.mark.parametrize("name", ["segdec", "memae"])
 def test_without_dead_channels_scores_are_the_same(name):
     make, settings, batch, plan = planned(name)
-    assert plan.settings != settings and not plan.left_alone
+    assert plan.settings != settings and not plan.skipped
     state = drawn(make, settings, batch)
     kept = structured.prune(plan, make, state, batch, rank="magnitude", key=jax.random.key(0))
     gone = structured.removed(plan, make, state, batch, rank="magnitude")

@@ -1,0 +1,1 @@
+"""What several detectors are but for a few functions; each returns a Detector."""
