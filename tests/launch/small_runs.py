@@ -6,6 +6,7 @@ import json
 import numpy as np
 from PIL import Image
 
+from launch.run.history import read_history
 from tests import tiny
 
 # Of ReNet-D, the detector that a command takes if none is named.
@@ -17,6 +18,10 @@ SMALL = [
 
 def result_of(workdir):
     return json.loads((workdir / "result.json").read_text())
+
+
+def history_of(workdir):
+    return read_history(workdir / "history.jsonl")[0]
 
 
 def rows_of(path):

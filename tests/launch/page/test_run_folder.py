@@ -53,7 +53,7 @@ def test_a_config_of_nobody_gives_no_command(tmp_path):
 def test_a_killed_run_still_has_a_loss_curve(tmp_path):
     path = tmp_path / "history.jsonl"
     path.write_text('{"step": 0, "loss": 2.0}\n{"step": 10, "loss": NaN, "lr": 0.1}\n{"step": 20, "lo')
-    history, unreadable = report_run.read_history(path)
+    history, unreadable = report_run.read_columns(path)
     assert unreadable == 1 and history["step"] == [0, 10] and history["lr"] == [None, 0.1]
     assert math.isnan(history["loss"][1])
     assert json.loads(run_page.as_json(history)) == {"step": [0, 10], "loss": [2.0, None], "lr": [None, 0.1]}
@@ -62,5 +62,5 @@ def test_a_killed_run_still_has_a_loss_curve(tmp_path):
 def test_long_histories_are_thinned(tmp_path):
     path = tmp_path / "history.jsonl"
     path.write_text("".join(f'{{"step": {step}, "loss": 1.0}}\n' for step in range(report_run.CURVE_POINTS * 3 + 1)))
-    steps = report_run.read_history(path)[0]["step"]
+    steps = report_run.read_columns(path)[0]["step"]
     assert report_run.CURVE_POINTS / 2 <= len(steps) <= report_run.CURVE_POINTS and len(set(np.diff(steps))) == 1

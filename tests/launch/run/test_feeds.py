@@ -55,7 +55,8 @@ def test_of_unseen_surfaces_images_are_shown_where_that_is_asked_for_alone():
     known, shown = list(tiny_config("sbad").data.attributes), {}
     for show in (False, True):
         config = tiny_config("sbad")
-        config.settings.backbone_steps, config.data.per_surface, config.data.show_unseen = 0, 4, show
+        config.settings.update(mode="A", backbone_steps=0)
+        config.data.update(per_surface=4, show_unseen=show)
         batch = feeds.make_feed(config, open_data(config)).inputs(0)
         shown[show] = set(np.asarray(batch["surface"])[np.asarray(batch["label"]) == 1].tolist())
     assert shown == {False: set(), True: {known.index("Class8"), known.index("Class10")}}
