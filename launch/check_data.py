@@ -8,6 +8,7 @@ all images below the folder are checked by themselves. Ends with status 0 if not
 
 import argparse
 import ast
+import functools
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -43,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     found = f"[bold]{name or 'no known layout'}[/], {len(records)} images"
     console.print(f"{escape(str(folder))}: {found}", highlight=False)
-    looks, problems = inspect(track(records, "reading", console=Console(stderr=True), transient=True))
+    counted = functools.partial(track, description="reading", console=Console(stderr=True), transient=True)
+    looks, problems = inspect(records, counted=counted)
     strays, stray_notes = unused(folder, records)
     problems += strays + rules_of_sets(records, supervised=name is not None)
     for table in tables(looks):
