@@ -33,9 +33,11 @@ def settings_of(config: ConfigDict, facts: dict[str, Any]) -> dict[str, Any]:
     """The keyword arguments of a detector's `make`: its settings, and what it asks for by name.
 
     That is `weights`, `steps` (those of the training), fields of config.data, and facts found in the data. Raises
-    ValueError for settings that it does not know or lacks.
+    ValueError for settings that it does not know or lacks, and for weights where it takes none.
     """
     settings, asked = config.settings.to_dict(), detectors.parameters(config.detector)
+    if config.weights and "weights" not in asked:
+        raise ValueError(f"weights = {config.weights}: {config.detector} has no backbone that takes weights")
     given = {**config.data.to_dict(), **facts, "weights": config.weights, "steps": max(1, config.train.steps)}
     missing = asked - settings.keys() - given.keys()
     wrong = sorted(missing | settings.keys() - asked)

@@ -36,6 +36,13 @@ def test_what_a_detector_asks_for_by_name_comes_from_the_data_the_training_and_t
     assert settings_of(without_weights(config), {"kinds": ()})["weights"] == ""
 
 
+def test_weights_for_a_detector_that_takes_none_are_refused():
+    config = tiny_config("renet_d")
+    config.weights = "resnet18.pth"
+    with pytest.raises(ValueError, match="weights = resnet18.pth: renet_d has no backbone that takes weights"):
+        make_detector(config)
+
+
 def test_runs_that_differ_in_floats_share_one_program():
     made = []
     for alpha, rate in ((0.15, 1e-3), (0.9, 1e-2)):
