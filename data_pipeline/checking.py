@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,12 +58,17 @@ def choose(folder: Path, layout: str | None, options: dict[str, object]) -> tupl
     return None, records, ["no layout fits, so the images are checked by themselves", *refusals]
 
 
-def inspect(records: Sequence[Record]) -> tuple[list[Look], list[Problem]]:
-    """Decodes every record; what was seen, and what is wrong with single images."""
+def inspect(
+    records: Sequence[Record], *, counted: Callable[[Sequence[Record]], Iterable[Record]] = iter
+) -> tuple[list[Look], list[Problem]]:
+    """Decodes every record; what was seen, and what is wrong with single images.
+
+    counted: goes through the records, such as a progress bar does.
+    """
     looks, problems = [], []
     with_masks = any(record.has_mask for record in records if record.label)
     first: dict[bytes, Record] = {}
-    for record in records:
+    for record in counted(records):
         try:
             sample = read(record, channels=None)
             mode = images.header(record.image)[2] if record.image else ""

@@ -148,5 +148,4 @@ def _check_kinds(kinds: Sequence[str], defective: Split) -> None:
     missing = sorted(set(kinds) - there) or sorted(there - set(kinds)) * bool(kinds)
     if missing:
         problem = "no defective training image is of that kind" if missing[0] in kinds else "it is not among them"
-        raise ValueError(f"kind {missing[0]!r}: {problem}; set settings.kinds to those there are: "
-                         f"{', '.join(sorted(there))}")  # fmt: skip
+        raise ValueError(f"kind {missing[0]!r}: {problem}; those there are: {', '.join(sorted(there))}")

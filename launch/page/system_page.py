@@ -67,7 +67,11 @@ def page(folder: Path) -> dict[str, Any]:
     result = read_result(folder, required=())
     of = lambda name: result[name] if isinstance(result.get(name), dict) else {}
     unseen = [str(name) for name in result.get("unseen") or []]
+<<<<<<< HEAD
     events, unread = read_events(folder / "events.jsonl", unseen)
+=======
+    events, said = read_events(folder / "events.jsonl")
+>>>>>>> tests-launch
     routing, attributes, damaged = read_surfaces(result)
     images, scales, lost = read_images(folder / "images", pixel_threshold=None)
     cards = worst_first(images, events)
@@ -92,21 +96,26 @@ def page(folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def read_events(path: Path, unseen: list[str]) -> tuple[dict[str, Event], list[str]]:
+def read_events(path: Path) -> tuple[dict[str, Event], list[str]]:
     """events.jsonl as {id: Event}, and notes: that it is missing, or how many of its lines cannot be read."""
     if not path.exists():
         return {}, ["events.jsonl is missing: what became of each image is not shown."]
     events, unreadable = {}, 0
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
+<<<<<<< HEAD
             row = event(json.loads(line), unseen)
             events[row.id] = row
+=======
+            found = event(json.loads(line))
+            events[found.id] = found
+>>>>>>> tests-launch
         except (ValueError, KeyError, TypeError):
             unreadable += bool(line.strip())
     return events, [f"events.jsonl: unreadable lines left out: {unreadable}."] if unreadable else []
 
 
-def event(row: dict[str, Any], unseen: list[str]) -> Event:
+def event(row: dict[str, Any]) -> Event:
     """A line of events.jsonl. Raises KeyError, TypeError or ValueError where it is none."""
     if row["event"] not in EVENTS:
         raise ValueError(f"event is {row['event']!r}; known are {', '.join(EVENTS)}")

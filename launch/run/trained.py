@@ -33,9 +33,11 @@ def settings_of(config: ConfigDict, facts: dict[str, Any]) -> dict[str, Any]:
     """The keyword arguments of a detector's `make`: its settings, and what it asks for by name.
 
     That is `weights`, `steps` (those of the training), fields of config.data, and facts found in the data. Raises
-    ValueError for settings that it does not know or lacks.
+    ValueError for settings that it does not know or lacks, and for weights where it takes none.
     """
     settings, asked = config.settings.to_dict(), detectors.parameters(config.detector)
+    if config.weights and "weights" not in asked:
+        raise ValueError(f"weights = {config.weights}: {config.detector} has no backbone that takes weights")
     given = {**config.data.to_dict(), **facts, "weights": config.weights, "steps": max(1, config.train.steps)}
     missing = asked - settings.keys() - given.keys()
     wrong = sorted(missing | settings.keys() - asked)
@@ -82,8 +84,11 @@ def read_facts(workdir: Path) -> dict[str, Any]:
     """What a run was told of its data. Raises ValueError where the file is damaged."""
     path = workdir / FACTS
     try:
-        return {name: tuple(values) for name, values in json.loads(path.read_text()).items()}
-    except (ValueError, AttributeError, OSError) as error:
+        kinds = json.loads(path.read_text())["kinds"]
+        if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
+            raise ValueError(f"kinds is {kinds!r} and no list of names")
+        return {"kinds": tuple(kinds)}
+    except (ValueError, KeyError, TypeError, OSError) as error:
         raise ValueError(f"{path} cannot be read ({error}); train again with launch.train --workdir {workdir}, which "
                          "writes it anew") from error  # fmt: skip
 

@@ -1,5 +1,7 @@
 """load() divides what a layout found fairly; bad images are named."""
 
+import shutil
+
 import pytest
 
 from data_pipeline.load import divide
@@ -28,14 +30,24 @@ def test_one_normal_image_cannot_be_both_trained_on_and_calibrated_with(tmp_path
         load("mvtec", mvtec(tmp_path, good=1))
 
 
-def test_a_defective_image_without_a_mask_is_an_error_unless_allowed(tmp_path):
+def test_a_defective_image_without_a_mask_beside_outlined_ones_is_an_error_unless_allowed(tmp_path):
     (mvtec(tmp_path) / "ground_truth/crack/001_mask.png").unlink()
-    with pytest.raises(ValueError, match=r"test/crack/001\.png: a defective image without a mask.*allow_unmasked"):
+    said = (
+        r"test/crack/001\.png: a defective image without a mask, as are 1 of the 2 .*data.options.allow_unmasked=True"
+    )
+    with pytest.raises(ValueError, match=said):
         load("mvtec", tmp_path)
     dataset = load("mvtec", tmp_path, allow_unmasked=True)
     assert [entry.has_mask for entry in dataset.test.records] == [True, False, True, True]
     assert dataset.test[0].mask.any()
     assert dataset.test[1].mask is None
+
+
+def test_defective_images_of_which_none_has_a_mask_are_kept(tmp_path):
+    shutil.rmtree(mvtec(tmp_path) / "ground_truth")
+    dataset = load("mvtec", tmp_path)
+    assert [entry.has_mask for entry in dataset.test.records] == [False, False, True, True]
+    assert dataset.test[0].mask is None and dataset.test[0].label == 1 and not dataset.test[2].mask.any()
 
 
 def test_a_folder_of_good_images_alone_can_be_loaded(tmp_path):
@@ -60,7 +72,7 @@ def test_a_good_image_with_a_marked_mask_is_an_error(tmp_path):
         list(load("magnetic_tile", tmp_path).train)
 
 
-@pytest.mark.parametrize("options", [{"calibration": 1.0}, {"channels": 2}, {"scale": 0}, {"size": (0, 4)}])
+@pytest.mark.parametrize("options", [{"calibration_fraction": 1.0}, {"channels": 2}, {"scale": 0}, {"size": (0, 4)}])
 def test_options_out_of_range_are_refused(tmp_path, options):
     with pytest.raises(ValueError, match=next(iter(options))):
         load("mvtec", mvtec(tmp_path), **options)
@@ -108,10 +120,10 @@ def test_images_are_scaled_and_coloured_as_asked(tmp_path):
 
 def test_supervised_methods_get_a_share_of_the_defects_and_hold_some_out():
     records = [Record(f"{n}", None, None, int(n < 20), "x" if n < 20 else "good", "", "") for n in range(60)]
-    parts = divide(records, seed=0, calibration=0.2, test_good=0.2, train_defective=0.5)
+    parts = divide(records, seed=0, calibration_fraction=0.2, test_good_fraction=0.2, train_defective_fraction=0.5)
     counts = {name: len(chosen) for name, chosen in parts.items()}
     assert counts == {"train": 26, "calibration": 6, "test": 18, "defective": 8, "calibration_defective": 2}
     assert sorted(i for chosen in parts.values() for i in chosen) == list(range(60))
-    without = divide(records, seed=0, calibration=0.2, test_good=0.2)
+    without = divide(records, seed=0, calibration_fraction=0.2, test_good_fraction=0.2, train_defective_fraction=0.0)
     assert (without["train"], without["calibration"]) == (parts["train"], parts["calibration"])
     assert not without["defective"] and not without["calibration_defective"]

@@ -76,8 +76,13 @@ def test_the_parts_of_all_processes_are_the_batch_of_one(process_count, patches_
 
 
 @pytest.mark.parametrize("limit", [0, 2**30], ids=["as PNG", "as pixels"])
+<<<<<<< HEAD
 def test_every_patch_is_cut_from_a_image(monkeypatch, limit):
     monkeypatch.setattr(importlib.import_module("data_pipeline.patches"), "RAW_BYTES", limit)
+=======
+def test_every_patch_is_cut_from_an_image(monkeypatch, limit):
+    monkeypatch.setattr(sys.modules["data_pipeline.patches"], "RAW_BYTES", limit)
+>>>>>>> tests-launch
     images = split()
     for patch in np.concatenate([made["image"] for made in batches(4, images=images)]):
         assert sum(patch.tobytes() in {w.tobytes() for w in windows(sample.image)} for sample in images) == 1
@@ -121,7 +126,7 @@ def test_patches_reach_every_image_and_every_corner():
     assert counts.min() > 0.5 * counts.mean()  # 18 places, about 53 each: uniform.
 
 
-def test_a_image_smaller_than_the_patch_is_named_with_its_size_and_the_remedy():
+def test_an_image_smaller_than_the_patch_is_named_with_its_size_and_the_remedy():
     with pytest.raises(ValueError, match=r"image 1 is 33 x 64 .*smaller than the patch of 34 x 34; use a smaller"):
         batches(patch=34)
     batches(1, patch=33)

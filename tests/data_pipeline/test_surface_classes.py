@@ -21,7 +21,7 @@ def mixed(cache, **mix):
 
 
 def test_labels_say_whether_a_surface_is_unseen_and_training_has_none_of_them(cache):
-    found = mixed(cache, unseen=("Class2", "Class4"), per_kind=6)
+    found = mixed(cache, unseen=("Class2", "Class4"), per_surface=6)
     for part in (found.train, found.calibration):
         assert {record.surface for record in part.records} == {"Class1", "Class3"}
         assert {record.label for record in part.records} == {0}
@@ -34,7 +34,7 @@ def test_labels_say_whether_a_surface_is_unseen_and_training_has_none_of_them(ca
 
 
 def test_every_kind_of_a_surface_is_as_frequent_as_the_other(cache):
-    found = mixed(cache, unseen=("Class2",), per_kind=6)
+    found = mixed(cache, unseen=("Class2",), per_surface=6)
     for surface in ("Class1", "Class3", "Class4"):
         own = [r.id for part in (found.train, found.calibration) for r in part.records if r.surface == surface]
         assert sum("/good/" in id for id in own) == sum("/good/" not in id for id in own) == 6
@@ -43,12 +43,12 @@ def test_every_kind_of_a_surface_is_as_frequent_as_the_other(cache):
         assert sum("/good/" in id for id in tested) == 2 and not any(map(is_copy, tested))
 
 
-def test_copies_of_a_image_stay_with_it_unless_pooled(cache):
+def test_copies_of_an_image_stay_with_it_unless_it_is_split_after_augmentation(cache):
     for seed in range(5):
-        found = load("synthetic", cache=cache, mix=Mix(per_kind=24), seed=seed, **DRAWN)
+        found = load("synthetic", cache=cache, mix=Mix(per_surface=24), seed=seed, **DRAWN)
         where = [{source(r.id) for r in part.records} for part in (found.train, found.calibration, found.test)]
         assert not (where[0] & where[1] or where[0] & where[2] or where[1] & where[2])
-    leaking = mixed(cache, per_kind=24, pooled=True)
+    leaking = mixed(cache, per_surface=24, split_after_augmentation=True)
     train, test = ({source(r.id) for r in part.records} for part in (leaking.train, leaking.test))
     assert train & test
 

@@ -11,21 +11,24 @@ from pathlib import Path
 
 import pytest
 
-from launch.run.history import read_history
+from launch.command.configuration import word
 from tests.drills.slurm import throwaway
+from tests.launch.small_runs import history_of
+from tests.launch.sweeping.small_sweeps import OWN
 
 pytestmark = [
     pytest.mark.drill,
     pytest.mark.skipif(bool(throwaway.missing()), reason=throwaway.missing() or "Slurm can be started"),
 ]
 ROOT = Path(__file__).parents[2]
-BASE = {
+BASE = OWN | {
+    "train.patch": 16, "train.batch": 16, "train.steps": 20, "report.images": 4, "score.tile": 64, "score.overlap": 16,
     "data.options.size": 64, "data.options.surfaces": (3,), "data.options.train": 6, "data.options.test_good": 2,
     "data.options.test_defective": 2, "train.log_every": 5, "train.save_every": 250,
 }  # fmt: skip
 SWEEP = f"""
 TITLE = SOURCE = "a tiny sweep"
-DETECTOR, PRESET, SEEDS, FIGURES = "renet_d", "tiny", (0,), ("pixel.auroc",)
+DETECTOR, PRESET, SEEDS, FIGURES = "renet_d", "paper", (0,), ("pixel.auroc",)
 BASE = {BASE}
 """
 LONG = 5000  # steps, some ten seconds: long enough to be interrupted after its first checkpoint
@@ -67,7 +70,7 @@ def running(command: list[str], environment: dict[str, str], folder: Path) -> It
     with open(folder.parent / "said", "w") as said:
         process = subprocess.Popen(command, env=environment, cwd=folder.parent, stdout=said, stderr=said)
     try:
-        until(lambda: len(read_history(long_run(folder) / "history.jsonl")) > 100, process)
+        until(lambda: len(history_of(long_run(folder))) > 100, process)
         yield process
     finally:
         process.kill()
@@ -98,7 +101,7 @@ def test_a_cancelled_sweep_keeps_what_is_finished_and_goes_on(slurm, tmp_path):
         process.wait(300)
     said = (folder.parent / "said").read_text()
     assert f"worker {job} was cancelled" in said and str(folder / "slurm") in said
-    before, history = finished(folder), read_history(long_run(folder) / "history.jsonl")
+    before, history = finished(folder), history_of(long_run(folder))
     assert list(before) == ["steps=20-seed=0"]
     done = subprocess.run(command, env=slurm, cwd=folder.parent, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -113,7 +116,7 @@ def test_a_worker_whose_time_is_up_is_requeued_and_resumes(slurm, tmp_path):
         job = ask(slurm, "squeue", "--noheader", "--format=%A").strip()
         ask(slurm, "scancel", "--signal=USR2", job)  # What Slurm sends `signal_delay_s` before the time is up.
         until(lambda: "PENDING" in ask(slurm, "squeue", "--noheader", "--format=%T"), process)
-        history = read_history(long_run(folder) / "history.jsonl")
+        history = history_of(long_run(folder))
         assert not finished(folder)
         ask(slurm, "scontrol", "update", f"jobid={job}", "StartTime=now")  # Slurm holds it back for two minutes.
         process.wait(300)
@@ -131,7 +134,7 @@ def test_an_array_job_runs_a_sweep_to_its_end(array):
 
 
 def test_two_tasks_train_the_run_that_one_trains(slurm, array, tmp_path):
-    words = ["-m", "launch.train", "--preset", "tiny", *(f"{field}={value}" for field, value in BASE.items())]
+    words = ["-m", "launch.train", "--preset", "paper", *(word(field, value) for field, value in BASE.items())]
     done = subprocess.run(
         ["srun", "--ntasks=2", sys.executable, *words, "--workdir", str(tmp_path / "together")],
         env=slurm, cwd=tmp_path, capture_output=True, text=True, timeout=300,
@@ -141,7 +144,7 @@ def test_two_tasks_train_the_run_that_one_trains(slurm, array, tmp_path):
     assert (hardware["processes"], hardware["devices"]) == (2, 2)
     assert (tmp_path / "together" / "report.html").exists()
     folders = array / "runs" / "alpha=0.15-seed=0", tmp_path / "together"
-    alone, together = ([line["loss"] for line in read_history(folder / "history.jsonl")] for folder in folders)
+    alone, together = ([line["loss"] for line in history_of(folder)] for folder in folders)
     # Rounding grows: at a learning rate of 0.01 a rectifier that turns on or off is seen 20 steps later.
     assert len(alone) == 4 and together == pytest.approx(alone, rel=5e-2)
     assert together[0] == pytest.approx(alone[0], rel=1e-3)
@@ -149,6 +152,6 @@ def test_two_tasks_train_the_run_that_one_trains(slurm, array, tmp_path):
 
 def check_resumed(folder: Path, before: list[dict]) -> None:
     """The long run went on from a checkpoint: what it had logged until then was not trained again."""
-    after = read_history(long_run(folder) / "history.jsonl")
+    after = history_of(long_run(folder))
     assert [line["step"] for line in after] == list(range(5, LONG + 1, 5))
     assert after[:50] == before[:50]  # With the seconds at which they were logged.

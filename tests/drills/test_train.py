@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 from launch import train
-from launch.run.history import read_history
 from launch.run.trained import load_run
 from tests.contract.steps import apart
-from tests.launch.small_runs import SMALL
+from tests.launch.small_runs import SMALL, history_of
 
 pytestmark = pytest.mark.drill
 
@@ -34,18 +33,18 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path):
     process = start([*long, "--workdir", str(tmp_path / "killed")])
     history = tmp_path / "killed" / "history.jsonl"
     deadline = time.monotonic() + 120
-    while not any(line["step"] >= 60 for line in read_history(history)) and time.monotonic() < deadline:
+    while not any(line["step"] >= 60 for line in history_of(history.parent)) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    reached = read_history(history)[-1]["step"]
+    reached = history_of(history.parent)[-1]["step"]
     assert 60 <= reached < 400, "the run was killed too early or too late to prove anything"
     assert not (tmp_path / "killed" / "result.json").exists()
     train.main([*long, "--workdir", str(tmp_path / "killed")])
     for a, b in zip(*map(leaves, (tmp_path / "unbroken", tmp_path / "killed")), strict=True):
         np.testing.assert_array_equal(a, b)
     strip = lambda lines: [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
-    both = [strip(read_history(tmp_path / name / "history.jsonl")) for name in ("unbroken", "killed")]
+    both = [strip(history_of(tmp_path / name)) for name in ("unbroken", "killed")]
     assert both[0] == both[1]
 
 
@@ -60,13 +59,13 @@ def test_two_processes_train_one_run(tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     together = {"JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}", "JAX_NUM_PROCESSES": "2", "JAX_PLATFORMS": "cpu"}
-    for feed in ("resident", "stream"):
+    for feed in ("in_memory", "stream"):
         arguments = [*SMALL, "train.steps=5", "train.save_every=5", f"train.feed={feed}", "--workdir"]
         both = [start([*arguments, str(tmp_path / f"two {feed}")], **together, JAX_PROCESS_ID=str(i)) for i in (0, 1)]
         said = [process.communicate(timeout=300)[0] for process in both]
         assert all(process.returncode == 0 for process in both), said
         train.main([*arguments, str(tmp_path / f"one {feed}")])
         one, two = (tmp_path / f"one {feed}", tmp_path / f"two {feed}")
-        losses = [[line["loss"] for line in read_history(run / "history.jsonl")] for run in (one, two)]
+        losses = [[line["loss"] for line in history_of(run)] for run in (one, two)]
         assert losses[0] == pytest.approx(losses[1], rel=1e-3)
         assert apart(state_of(one), state_of(two)) < 1e-3  # They have moved by some hundredths.

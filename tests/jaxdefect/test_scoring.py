@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxdefect
 from jaxdefect import scoring
 from jaxdefect.maps.tiling import Tiles
 from tests.jaxdefect.blurring import blur_detector
@@ -55,3 +56,75 @@ def test_one_call_goes_from_uint8_to_mask():
 def test_tiles_that_do_not_cover_are_refused(tiles):
     with pytest.raises(ValueError, match=f"score.tile = {tiles.size} with score.overlap = {tiles.overlap}"):
         scoring.score_tiled(blur_detector(1), 1.0, jnp.zeros((1, 64, 64, 1)), tiles)
+
+
+def spot_detector(**of_image):
+    """Boxes around what is brighter than 0.8 and around what is half as bright; kinds good, bright and half bright."""
+
+    def around(spot):  # bool [H, W]
+        rows, columns = spot.any(1), spot.any(0)
+        sides = [jnp.argmax(rows), jnp.argmax(columns), 0, 0]
+        sides[2], sides[3] = len(rows) - jnp.argmax(rows[::-1]), len(columns) - jnp.argmax(columns[::-1])
+        return jnp.where(spot.any(), jnp.stack(sides).astype(jnp.float32), 0)
+
+    def score(state, images):
+        del state
+        bright, half = images[..., 0] > 0.8, (images[..., 0] > 0.4) & (images[..., 0] <= 0.8)
+        there = [jnp.where(spot.any((1, 2)), worth, 0.0) for spot, worth in ((bright, 0.9), (half, 0.7))]
+        boxes = jnp.stack([jax.vmap(around)(spot) for spot in (bright, half)], 1)
+        worst = jnp.stack([jnp.full(len(images), 0.1), *there], 1).argmax(1)
+        return jaxdefect.Scores(
+            images.max((1, 2, 3)), images[..., 0], kinds=jax.nn.one_hot(worst, 3),
+            boxes=jnp.concatenate([boxes, jnp.stack(there, 1)[..., None]], -1),
+            **{name: make(len(images)) for name, make in of_image.items()},
+        )  # fmt: skip
+
+    return jaxdefect.Detector(lambda key, batch: 1.0, lambda state, batch, key: (state, {}), score)
+
+
+def with_spots(*spots, height=96, width=128):
+    image = np.zeros((1, height, width, 1), np.uint8)
+    for top, left, bottom, right, brightness in spots:
+        image[:, top:bottom, left:right] = brightness
+    return image
+
+
+def boxes_of(image, tiles):
+    found = np.asarray(scoring.detect(spot_detector(), 1.0, image, threshold=0.5, tiles=tiles).scores.boxes[0])
+    return found[found[:, 4] > 0]
+
+
+def test_boxes_of_tiles_come_back_at_their_place_in_the_image_and_once():
+    # The first lies where four tiles of 64 with an overlap of 32 meet, the second at the far border of the image.
+    image = with_spots((40, 36, 50, 60, 255), (85, 120, 96, 128, 150))
+    found = boxes_of(image, Tiles(64, 32))
+    np.testing.assert_allclose(found, [[40, 36, 50, 60, 0.9], [85, 120, 96, 128, 0.7]])
+    np.testing.assert_allclose(found, boxes_of(image, None))
+
+
+def test_boxes_of_what_is_mirrored_beyond_the_border_do_not_leave_the_image():
+    image = with_spots((70, 80, 80, 90, 255), height=80, width=90)
+    for box in boxes_of(image, Tiles(64, 16)):
+        assert box[2] <= 80 and box[3] <= 90
+    np.testing.assert_allclose(boxes_of(image, Tiles(64, 16))[0], [70, 80, 80, 90, 0.9])
+
+
+def test_an_image_without_boxes_has_none_in_tiles():
+    assert len(boxes_of(with_spots(), Tiles(64, 32))) == 0
+
+
+def test_kinds_are_those_of_the_worst_tile():
+    images = np.concatenate([
+        with_spots((2, 2, 9, 9, 255), (80, 110, 90, 120, 150)), with_spots((80, 110, 90, 120, 150)), with_spots(),
+    ])  # fmt: skip
+    scores = scoring.detect(spot_detector(), 1.0, images, threshold=0.5, tiles=Tiles(64, 16)).scores
+    np.testing.assert_array_equal(scores.kinds, np.eye(3)[[1, 2, 0]])
+    np.testing.assert_allclose(scores.image, images.max((1, 2, 3)) / 255, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["surface", "classes", "embedding"])
+def test_what_no_tile_knows_of_its_image_is_refused_by_name(name):
+    detector = spot_detector(**{name: lambda count: jnp.zeros((count,) if name == "surface" else (count, 4))})
+    with pytest.raises(ValueError, match=f"score.mode = 'tiled': the detector gives {name} of an image.*whole"):
+        scoring.detect(detector, 1.0, with_spots(), threshold=0.5, tiles=Tiles(64, 16))
+    assert getattr(scoring.detect(detector, 1.0, with_spots(), threshold=0.5).scores, name) is not None

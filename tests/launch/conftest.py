@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from launch import train
-from tests.launch.small_runs import SMALL, WHOLE
+from tests.launch.small_runs import SMALL, whole
 from tests.launch.sweeping.small_sweeps import unbroken
 
 
@@ -21,7 +21,7 @@ def run(tmp_path_factory) -> Path:
 def maa(tmp_path_factory) -> Path:
     """A finished run of a detector of whole images."""
     workdir = tmp_path_factory.mktemp("runs") / "maa"
-    train.main(["--detector", "maa", *WHOLE, "--workdir", str(workdir)])
+    train.main([*whole("maa"), "--workdir", str(workdir)])
     return workdir
 
 

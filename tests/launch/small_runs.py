@@ -6,8 +6,12 @@ import json
 import numpy as np
 from PIL import Image
 
+from launch.run.history import read_history
+from tests import tiny
+
+# Of ReNet-D, the detector that a command takes if none is named.
 SMALL = [
-    "--preset", "tiny", "data.options.size=64", "data.options.surfaces=(3,)", "data.options.train=6",
+    *tiny.words("renet_d"), "data.options.size=64", "data.options.surfaces=(3,)", "data.options.train=6",
     "data.options.test_good=3", "data.options.test_defective=4",
 ]  # fmt: skip
 
@@ -16,15 +20,22 @@ def result_of(workdir):
     return json.loads((workdir / "result.json").read_text())
 
 
+def history_of(workdir):
+    return read_history(workdir / "history.jsonl")[0]
+
+
 def rows_of(path):
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
 
 
-WHOLE = [
-    "--preset", "tiny", "data.options.size=64", "data.options.surfaces=(3,)", "data.options.train=6",
-    "data.options.test_good=2", "data.options.test_defective=3", "train.steps=10", "train.save_every=10",
-]  # fmt: skip
+def whole(detector):
+    """What makes a run small of a detector that sees whole images."""
+    return [
+        "--detector", detector, *tiny.words(detector), "data.options.size=64", "data.options.surfaces=(3,)",
+        "data.options.train=6", "data.options.test_good=2", "data.options.test_defective=3", "train.steps=10",
+        "train.save_every=10",
+    ]  # fmt: skip
 
 
 def write(path, *shape, seed=0):

@@ -1,5 +1,7 @@
 """check_data counts what is there and finds each kind of mistake, with the file and what to do."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -84,6 +86,12 @@ def test_each_mistake_is_found_with_file_rule_and_remedy(tmp_path, check, mistak
     assert len(problems) == 1, output
     assert FOUND[mistake][2] in problems[0]
     assert "problems: 1" in output
+
+
+def test_a_folder_without_any_mask_is_sound(tmp_path, check):
+    shutil.rmtree(mvtec(tmp_path) / "ground_truth")
+    status, output = check(tmp_path)
+    assert status == 0 and "mvtec, 10 images" in output and "nothing is wrong" in output
 
 
 def test_a_plain_folder_of_images_is_checked(tmp_path, check):

@@ -23,6 +23,6 @@ def test_evaluation_with_another_threshold_keeps_the_run(run, tmp_path):
 def test_every_threshold_rule_reaches_a_report(run, tmp_path, rule):
     image = "pauta" if rule == "otsu" else rule
     page = evaluate.main(
-        [str(run), "--out", str(tmp_path / rule), f"threshold.pixel={rule}", f"threshold.image={image}"]
+        [str(run), "--out", str(tmp_path / rule), f"threshold.pixel_rule={rule}", f"threshold.image_rule={image}"]
     )
     assert page.is_file()

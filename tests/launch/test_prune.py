@@ -7,22 +7,25 @@ import pytest
 
 from launch import prune, train
 from launch.run.trained import load_run
+from tests import tiny
 
 
 def test_a_run_becomes_a_smaller_one_and_stays_as_it_is(tmp_path):
     options = ["data.options.size=64", "data.options.train=6", "settings.width=4", "train.steps=10"]
-    train.main(["--detector", "dae", "--preset", "tiny", "--workdir", str(tmp_path / "run"), *options])
+    words = ["--detector", "dae", *tiny.words("dae"), *options]
+    train.main([*words, "--workdir", str(tmp_path / "run")])
     files = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
     result = prune.main([str(tmp_path / "run"), "--steps", "5"])
     new = tmp_path / "run-pruned-50"
-    assert json.loads((new / "pruned.json").read_text())["widths"] == {"width": [4, 2]}
+    told = json.loads((new / "pruned.json").read_text())
+    assert told["widths"] == {"width": [4, 2]} and told["skipped"] == {}
     assert {path: path.read_bytes() for path in files} == files
     costs = result["costs"]
     assert 3 < costs["before"]["weights"] / costs["tuned"]["weights"] < 4.1 and costs["tuned"]["ms"] > 0
     assert costs["tuned"]["gflop"] < costs["before"]["gflop"]
     assert all(0 <= stage["image auroc"] <= 1 for stage in result["figures"].values())
     run = load_run(new)
-    assert run.config.settings.width == 2 and (new / "report.html").is_file()
+    assert run.config.settings.width == 2 and run.config.train.steps == 5 and (new / "report.html").is_file()
     assert all(np.isfinite(leaf).all() for leaf in run.state.state.params["Encoder_0"]["Conv_0"].values())
 
 

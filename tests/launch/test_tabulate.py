@@ -1,10 +1,15 @@
-"""The table of detectors from results."""
+"""The tables of detectors: that of what was measured, from results; and the words of both, from docstrings."""
 
 import json
+import re
 
 import pytest
 
+import jaxdefect
 from launch import tabulate
+from launch.command import configuration
+from launch.page import detector_table
+from launch.page.detector_table import MARKS
 from tests.launch.page.table_rows import rows_of
 
 RESULT = {
@@ -21,15 +26,24 @@ def write(folder, **changes):
     return folder
 
 
-def test_runs_of_a_sweep_and_single_runs_are_averaged_over_seeds(tmp_path):
+@pytest.fixture
+def pages(tmp_path, monkeypatch):
+    """(page, README, the words of the command that names both). What is said of a detector is made up, and quick."""
+    monkeypatch.setattr(detector_table, "needs", lambda name: f"needs of {name}")
+    (tmp_path / "README.md").write_text(f"# A\n\nbefore\n\n{MARKS[0]}\n| old |\n{MARKS[1]}\n\nafter\n")
+    page, readme = tmp_path / "docs" / "page.md", tmp_path / "README.md"
+    page.parent.mkdir()
+    return page, readme, ["--page", str(page), "--readme", str(readme)]
+
+
+def test_runs_of_a_sweep_and_single_runs_are_averaged_over_seeds(tmp_path, pages):
+    page, _, words = pages
     write(tmp_path / "sweep" / "runs" / "a")
     write(tmp_path / "sweep" / "runs" / "b", figures={"image": {"auroc": 0.9}, "pixel": {"auroc": None}})
     tile = RESULT["dataset"] | {"name": "mvtec", "root": "/somewhere/tile"}
     write(tmp_path / "run", detector="faster_rcnn", dataset=tile,
           figures={"image": {"auroc": 1.0}, "pixel": {"auroc": 0.5}, "boxes": {"ap50": 0.25}})  # fmt: skip
-    page = tmp_path / "docs" / "page.md"
-    page.parent.mkdir()
-    tabulate.main([str(tmp_path / "sweep"), str(tmp_path / "run"), "--page", str(page)])
+    tabulate.main([str(tmp_path / "sweep"), str(tmp_path / "run"), *words])
     head, rows = rows_of(page.read_text())
     assert head[4:8] == ["aitex", "tile", "Training, min", "ms an image"]
     assert rows["phot"][4:8] == [".850 ± .071 / .600", "–", "1.5", "12"]
@@ -38,7 +52,56 @@ def test_runs_of_a_sweep_and_single_runs_are_averaged_over_seeds(tmp_path):
     assert "/somewhere" not in page.read_text() and "on cpu, 2 CPU cores." in page.read_text()
 
 
-def test_a_folder_without_results_is_named_and_no_page_is_written(tmp_path):
+def test_without_folders_the_words_are_renewed_and_what_was_measured_stays(tmp_path, pages):
+    page, _, words = pages
+    tabulate.main([str(write(tmp_path / "run")), *words])
+    text = page.read_text()
+    idea = detector_table.words_of("phot")[0]
+    old = text.replace(idea, "An old idea")
+    gone = re.sub(r"\| `dct`.*\n", "| `gone` | idea | source | needs | .1 / .2 | 1.0 | 3 | never |\n", old)
+    page.write_text(gone + "| `phot`, levels | idea | source | needs | .3 / .4 | 2.0 | 5 | seldom |\n")
+    tabulate.main(words)
+    head, rows = rows_of(page.read_text())
+    assert head == rows_of(text)[0] and rows["phot"][1] == idea and rows["phot"][4:] == rows_of(text)[1]["phot"][4:]
+    assert "gone" not in rows and rows["dct"][4:7] == ["–", "–", "–"]
+    assert "seldom" in page.read_text() and page.read_text().count("| `phot` |") == 1
+    tabulate.main(words)
+    assert rows_of(page.read_text()) == (head, rows)
+
+
+def test_the_readme_gets_the_table_of_all_detectors_between_its_marks(pages):
+    page, readme, words = pages
+    page.write_text(detector_table.written([]))
+    tabulate.main(words)
+    text = readme.read_text()
+    assert text.startswith("# A\n\nbefore\n\n" + MARKS[0]) and text.endswith(MARKS[1] + "\n\nafter\n")
+    assert "| old |" not in text
+    _, rows = rows_of(text)
+    assert list(rows) == jaxdefect.names()
+    for name, row in rows.items():
+        assert row[1] == ", ".join(f"`{preset}`" for preset in configuration.presets(name))
+        assert row[2:] == list(detector_table.words_of(name)[:2])
+
+
+def test_a_readme_without_a_place_for_the_table_is_refused_and_neither_file_is_written(pages):
+    page, readme, words = pages
+    page.write_text(detector_table.written([]).replace("Detectors", "Old"))
+    before = page.read_text()
+    readme.write_text("# A\n")
+    with pytest.raises(ValueError, match="the README has no place for the table of detectors; put"):
+        tabulate.main(words)
+    assert readme.read_text() == "# A\n" and page.read_text() == before
+
+
+def test_a_page_without_a_table_is_refused(pages):
+    page, _, words = pages
+    page.write_text("# Detectors\n")
+    with pytest.raises(ValueError, match="the page has no table of detectors; write it from results: launch.tabulate"):
+        tabulate.main(words)
+
+
+def test_a_folder_without_results_is_named_and_no_page_is_written(tmp_path, pages):
+    page, _, words = pages
     with pytest.raises(FileNotFoundError, match="holds no result, neither result.json nor runs"):
-        tabulate.main([str(tmp_path), "--page", str(tmp_path / "page.md")])
-    assert not (tmp_path / "page.md").exists()
+        tabulate.main([str(tmp_path), *words])
+    assert not page.exists()

@@ -6,9 +6,9 @@ import pytest
 from jaxdefect import scoring
 from launch import train
 from launch.run.evaluation import COLUMNS
-from launch.run.history import read_history
 from launch.run.trained import load_run
-from tests.launch.small_runs import SMALL, result_of, rows_of
+from tests import tiny
+from tests.launch.small_runs import SMALL, history_of, result_of, rows_of
 
 
 def test_a_run_leaves_everything_it_promises(run):
@@ -18,7 +18,7 @@ def test_a_run_leaves_everything_it_promises(run):
     assert (run / "report.html").stat().st_size > 10_000
     assert len(list((run / "images").glob("*.npz"))) == 4
     assert any((run / "tensorboard").iterdir())
-    assert [line["step"] for line in read_history(run / "history.jsonl")] == [5, 10, 15, 20]
+    assert [line["step"] for line in history_of(run)] == [5, 10, 15, 20]
     assert not (run / "maps").exists() and not list(run.glob(".maps*"))
 
 
@@ -62,7 +62,7 @@ def test_the_stream_feed_trains_too(tmp_path):
 def test_early_stopping_ends_a_run_that_learns_nothing(tmp_path):
     never = [*SMALL, "train.patience=2", "settings.learning_rate=0.0", "train.steps=200", "train.restore=best"]
     train.main([*never, "--workdir", str(tmp_path / "run")])
-    assert read_history(tmp_path / "run" / "history.jsonl")[-1]["step"] < 200
+    assert history_of(tmp_path / "run")[-1]["step"] < 200
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_early_stopping_ends_a_run_that_learns_nothing(tmp_path):
         (["--detector", "renet"], "no detector named 'renet'; did you mean 'renet_d'"),
         (["--preset", "papper"], "no preset 'papper'; did you mean 'paper'"),
         (["train.step=3"], "no field 'train.step'; did you mean 'train.steps'"),
-        (["train.steps=many"], "train.steps=many is not of the type of 20"),
+        (["train.steps=many"], "train.steps=many is not of the type of 600"),
         (["train.steps=1.5"], "not of the type"),
         (["report.keep_maps=1"], "not of the type of False"),
         (["steps"], "'steps' is no field=value"),
@@ -86,8 +86,13 @@ def test_early_stopping_ends_a_run_that_learns_nothing(tmp_path):
         (["settings.losses=l1,sim"], "'sim' is not known; use one of l1"),
         (["settings.kernels=(5,4,3)"], "must be odd and positive, not (5, 4, 3"),
         (["settings.widths=(4,8)"], "differ in length"),
-        (["threshold.pixel=paula"], "pauta"),
-        (["threshold.image=otsu"], "use pauta, quantile"),
+        (["threshold.pixel_rule=paula"], "pauta"),
+        (["threshold.image_rule=otsu"], "use pauta, quantile"),
+        (["threshold.pixel=pauta"], "threshold.pixel is called threshold.pixel_rule now"),
+        (["train.feed=resident"], "train.feed=resident is called train.feed=in_memory now"),
+        (["--detector", "dae_skip"], "no detector 'dae_skip' any more; give --detector dae --preset skip"),
+        (["--weights", "gone.pth"], "renet_d has no backbone that takes weights"),
+        (["--attributes", "gone.csv"], "renet_d has no attributes of surfaces"),
         (["data.calibration_fraction=0.99"], "calibration"),
     ],
 )
@@ -112,5 +117,5 @@ def test_a_table_without_a_row_for_a_surface_is_refused(tmp_path):
         ValueError, match="no row for surface 'Class10' and 7 more; it has Class1, Class2.*--attributes"
     ):
         train.main(
-            ["--detector", "sbad", "--preset", "tiny", "--attributes", str(table), "--workdir", str(tmp_path / "r")]
+            ["--detector", "sbad", *tiny.words("sbad"), "--attributes", str(table), "--workdir", str(tmp_path / "r")]
         )

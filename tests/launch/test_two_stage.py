@@ -1,4 +1,4 @@
-"""The system of two stages, from training to events, at tiny size."""
+"""The system of two stages, from training to events, at small size."""
 
 import json
 import shutil
@@ -9,20 +9,22 @@ from PIL import Image
 
 from data_pipeline.layouts import synthetic
 from launch import two_stage
-from launch.run import pipeline
+from launch.system import training
+from launch.system.outcomes import outcome_of
+from tests import tiny
 
-SMALL = (
+SMALL = [
+    *(f"surfaces.{word}" for word in tiny.words("sbad")), *(f"defects.{word}" for word in tiny.words("segdec", synthetic=False)),
     "surfaces.data.options.surfaces=(1,3,6)", "surfaces.data.unseen=Class6,", "surfaces.data.options.train=6",
     "surfaces.data.options.train_defective=6", "defects.train.steps=10", "surfaces.train.steps=10",
-)  # fmt: skip
-PRESETS = ("--preset", "tiny", "--defect-preset", "tiny")
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory):
     """The folder of a trained system."""
     folder = tmp_path_factory.mktemp("two") / "system"
-    two_stage.main([str(folder), *PRESETS, *SMALL])
+    two_stage.main([str(folder), *SMALL])
     return folder
 
 
@@ -46,6 +48,7 @@ def test_every_test_image_is_an_event_with_what_a_controller_needs(system):
             above = event["defect_score"] > event["defect_threshold"]
             assert event["event"] == ("defect" if above else "passed") and event["surface"] in ("Class1", "Class3")
         assert (event["mask"] is not None) == (event["event"] == "defect")
+        assert event["outcome"] == outcome_of(event, ["Class6"])
         assert event["mask"] is None or (system / event["mask"]).is_file()
 
 
@@ -62,9 +65,9 @@ def test_the_result_adds_up_and_the_page_is_there(system):
 
 
 def test_finished_runs_are_not_trained_again(system, capsys, monkeypatch):
-    monkeypatch.setattr(pipeline, "train", lambda *about: pytest.fail("trained again"))
+    monkeypatch.setattr(training, "train", lambda *about: pytest.fail("trained again"))
     before = events_of(system)
-    two_stage.main([str(system), *PRESETS, *SMALL])
+    two_stage.main([str(system), *SMALL])
     again = events_of(system)
     assert [(e["id"], e["event"], e["score"]) for e in again] == [(e["id"], e["event"], e["score"]) for e in before]
 
@@ -94,6 +97,8 @@ def test_what_is_missing_or_misspelt_is_named(system, tmp_path):
         two_stage.main([str(tmp_path / "none"), "--inspect", str(line), "--out", str(tmp_path / "out")])
     with pytest.raises(ValueError, match="'train.steps=3' belongs to no stage; write surfaces.train.steps=3"):
         two_stage.main([str(tmp_path / "other"), "train.steps=3"])
+    with pytest.raises(ValueError, match=r"--weights gone.pth: there is no such file"):
+        two_stage.main([str(tmp_path / "other"), "--weights", "gone.pth"])
     with pytest.raises(ValueError, match="--detector dae tells no surfaces apart"):
         two_stage.main([str(tmp_path / "other"), "--detector", "dae"])
     half = tmp_path / "half"

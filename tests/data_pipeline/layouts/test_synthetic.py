@@ -24,7 +24,7 @@ def test_the_same_seed_draws_the_same_bytes_and_another_seed_others():
     assert not {digest(r) for r in first} & {digest(r) for r in other}
 
 
-def test_a_image_depends_on_no_other_image():
+def test_an_image_depends_on_no_other_image():
     forwards = {r.id: digest(r) for r in few()}
     backwards = {r.id: digest(r) for r in reversed(few())}
     assert forwards == backwards and len(set(forwards.values())) == len(forwards) == 60

@@ -3,10 +3,10 @@
 from launch.benchmarks import two_stage
 
 
-def test_the_two_stages_are_timed_apart_and_together(tmp_path, monkeypatch):
+def test_the_two_stages_are_timed_apart_and_together(monkeypatch, backbones_are_drawn_quickly):
     monkeypatch.setattr(two_stage, "LAYERS", {"small": ((1, 16, 16, 4), 8)})
-    result = two_stage.bench_two_stage(turns=1, systems={"tiny": ("tiny", 64)})
+    result = two_stage.bench_two_stage(turns=1, systems={"small": ("small", 64)})
     (row,) = result["systems"].values()
     assert all(row[name] > 0 for name in ("surface_ms", "defect_ms", "whole_ms", "fps"))
     text = two_stage.as_section(result, machine="here", command="that")
-    assert "| small: [1, 16, 16, 4], 15 x 15 to 8 |" in text and "| tiny, 512 x 512 |" in text
+    assert "| small: [1, 16, 16, 4], 15 x 15 to 8 |" in text and "| small, 512 x 512 |" in text

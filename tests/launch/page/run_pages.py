@@ -99,6 +99,15 @@ def no_figures(folder):
     change_result(folder, change)
 
 
+def only_images_judged(folder):
+    def change(result):
+        result["figures"]["pixel"] = dict.fromkeys(result["figures"]["pixel"])
+        result["curves"]["pixel"] = {}
+
+    change_result(folder, change)
+    drop("truth")(folder)
+
+
 def without(*names):
     def change(folder):
         for name in names:
@@ -121,6 +130,7 @@ GAPS = {
     "no truth": drop("truth"),
     "no map": drop("map", "mask"),
     "null figures": no_figures,
+    "only images judged": only_images_judged,
     "no images": without("images/index.json"),
     "only result.json": without("images/index.json", "predictions.csv", "history.jsonl", "config.json"),
     "no labels": unlabelled,

@@ -9,7 +9,8 @@ import numpy as np
 from sklearn import metrics
 
 from configs.attributes import DAGM, read_attributes
-from launch.page.system_page import OUTCOMES, judged
+from launch.page.system_page import OUTCOMES
+from launch.system import outcomes
 from tests.launch.page.run_pages import EVIL, change_result, fabricate_run
 
 NAMES = [f"Class{number}" for number in range(1, 11)]
@@ -133,6 +134,7 @@ def fabricate_system(folder, *, labelled=True, images=24, shown=10):
     (folder / "result.json").write_text(json.dumps(result))
     if not labelled:
         events = [{k: v for k, v in event.items() if k not in ("true_surface", "defective")} for event in events]
+    events = [event | {"outcome": outcome_of(event)} for event in events]
     (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
     return events
 
@@ -146,9 +148,7 @@ def spoil(folder):
 
 
 def outcome_of(event):
-    return judged(
-        event["event"], event["surface"], true=event["true_surface"], unseen=UNSEEN, defective=event["defective"]
-    )
+    return outcomes.outcome_of(event, UNSEEN)
 
 
 def system_result(events):

@@ -15,7 +15,7 @@ def decode(uri):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",", 1)[1]))).convert("L"))
 
 
-def test_the_maps_of_a_image_share_a_scale_over_all_settings(tmp_path):
+def test_the_maps_of_an_image_share_a_scale_over_all_settings(tmp_path):
     results = fabricate(ALPHA)
     store_images(tmp_path, results)
     _, images, notes = comparison.side_by_side(results, tmp_path)
@@ -57,7 +57,7 @@ def test_images_lack_only_what_the_runs_lack(tmp_path, gone):
 
 
 @pytest.mark.parametrize("found", [0, 2])
-def test_boxes_of_a_image_do_not_disturb(tmp_path, found):
+def test_boxes_of_an_image_do_not_disturb(tmp_path, found):
     results = fabricate(ALPHA, seeds=(0,))
     store_images(tmp_path, results)
     plain = comparison.side_by_side(results, tmp_path)

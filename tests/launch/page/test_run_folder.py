@@ -7,6 +7,7 @@ import shlex
 import numpy as np
 import pytest
 
+from launch.command import arguments
 from launch.command import configuration as configs
 from launch.page import run_folder as report_run
 from launch.page import run_page
@@ -38,7 +39,7 @@ def test_the_command_on_the_page_makes_the_same_config(tmp_path, overrides):
     (tmp_path / "config.json").write_text(configs.to_json(config))
     words = shlex.split(report_run.command(tmp_path / "config.json"))
     assert words[:3] == ["python", "-m", "launch.train"]
-    again = configs.from_arguments(configs.parser("").parse_args(words[3:]))
+    again = arguments.from_arguments(arguments.parser("").parse_args(words[3:]))
     assert again.to_dict() == config.to_dict()
 
 
@@ -52,7 +53,7 @@ def test_a_config_of_nobody_gives_no_command(tmp_path):
 def test_a_killed_run_still_has_a_loss_curve(tmp_path):
     path = tmp_path / "history.jsonl"
     path.write_text('{"step": 0, "loss": 2.0}\n{"step": 10, "loss": NaN, "lr": 0.1}\n{"step": 20, "lo')
-    history, unreadable = report_run.read_history(path)
+    history, unreadable = report_run.read_columns(path)
     assert unreadable == 1 and history["step"] == [0, 10] and history["lr"] == [None, 0.1]
     assert math.isnan(history["loss"][1])
     assert json.loads(run_page.as_json(history)) == {"step": [0, 10], "loss": [2.0, None], "lr": [None, 0.1]}
@@ -61,5 +62,5 @@ def test_a_killed_run_still_has_a_loss_curve(tmp_path):
 def test_long_histories_are_thinned(tmp_path):
     path = tmp_path / "history.jsonl"
     path.write_text("".join(f'{{"step": {step}, "loss": 1.0}}\n' for step in range(report_run.CURVE_POINTS * 3 + 1)))
-    steps = report_run.read_history(path)[0]["step"]
+    steps = report_run.read_columns(path)[0]["step"]
     assert report_run.CURVE_POINTS / 2 <= len(steps) <= report_run.CURVE_POINTS and len(set(np.diff(steps))) == 1

@@ -94,6 +94,17 @@ def test_what_is_missing_leaves_the_rest_of_the_page(tmp_path, gap):
         assert 'data-view="predicted"' in html and 'data-view="truth"' not in html
 
 
+def test_where_only_images_were_judged_nothing_is_said_of_pixels(tmp_path):
+    fabricate_gap(tmp_path / "run", "only images judged")
+    html = page_of(tmp_path / "run")
+    tiles = re.findall(r'<div class="tile [^"]*"><dt>(.*?)</dt><dd>(.*?)</dd>', html)
+    assert tiles == [("Image AUROC", "0.911"), ("Image F1", "0.500")]
+    visible = re.sub(r"<(script|style).*?</\1>", "", html, flags=re.S)
+    assert set(re.findall(r"[^<>]*\b(?:[Pp]ixel|PRO)\b[^<>]*", visible)) <= {"Pixel threshold", "pixel F1 0.25"}
+    assert 'data-level="pixel"' not in visible and 'data-level="image"' in visible
+    assert 'data-view="map"' in html  # Maps there are, though nobody knows how good they are.
+
+
 def test_a_lost_image_is_said_and_costs_only_itself(tmp_path):
     fabricate_run(tmp_path / "run")
     images = tmp_path / "run" / "images"

@@ -202,7 +202,7 @@ def test_trainings_are_placed_by_their_logarithm_over_more_than_a_decade(tmp_pat
         assert middle == pytest.approx((first + last) / 2, abs=0.2) and first < last
 
 
-def test_a_image_is_shown_under_the_settings_of_its_set(tmp_path):
+def test_an_image_is_shown_under_the_settings_of_its_set(tmp_path):
     results = fabricate(LOSS, IMAGES, seeds=(0,))
     store_images(tmp_path, results)
     first, other, colours = play(

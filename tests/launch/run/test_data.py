@@ -1,9 +1,18 @@
-"""How images are converted."""
+"""How images are converted, and what a dataset tells a detector."""
 
+import numpy as np
 import pytest
 
-from launch.run.data import conversion
+from launch.command import configuration
+from launch.run.data import conversion, convert, facts_of, open_data
 from tests.tiny import config as tiny_config
+
+
+def small(**fields):
+    config = tiny_config("renet_d")
+    config.data.options.update(surfaces=(3,), size=64, train=4, test_good=2, test_defective=2, train_defective=4)
+    configuration.assign(config, {field.replace("__", "."): value for field, value in fields.items()})
+    return config
 
 
 def test_a_size_and_a_scale_at_once_are_refused():
@@ -11,3 +20,35 @@ def test_a_size_and_a_scale_at_once_are_refused():
     config.data.scale = 0.5
     with pytest.raises(ValueError, match="data.size = 32 with data.scale = 0.5"):
         conversion(config)
+
+
+def test_a_width_without_a_size_is_refused():
+    with pytest.raises(ValueError, match="data.width = 40 without data.size"):
+        conversion(small(data__width=40))
+
+
+def test_test_images_come_as_the_detector_sees_them_and_at_original_resolution():
+    data = open_data(small(data__size=32, data__width=40, data__channels=3))
+    assert data.converted.test[0].image.shape == (32, 40, 3) and data.original[0].image.shape == (64, 64, 3)
+    assert [r.id for r in data.converted.test.records] == [r.id for r in data.original.records]
+    same = open_data(small())
+    assert same.original is same.converted.test
+
+
+def test_an_image_from_elsewhere_is_converted_as_the_dataset_is():
+    config = small(data__scale=0.5)
+    data = open_data(config)
+    np.testing.assert_array_equal(convert(config, data.original[0].image), data.converted.test[0].image)
+
+
+def test_kinds_of_defect_are_found_where_they_are_to_be_told_apart():
+    assert facts_of(small(), open_data(small())) == {"kinds": ()}
+    config = small(train__supervision="kinds")
+    data = open_data(config)
+    kinds = {record.kind for record in data.converted.defective.records}
+    assert facts_of(config, data) == {"kinds": tuple(sorted(kinds))} and kinds
+
+
+def test_unseen_surfaces_need_surfaces_told_apart():
+    with pytest.raises(ValueError, match=r"data.unseen = \('Class3',\) needs data.surfaces_as_classes=True"):
+        open_data(small(data__unseen=("Class3",)))

@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 
 from jaxdefect.training import feed
-from launch.command import configuration as configs
 from launch.run import feeds
 from launch.run.data import open_data
-from tests.launch.small_runs import WHOLE
 from tests.tiny import config as tiny_config
 
 
@@ -21,10 +19,10 @@ def test_a_config_names_its_held_out_images_and_how_they_are_shown(tmp_path):
     assert not feeds.streams(config, data)
     config.train.flips = True
     assert feeds.streams(config, data)
-    config.train.feed = "resident"
-    with pytest.raises(ValueError, match="train.feed = 'resident' with train.flips = True"):
+    config.train.feed = "in_memory"
+    with pytest.raises(ValueError, match="train.feed = 'in_memory' with train.flips = True"):
         feeds.make_feed(config, data)
-    config.train.update(feed="auto", zoom=0.1, labels="masks")
+    config.train.update(feed="auto", zoom=0.1, supervision="masks")
     with pytest.raises(ValueError, match="train.zoom = 0.1 with train.supervision = 'masks'"):
         feeds.make_feed(config, data)
     with pytest.raises(ValueError, match="train.validate = True needs good images alone"):
@@ -33,7 +31,8 @@ def test_a_config_names_its_held_out_images_and_how_they_are_shown(tmp_path):
 
 def test_a_streamed_pair_comes_from_the_two_halves(tmp_path):
     config = tiny_config("maa")
-    configs.override(config, [*WHOLE[2:7], "train.feed=stream"])
+    config.data.options.update(surfaces=(3,), size=64, train=6, test_good=2, test_defective=3)
+    config.train.feed = "stream"
     data = open_data(config)
     source = feeds.make_feed(config, data)
     batch = source.make_batch({name: part[0] for name, part in source.inputs(3).items()}, None)
@@ -43,3 +42,21 @@ def test_a_streamed_pair_comes_from_the_two_halves(tmp_path):
     assert first and second and not first & second
     resumed = feeds.make_feed(config, data).inputs(3)
     np.testing.assert_array_equal(source.inputs(3)["paired_image"], resumed["paired_image"])
+
+
+def test_what_is_learned_from_is_named_right(tmp_path):
+    config = tiny_config("renet_d")
+    config.train.supervision = "mask"
+    with pytest.raises(ValueError, match="train.supervision = 'mask' is not known; use none, masks, kinds, surfaces"):
+        feeds.make_feed(config, None)
+
+
+def test_of_unseen_surfaces_images_are_shown_where_that_is_asked_for_alone():
+    known, shown = list(tiny_config("sbad").data.attributes), {}
+    for show in (False, True):
+        config = tiny_config("sbad")
+        config.settings.update(mode="A", backbone_steps=0)
+        config.data.update(per_surface=4, show_unseen=show)
+        batch = feeds.make_feed(config, open_data(config)).inputs(0)
+        shown[show] = set(np.asarray(batch["surface"])[np.asarray(batch["label"]) == 1].tolist())
+    assert shown == {False: set(), True: {known.index("Class8"), known.index("Class10")}}

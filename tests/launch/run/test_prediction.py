@@ -5,37 +5,51 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxdefect import scoring
 from jaxdefect.detector import Scores
-from jaxdefect.maps.components import remove_small
-from launch.run.prediction import detect_image, enlarged, without_small
+from jaxdefect.maps.tiling import Tiles
+from launch.run.prediction import Prediction, Predictor, defect_mask, enlarged, predictor, tiles_of
 from launch.run.trained import Run
 from tests.jaxdefect.blurring import blur_detector
-from tests.launch.run.bare_runs import run_with
 from tests.tiny import config as tiny_config
+
+
+def run_of(detector, state, **fields):
+    config = tiny_config("renet_d")
+    config.threshold.update(fields)
+    return Run(config, detector, state, {}, {"kinds": ()})
+
+
+@pytest.fixture
+def shown():
+    """A run whose map is the image itself, of whole images."""
+    return Predictor(run_of(blur_detector(0), 1.0), None)
 
 
 def test_boxes_are_told_in_pixels_of_the_original():
     boxes = np.array([[[2, 3, 10, 12, 0.9], [0, 0, 0, 0, 0]]], np.float32)
     detector = type("Fake", (), {"score": staticmethod(lambda state, images: Scores(images[:, 0, 0, 0], boxes=boxes))})
-    run = run_with()._replace(detector=detector, state={})
-    image = np.zeros((16, 20, 1), np.uint8)
-    found = detect_image(run, image, (32, 60), tiles=None, level=None, min_area=0)
+    found = Predictor(run_of(detector, {}), None)(np.zeros((16, 20, 1), np.uint8), (32, 60))
     np.testing.assert_allclose(found.boxes, [[4, 9, 20, 36, 0.9]])
+    assert found.map is None and defect_mask(found, None, 0) is None
 
 
-@pytest.fixture
-def run():
-    """A run whose map is the image itself."""
-    return Run(tiny_config("renet_d"), blur_detector(0), 1.0, {})
-
-
-def test_maps_and_masks_come_at_the_size_of_the_original(run):
+def test_maps_and_masks_come_at_the_size_of_the_original(shown):
     image = np.zeros((20, 30, 1), np.uint8)
     image[:10] = 200
-    found = detect_image(run, image, (41, 60), tiles=None, level=0.5, min_area=0)
-    assert found.map.shape == found.mask.shape == (41, 60)
-    np.testing.assert_array_equal(found.mask, found.map > 0.5)
-    assert found.mask[:20].all() and not found.mask[22:].any()
+    found = shown(image, (41, 60))
+    mask = defect_mask(found, 0.5, 0)
+    assert found.map.shape == mask.shape == (41, 60)
+    np.testing.assert_array_equal(mask, found.map > 0.5)
+    assert mask[:20].all() and not mask[22:].any()
+
+
+def test_an_original_is_brought_to_what_the_detector_sees(shown):
+    shown.run.config.data.scale = 0.5
+    colour = np.full((40, 60, 3), 200, np.uint8)
+    found = shown.original(colour)
+    assert found.map.shape == (40, 60) and found.reconstruction.shape == (20, 30, 1)
+    assert found.score == pytest.approx(200 / 255)
 
 
 def test_an_enlarged_map_is_that_of_jax():
@@ -44,18 +58,48 @@ def test_an_enlarged_map_is_that_of_jax():
     np.testing.assert_allclose(enlarged(scored, (31, 40)), expected, atol=1e-5)
 
 
-def test_small_defects_are_dropped_as_on_the_device():
-    mask = np.random.default_rng(1).random((40, 50)) > 0.7
+@pytest.mark.parametrize("rule", ["pauta", "otsu"])
+@pytest.mark.parametrize("tiles", [None, Tiles(32, 8)])
+def test_masks_made_on_the_host_are_those_of_the_device(rule, tiles):
+    image = np.random.default_rng(1).integers(0, 256, (40, 50, 1), np.uint8)
+    run = run_of(blur_detector(1), 1 / 9, pixel_rule=rule)
+    found = Predictor(run, tiles)(image)
+    level = None if rule == "otsu" else 0.6
+    canvas = np.pad(image, ((0, 16), (0, 6), (0, 0)), "symmetric") if tiles else image  # A whole grid of tiles.
     for area in (0, 1, 3, 8):
-        np.testing.assert_array_equal(without_small(mask, area), remove_small(jnp.asarray(mask), area))
+        there = scoring.detect(run.detector, run.state, canvas[None], threshold=level, min_area=0, tiles=tiles)
+        whole = np.asarray(there.mask[0, :40, :50])
+        np.testing.assert_array_equal(defect_mask(found, level, 0), whole)
+        small = scoring.remove_small(whole, area)
+        np.testing.assert_array_equal(defect_mask(found, level, area), small)
+        if tiles is None:
+            there = scoring.detect(run.detector, run.state, image[None], threshold=level, min_area=area)
+            np.testing.assert_array_equal(defect_mask(found, level, area), there.mask[0])
 
 
-def test_originals_of_many_sizes_compile_once(run):
-    from jaxdefect import scoring
+def test_a_level_of_otsu_belongs_to_each_image():
+    bright, dark = (np.full((8, 8), value, np.float32) for value in (0.8, 0.2))
+    for one in (bright, dark):
+        one[2:4, 2:4] += 0.1
+        mask = defect_mask(Prediction(1.0, one, otsu=float(one[0, 0]) + 0.05), None, 0)
+        assert mask.sum() == 4 and mask[2:4, 2:4].all()
 
+
+def test_images_are_whole_unless_there_are_many_sizes():
+    config = tiny_config("renet_d")
+    few, many = [(64, 64)] * 90, [(64 + side, 64) for side in range(9)]
+    expected = Tiles(config.score.tile, config.score.overlap)
+    assert tiles_of(config, few) is None and tiles_of(config, many) == expected
+    config.score.mode = "whole"
+    assert tiles_of(config, many) is None
+    config.score.mode = "tiled"
+    assert tiles_of(config, few) == expected == predictor(run_of(None, None)._replace(config=config), few).tiles
+
+
+def test_originals_of_many_sizes_compile_once(shown):
     image = np.zeros((24, 24, 1), np.uint8)
-    detect_image(run, image, (50, 51), tiles=None, level=0.5, min_area=0)
+    shown(image, (50, 51))
     before = scoring.detect._cache_size()
     for side in range(52, 60):
-        detect_image(run, image, (side, 51), tiles=None, level=0.5, min_area=0)
+        shown(image, (side, 51))
     assert scoring.detect._cache_size() == before

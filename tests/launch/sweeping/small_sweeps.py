@@ -7,22 +7,28 @@ from pathlib import Path
 import pytest
 
 from launch import sweep
+from tests import tiny
 
-SMALL = '''"""A sweep for tests.
+COMMON = {
+    "train.patch": 16, "train.steps": 10, "train.log_every": 5, "train.save_every": 5, "train.batch": 8,
+    "score.tile": 64, "score.overlap": 16,
+}  # fmt: skip
+OWN = {field: value for field, value in tiny.of("renet_d").items() if field.startswith("settings.")}  # of ReNet-D alone
+SMALL = f'''"""A sweep for tests.
 
 Some words about it.
 """
 
 TITLE, SOURCE = "A small sweep", "nowhere"
-DETECTOR, PRESET = "renet_d", "tiny"
-BASE = {"train.steps": 10, "train.log_every": 5, "train.save_every": 5, "train.batch": 8}
-QUICK = {"train.steps": 5}
-IMAGES = {"plain": {"data.options.surfaces": (3,), "data.options.size": 64, "data.options.train": 5,
-                      "data.options.test_good": 2, "data.options.test_defective": 3}}
-AXES = ({"settings.alpha": (0.0, 0.5)},)
+DETECTOR, PRESET = "renet_d", "paper"
+BASE = {COMMON} | {OWN}
+QUICK = {{"train.steps": 5}}
+IMAGES = {{"plain": {{"data.options.surfaces": (3,), "data.options.size": 64, "data.options.train": 5,
+                      "data.options.test_good": 2, "data.options.test_defective": 3}}}}
+AXES = ({{"settings.alpha": (0.0, 0.5)}},)
 SEEDS = (0, 1)
 FIGURES = ("pixel.f1", "pixel.auroc", "image.auroc")
-PAPER = (({"alpha": 0.5}, {"pixel.f1": 0.6}), ({"alpha": 0.9}, {"pixel.f1": 0.7}))
+PAPER = (({{"alpha": 0.5}}, {{"pixel.f1": 0.6}}), ({{"alpha": 0.9}}, {{"pixel.f1": 0.7}}))
 '''
 
 
@@ -35,6 +41,14 @@ def write(folder: Path, *changes: tuple[str, str]) -> str:
     path = folder / "small.py"
     path.write_text(text)
     return str(path)
+
+
+def write_runs(folder: Path, *changes: tuple[str, str], **runs: dict) -> str:
+    """The path of a sweep file of these runs, of which the first is of ReNet-D and the others are of any detector."""
+    first, *others = runs
+    listed = {first: OWN | runs[first], **{name: runs[name] for name in others}}
+    swap = [(f" | {OWN}", ""), ('AXES = ({"settings.alpha": (0.0, 0.5)},)', f"RUNS = {listed}")]
+    return write(folder, *swap, *changes)
 
 
 FORKS = multiprocessing.get_context("forkserver")  # Children start with everything imported and no device touched.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from launch.sweeping import results
-from tests.launch.sweeping.small_sweeps import run_sweep, write
+from tests.launch.sweeping.small_sweeps import run_sweep, write_runs
 
 
 def test_means_and_spreads_stand_beside_the_papers_values(finished):
@@ -20,10 +20,12 @@ def test_means_and_spreads_stand_beside_the_papers_values(finished):
 
 
 def test_figures_are_told_as_multiples_and_detectors_without_training_take_part(tmp_path):
-    runs = 'RUNS = {"net": {}, "phot": {"detector": "phot"}}\nMULTIPLE_OF = {"run": "net"}'
-    path = write(tmp_path, ('AXES = ({"settings.alpha": (0.0, 0.5)},)', runs), ("SEEDS = (0, 1)", "SEEDS = (0,)"),
-                 ('PAPER = (({"alpha": 0.5}, {"pixel.f1": 0.6}), ({"alpha": 0.9}, {"pixel.f1": 0.7}))',
-                  'PAPER = (({"run": "net"}, {"pixel.f1": 0.6}), ({"run": "phot"}, {"pixel.f1": 0.3}))'))  # fmt: skip
+    path = write_runs(
+        tmp_path, ("SEEDS = (0, 1)", "SEEDS = (0,)\nMULTIPLE_OF = {'run': 'net'}"),
+        ('PAPER = (({"alpha": 0.5}, {"pixel.f1": 0.6}), ({"alpha": 0.9}, {"pixel.f1": 0.7}))',
+         'PAPER = (({"run": "net"}, {"pixel.f1": 0.6}), ({"run": "phot"}, {"pixel.f1": 0.3}))'),
+        net={}, phot={"detector": "phot"},
+    )  # fmt: skip
     page = run_sweep(path, tmp_path / "s")
     found = results.collect(tmp_path / "s")
     net, phot = (next(cell for cell in found["cells"] if cell["at"] == {"run": run}) for run in ("net", "phot"))

@@ -13,7 +13,7 @@ from tests.tiny import config as tiny_config
 def test_what_only_scoring_reads_is_not_trained_twice(tmp_path):
     path = write(
         tmp_path,
-        ("AXES = (", 'AXES = ({"settings.box": (3, 9)}, {"threshold.pixel": ("pauta", "quantile")},'),
+        ("AXES = (", 'AXES = ({"settings.box": (3, 9)}, {"threshold.pixel_rule": ("pauta", "quantile")},'),
         ("SEEDS = (0, 1)", "SEEDS = (0,)"),
         ('"settings.alpha": (0.0, 0.5)', '"settings.alpha": (0.5,)'),
     )
@@ -21,7 +21,7 @@ def test_what_only_scoring_reads_is_not_trained_twice(tmp_path):
     found = results.collect(tmp_path / "s")["rows"]
     first = found[0]["name"]
     assert [row["shared_with"] for row in found] == [None, first, first, first]
-    alone = run_sweep(path, tmp_path / "alone", "--axis", "settings.box=9", "threshold.pixel=quantile",
+    alone = run_sweep(path, tmp_path / "alone", "--axis", "settings.box=9", "threshold.pixel_rule=quantile",
                       "settings.alpha=0.5").parent  # fmt: skip
     assert results.collect(alone)["rows"][0]["figures"] == found[3]["figures"]
 
@@ -44,12 +44,13 @@ def test_runs_with_labels_are_compared_by_what_their_steps_compute(detector):
     assert not sharing.same_training(one, other)
 
 
-def test_images_of_unseen_surfaces_are_shown_to_the_oracle_alone():
+def test_a_feed_of_unseen_surfaces_is_no_feed_without_them():
     opened, shown = sharing.Opened(), {}
-    for mode in ("A", "oracle"):
+    for show in (False, True):
         config = tiny_config("sbad")
-        configs.override(config, [f"settings.mode={mode}", "settings.backbone_steps=0", "data.per_surface=4"])
-        source = opened.feed(config, opened.data(config))
-        shown[mode] = set(np.asarray(source.inputs(0)["surface"])[np.asarray(source.inputs(0)["label"]) == 1].tolist())
-    known = list(tiny_config("sbad").settings.attributes)
-    assert shown == {"A": set(), "oracle": {known.index("Class8"), known.index("Class10")}}
+        configs.override(
+            config, ["settings.mode=A", f"data.show_unseen={show}", "settings.backbone_steps=0", "data.per_surface=4"]
+        )
+        inputs = opened.feed(config, opened.data(config)).inputs(0)
+        shown[show] = set(np.asarray(inputs["surface"])[np.asarray(inputs["label"]) == 1].tolist())
+    assert not shown[False] and len(shown[True]) == 2

@@ -5,7 +5,7 @@ import pytest
 from launch import sweep
 from launch.command import configuration as configs
 from launch.sweeping import spec
-from tests.launch.sweeping.small_sweeps import write
+from tests.launch.sweeping.small_sweeps import write, write_runs
 
 
 def test_axes_are_combined_and_fields_of_one_axis_go_together():
@@ -65,6 +65,8 @@ WRONG = [
     (('"pixel.f1", "pixel.auroc"', '"f1", "pixel.auroc"'), "FIGURES has 'f1'"),
     (("SEEDS = (0, 1)", "SEEDS = (0, 1)\nRUNS = {'a': {}}"), "both AXES and RUNS"),
     (('"renet_d"', '"renet"'), "did you mean 'renet_d'"),
+    (("'train.patch': 16", "'train.resident_limit': 16"), "train.resident_limit is called train.memory_limit now"),
+    ((ALPHA, '{"threshold.image": ("pauta", "quantile")}'), "threshold.image is called threshold.image_rule now"),
     (("SEEDS = (0, 1)", "SEEDS = (0, 1)\nGROUPS = 'kind'"), "GROUPS = 'kind' is no axis of the sweep; it has alpha"),
     (("SEEDS = (0, 1)", "SEEDS = (0, 1)\nGROUPS = 'alpha'"), "its '0' is not written 'group: name'"),
 ]
@@ -107,7 +109,7 @@ def test_a_bad_setting_is_found_before_anything_runs(tmp_path):
 def test_a_sweep_without_kinds_of_images_takes_any_datasets():
     sweep = spec.read("maa_table2", datasets=("magnetic_tile", "rsdds", "nanotwice"), seeds=(0,))
     assert {run.at["images"] for run in sweep.runs} == {"magnetic_tile", "rsdds", "nanotwice"}
-    assert len(sweep.runs) == 39 and len({run.config.detector for run in sweep.runs}) == 13
+    assert len(sweep.runs) == 39 and len({run.at["run"] for run in sweep.runs}) == 13
 
 
 def test_a_dataset_may_say_which_kind_of_images_it_stands_for():
@@ -117,8 +119,8 @@ def test_a_dataset_may_say_which_kind_of_images_it_stands_for():
 
 
 def test_the_preset_of_all_runs_may_be_set():
-    sweep = spec.read("maa_table2", overrides=("preset=tiny", "train.steps=7"))
-    assert {run.config.preset for run in sweep.runs} == {"tiny"}
+    sweep = spec.read("maa_table2", overrides=("preset=paper", "train.steps=7"))
+    assert {run.config.preset for run in sweep.runs} == {"paper"}
     assert {run.config.train.steps for run in sweep.runs} == {7}
 
 
@@ -132,12 +134,11 @@ def test_options_of_a_presets_dataset_fall_away_with_another():
 
 
 def test_a_file_of_weights_goes_to_the_detectors_that_have_one(tmp_path):
-    path = write(tmp_path, ('AXES = ({"settings.alpha": (0.0, 0.5)},)',
-                            'RUNS = {"a": {}, "b": {"detector": "padim"}}'))  # fmt: skip
+    path = write_runs(tmp_path, a={}, b={"detector": "padim"})
     file = tmp_path / "net.h5"
     with pytest.raises(ValueError, match="--weights .*net.h5: there is no such file"):
         spec.read(path, weights=str(file))
     file.touch()
     blind, given = spec.read(path), spec.read(path, weights=str(file))
     assert "padim look through a network of random weights" in blind.notes[0] and not given.notes
-    assert [run.config.settings.get("weights") for run in given.runs if run.seed == 0] == [None, str(file)]
+    assert [run.config.weights for run in given.runs if run.seed == 0] == ["", str(file)]
