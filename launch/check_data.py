@@ -42,16 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         return 1
-<<<<<<< HEAD
     summary = f"[bold]{name or 'no known layout'}[/], {len(records)} images"
     console.print(f"{escape(str(folder))}: {summary}", highlight=False)
-    looks, problems = inspect(track(records, "reading", console=Console(stderr=True), transient=True))
-=======
-    found = f"[bold]{name or 'no known layout'}[/], {len(records)} images"
-    console.print(f"{escape(str(folder))}: {found}", highlight=False)
     counted = functools.partial(track, description="reading", console=Console(stderr=True), transient=True)
     looks, problems = inspect(records, counted=counted)
->>>>>>> tests-launch
     strays, stray_notes = unused(folder, records)
     problems += strays + rules_of_sets(records, supervised=name is not None)
     for table in tables(looks):

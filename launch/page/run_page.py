@@ -74,15 +74,10 @@ def page(run: Path) -> dict[str, Any]:
     thresholds = {level: (result["thresholds"] or {}).get(level) or {} for level in ("image", "pixel")}
     figures = {"image": {}, "pixel": {}, "by_kind": {}, "surfaces": {}, "kinds": {}, "boxes": {}}
     figures |= {level: values or {} for level, values in (result["figures"] or {}).items()}
-<<<<<<< HEAD
     surfaces, damaged = told_apart(result, figures)
+    pixels = any(map(is_number, figures["pixel"].values()))
+    columns = [column for column in surfaces["columns"] if pixels or not column[0].startswith(("pixel", "pro"))]
     predictions = [seen_and_unseen(row) for row in predictions] if surfaces["apart"] else predictions
-=======
-    told, damaged = told_apart(result, figures)
-    pixels = any(map(known, figures["pixel"].values()))
-    columns = [column for column in told["columns"] if pixels or not column[0].startswith(("pixel", "pro"))]
-    predictions = [seen_and_unseen(row) for row in predictions] if told["apart"] else predictions
->>>>>>> tests-launch
     images, scales, lost = read_images(run / "images", pixel_threshold=thresholds["pixel"].get("value"))
     curves = {level: (result.get("curves") or {}).get(level) or {} for level in ("image", "pixel")}
     fitted, gammas = result.get("fitted") or {}, by_gamma(figures["image"])
@@ -90,13 +85,9 @@ def page(run: Path) -> dict[str, Any]:
         "result": result, "figures": figures, "thresholds": thresholds, "notes": notes + damaged + lost,
         "predictions": predictions, "images": arranged(images, predictions), "scales": scales, "history": history,
         "config": config, "command": command(run / "config.json"), "fitted": fitted, "gammas": gammas,
-<<<<<<< HEAD
-        **surfaces, "outlines": outlined(images), "told_kinds": read_kinds(result),
+        **surfaces, "columns": columns, "pixels": pixels, "outlines": outlined(images),
+        "told_kinds": read_kinds(result),
         "decisions": decided(figures["image"].get("report") or {}, surfaces["words"]),
-=======
-        **told, "columns": columns, "pixels": pixels, "outlines": outlined(images), "told_kinds": read_kinds(result),
-        "decisions": decided(figures["image"].get("report") or {}, told["words"]),
->>>>>>> tests-launch
         "kinds": [(kind, row or {}, None) for kind, row in figures["by_kind"].items()],
         "data": as_json({
             "rows": [(row.id, row.kind, row.label, row.score, row.predicted, row.threshold) for row in predictions],

@@ -67,11 +67,7 @@ def page(folder: Path) -> dict[str, Any]:
     result = read_result(folder, required=())
     of = lambda name: result[name] if isinstance(result.get(name), dict) else {}
     unseen = [str(name) for name in result.get("unseen") or []]
-<<<<<<< HEAD
-    events, unread = read_events(folder / "events.jsonl", unseen)
-=======
-    events, said = read_events(folder / "events.jsonl")
->>>>>>> tests-launch
+    events, unread = read_events(folder / "events.jsonl")
     routing, attributes, damaged = read_surfaces(result)
     images, scales, lost = read_images(folder / "images", pixel_threshold=None)
     cards = worst_first(images, events)
@@ -103,13 +99,8 @@ def read_events(path: Path) -> tuple[dict[str, Event], list[str]]:
     events, unreadable = {}, 0
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-<<<<<<< HEAD
-            row = event(json.loads(line), unseen)
+            row = event(json.loads(line))
             events[row.id] = row
-=======
-            found = event(json.loads(line))
-            events[found.id] = found
->>>>>>> tests-launch
         except (ValueError, KeyError, TypeError):
             unreadable += bool(line.strip())
     return events, [f"events.jsonl: unreadable lines left out: {unreadable}."] if unreadable else []

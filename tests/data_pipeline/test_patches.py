@@ -1,6 +1,5 @@
 """The stream is pure in (seed, step), resumable, the same for any number of processes, and cut from real pixels."""
 
-import importlib
 import itertools
 import subprocess
 import sys
@@ -76,13 +75,8 @@ def test_the_parts_of_all_processes_are_the_batch_of_one(process_count, patches_
 
 
 @pytest.mark.parametrize("limit", [0, 2**30], ids=["as PNG", "as pixels"])
-<<<<<<< HEAD
-def test_every_patch_is_cut_from_a_image(monkeypatch, limit):
-    monkeypatch.setattr(importlib.import_module("data_pipeline.patches"), "RAW_BYTES", limit)
-=======
 def test_every_patch_is_cut_from_an_image(monkeypatch, limit):
     monkeypatch.setattr(sys.modules["data_pipeline.patches"], "RAW_BYTES", limit)
->>>>>>> tests-launch
     images = split()
     for patch in np.concatenate([made["image"] for made in batches(4, images=images)]):
         assert sum(patch.tobytes() in {w.tobytes() for w in windows(sample.image)} for sample in images) == 1
