@@ -72,7 +72,7 @@ def test_convolutions_as_matrix_products_train_alike():
 
 def test_a_stream_belongs_to_one_run():
     detector, source, hyperparams, batch = members("renet_d")
-    with pytest.raises(ValueError, match="resident"):
+    with pytest.raises(ValueError, match="a population needs images in memory"):
         population.many_runs(
             detector, source._replace(sharded=True), keys=[jax.random.key(0)], hyperparams=hyperparams[:1], batch=batch
         )
