@@ -195,7 +195,8 @@ def test_the_balance_lasts_as_long_as_the_training():
 def test_what_cannot_work_is_refused_with_a_remedy(trained):
     for changed, remedy in (
         ({"widths": (4, 4)}, "give 4 numbers"), ({"decision": (8, 0, 8)}, "give 3 numbers"),
-        ({"norm_mode": "batch"}, "repo, unit_var"), ({"steps": 0}, "train.steps = 0; .*give 1 or more"), ({"dilate": 4}, "odd number"),
+        ({"norm_mode": "batch"}, "repo, unit_var"), ({"steps": 0}, "train.steps = 0; .*give 1 or more"),
+        ({"dilate": 4}, "odd number"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=remedy):
             make(**changed)
