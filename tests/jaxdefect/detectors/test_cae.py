@@ -8,8 +8,10 @@ import pytest
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import cae
 from jaxdefect.losses import reconstruction
+from jaxdefect.networks.blocks import apply
 from jaxdefect.parallel import on_one_device
 from jaxdefect.training import loop
+from launch.run.trained import settings_of
 from tests.contract.steps import tiny
 from tests.jaxdefect.families.loud_networks import IMAGES, scaled
 
@@ -41,15 +43,16 @@ def one_loss():
 def test_the_objective_of_cae_is_the_mean_squared_error(one_loss):
     state, _, metrics = one_loss
     player, net = state.player, cae.Autoencoder(SMALL["width"], SMALL["dense"], SMALL["latent"])
-    variables = {"params": player.params, "batch_stats": player.batch_stats}
-    drawn = compiled(lambda: net.apply(variables, IMAGES, train=True, mutable=["batch_stats"])[0])()
-    np.testing.assert_allclose(metrics["loss"], reconstruction.mse(drawn, IMAGES), rtol=1e-5)
-    np.testing.assert_allclose(metrics["mse"], np.square(IMAGES - drawn).mean(), rtol=1e-5)
+    reconstruct = lambda: apply(net, player.params, player.batch_stats, IMAGES, train=True)[0]
+    seen = np.asarray(compiled(on_one_device(reconstruct))())
+    np.testing.assert_allclose(metrics["loss"], reconstruction.mse(seen, IMAGES), rtol=1e-5)
+    np.testing.assert_allclose(metrics["mse"], np.square(IMAGES - seen).mean(), rtol=1e-5)
 
 
 def test_two_losses_are_their_weighted_sum_and_of_weight_none_the_first_alone(one_loss):
     state, plain, alone = one_loss
-    other = lambda weight: tiny("cae_multiloss", ssim_weight=weight, **SMALL)[0]
+    settings = settings_of(tiny("cae_multiloss", **SMALL)[1], {})
+    other = lambda weight: cae.make(**settings | {"ssim_weight": weight})
     stepped = compiled(on_one_device(lambda weight: other(weight).step(state, Batch(IMAGES), jax.random.key(1))))
     first, weightless = stepped(0.0)
     np.testing.assert_allclose(alone["loss"], weightless["loss"], rtol=1e-6)
