@@ -1,0 +1,1 @@
+"""One file per detector: its settings with their defaults, and presets. `base` holds every other field."""

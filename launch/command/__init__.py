@@ -1,1 +1,1 @@
-"""What every command shares, and what knows no detector: start, console, config, files, timing."""
+"""What every command shares, and what knows no detector: start, console, configuration, files, timing."""

@@ -1,4 +1,4 @@
-"""AE-SSIM: the layers of Bergmann's network, and images redrawn by tiles."""
+"""AE-SSIM: the layers of Bergmann's network, and the map that goes with its loss."""
 
 import jax
 import jax.numpy as jnp
@@ -8,11 +8,10 @@ import pytest
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import ae_ssim
 from jaxdefect.maps import residuals
-from jaxdefect.maps.tiling import Tiles
 from jaxdefect.training import loop
 from tests.contract.steps import textures, tiny
 
-CLEAN = np.stack(textures(3, 64, channels=3)).astype(np.float32) / 255
+CLEAN = np.stack(textures(3, 64)).astype(np.float32) / 255
 compiled = lambda function: jax.jit(function, compiler_options=loop.quick_to_compile())
 
 
@@ -29,23 +28,20 @@ def test_the_network_of_bergmann_has_its_layers():
     assert {shape[1:] for shape in kernels("Deconv")} == ups
 
 
-def test_a_image_of_the_size_of_a_tile_is_redrawn_as_it_is():
-    seen = []
-    ae_ssim.redrawn(lambda x: seen.append(x) or x, jnp.asarray(CLEAN), Tiles(64, 16))
-    np.testing.assert_array_equal(seen[0], CLEAN)
-
-
-@pytest.mark.parametrize(("height", "width"), [(64, 40), (33, 61), (16, 19)])
-def test_a_network_that_redraws_faithfully_gives_back_images_of_any_size(height, width):
-    image = jnp.asarray(CLEAN[:2, :height, :width])
-    np.testing.assert_allclose(ae_ssim.redrawn(lambda x: x, image, Tiles(32, 8)), image, atol=1e-6)
-
-
 @pytest.mark.parametrize(("loss", "residual"), [("ssim", residuals.dissimilarity), ("mse", residuals.squared)])
 def test_the_map_is_the_residual_that_goes_with_the_loss(loss, residual):
     detector, _ = tiny("ae_ssim", loss=loss, box=1)
-    images = jnp.asarray(CLEAN[..., :1])
+    images = jnp.asarray(CLEAN)
     state = compiled(detector.init)(jax.random.key(0), Batch(images[:, :32, :32]))
     scores = compiled(detector.score)(state, images)
     np.testing.assert_allclose(scores.map, residual(images, scores.reconstruction), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(scores.image, scores.map.max((1, 2)))
+
+
+def test_settings_that_cannot_be_are_refused_by_name():
+    with pytest.raises(ValueError, match=r"settings\.size = 40 .* such as 32 or 48"):
+        tiny("ae_ssim", size=40)
+    with pytest.raises(ValueError, match=r"settings\.loss = 'l3'"):
+        tiny("ae_ssim", loss="l3")
+    with pytest.raises(ValueError, match=r"settings\.overlap = 20"):
+        tiny("ae_ssim", overlap=20)

@@ -3,12 +3,11 @@
 import jax
 import numpy as np
 import pytest
-from scipy.special import logit
 from sklearn import metrics
 
 from jaxdefect.detector import Batch
 from tests.contract.steps import textures, tiny
-from tests.jaxdefect.detectors.classifiers import IMAGES, SIDE, begun
+from tests.jaxdefect.families.classifiers import SIDE, begun
 
 KINDS = ("bright", "dark")
 
@@ -57,27 +56,8 @@ def test_the_map_shows_where_a_defect_is_though_no_mask_was_ever_seen(of_kinds):
     assert inside[kinds == 0].mean() < 0.5
 
 
-@pytest.mark.parametrize("name", ["cnn_classifier", "resnet_classifier"])
-def test_the_mean_of_the_map_is_the_log_odds_of_the_score(name):
-    state, _, score = begun(name)
-    scores = score(state, IMAGES)
-    assert np.ptp(scores.map) > 0.01 and scores.kinds is None
-    np.testing.assert_allclose(scores.map.mean((1, 2)), logit(scores.image), rtol=1e-3, atol=1e-4)
-
-
-def test_what_cannot_be_is_refused_by_name():
-    for settings, message in (
-        ({"kinds": KINDS}, r"the batch has no kind; .*set train\.labels = 'kinds'"),
-        ({}, r"the batch has no label; .*set train\.labels = 'masks'"),
-    ):
-        detector, _ = tiny("cnn_classifier", **settings)
-        with pytest.raises(ValueError, match=message):
-            detector.step(None, Batch(IMAGES), jax.random.key(0))
-    for name, settings, message in (
-        ("cnn_classifier", {"widths": ()}, r"settings\.widths = \(\)"),
-        ("cnn_classifier", {"size": 3}, r"settings\.size = 3 pixels; 2 blocks .*use 4 or more"),
-        ("cnn_classifier", {"decay_every": 0}, r"settings\.decay_every = 0 steps"),
-        ("resnet_classifier", {"size": 16}, r"settings\.size = 16 pixels; .*less than 32"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            tiny(name, **settings)
+def test_settings_that_cannot_be_are_refused_by_name():
+    with pytest.raises(ValueError, match=r"settings\.widths = \(\)"):
+        tiny("cnn_classifier", widths=())
+    with pytest.raises(ValueError, match=r"settings\.size = 3 pixels; 2 blocks .*use 4 or more"):
+        tiny("cnn_classifier", size=3)

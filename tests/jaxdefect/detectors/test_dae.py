@@ -41,7 +41,7 @@ def test_only_skips_tell_images_apart_where_the_code_says_nothing(drawn):
     assert speaks(silent) > 1e-3 if name == "dae_skip" else speaks(silent) < 1e-6
 
 
-def test_each_scale_of_the_encoder_reaches_the_decoder():
+def test_each_scale_of_the_encoder_reaches_the_decoder_by_a_skip():
     net = dae.Autoencoder(width=2, skip=True)
     shapes = jax.eval_shape(lambda: net.init(jax.random.key(0), IMAGES, train=True))["params"]["Decoder_0"]
     # 8, 4 and 2 times the width go up, and as many come from the side.

@@ -5,20 +5,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import jaxdefect
 from jaxdefect import parallel
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import faster_rcnn
 from jaxdefect.maps import boxes
 from jaxdefect.metrics.box_metrics import box_figures
 from jaxdefect.training import loop
+from tests.contract.steps import tiny
 from tests.tiny import config as tiny_config
 
-SETTINGS = tiny_config("faster_rcnn").settings.to_dict()
+SETTINGS = tiny_config("faster_rcnn").settings
 
 
 def squares(count, side=32, seed=0):
-    """Noise; every second image has a bright block, 10 to 15 pixels a side, which is has_mask."""
+    """Noise; every second image has a bright block, 10 to 15 pixels a side, which is outlined."""
     rng = np.random.default_rng(seed)
     images, masks = rng.normal(0.4, 0.05, (count, side, side, 1)), np.zeros((count, side, side))
     labels = np.arange(count) % 2
@@ -35,7 +35,7 @@ def quick(function):
 
 
 def make(**changed):
-    return jaxdefect.load("faster_rcnn")(**SETTINGS | changed)
+    return tiny("faster_rcnn", **changed)[0]
 
 
 def true_boxes(batch):
@@ -65,14 +65,14 @@ def test_boxes_are_found_on_images_never_seen(learned):
 
 def test_boxes_lie_inside_by_falling_score_and_overlap_no_more_than_they_may(learned):
     _, scores = learned
-    assert scores.boxes.shape == (16, SETTINGS["found"], 5) and scores.boxes.any()
+    assert scores.boxes.shape == (16, SETTINGS.max_detections, 5) and scores.boxes.any()
     for own, image in zip(scores.boxes, scores.image, strict=True):
         there = own[boxes.area(own) > 0]
         assert not own[len(there) :].any()  # Behind the last one there are zeros.
         assert (there[:, :4] >= 0).all() and (there[:, 2] <= 29).all() and (there[:, 3] <= 31).all()
-        assert (np.diff(there[:, 4]) <= 0).all() and (there[:, 4] >= SETTINGS["least_score"]).all()
+        assert (np.diff(there[:, 4]) <= 0).all() and (there[:, 4] >= SETTINGS.min_score).all()
         overlaps = boxes.iou(there[:, :4], there[:, :4])[np.triu_indices(len(there), 1)]
-        assert (overlaps <= SETTINGS["found_overlap"]).all()
+        assert (overlaps <= SETTINGS.detection_overlap).all()
         assert image == (there[0, 4] if len(there) else image)
     np.testing.assert_array_equal(scores.map.max((1, 2)), scores.image)
 
@@ -126,7 +126,7 @@ def test_defective_images_without_an_outline_teach_nothing():
         ({"sizes": ()}, r"settings.sizes = \(\); give numbers above 0"),
         ({"ratios": (1.0, -1.0)}, r"settings.ratios = \(1.0, -1.0\)"),
         ({"proposals": 0}, "settings.proposals = 0; give 1 or more"),
-        ({"join": 4}, "settings.join = 4; masks are dilated by an odd number"),
+        ({"join": 4}, "data.join = 4; masks are dilated by an odd number"),
     ],
 )
 def test_settings_that_cannot_be_are_named_with_a_remedy(changed, named):
@@ -137,5 +137,5 @@ def test_settings_that_cannot_be_are_named_with_a_remedy(changed, named):
 def test_a_batch_without_masks_is_refused():
     detector, batch = make(), squares(2)
     state = jax.eval_shape(detector.init, jax.random.key(0), Batch(batch.image))
-    with pytest.raises(ValueError, match="no mask; faster_rcnn learns from has_mask defects"):
+    with pytest.raises(ValueError, match="no mask; faster_rcnn learns from outlined defects"):
         jax.eval_shape(detector.step, state, batch._replace(mask=None), jax.random.key(0))

@@ -5,34 +5,12 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
-from sklearn import metrics
 
 from jaxdefect import backbones
 from jaxdefect.detector import Batch
-from tests.contract.steps import apart, weights
+from tests.contract.steps import apart, tiny, weights
 from tests.jaxdefect.backbones.weight_files import save
-from tests.jaxdefect.detectors.classifiers import IMAGES, SIDE, begun, quick
-
-LABELS = np.arange(8, dtype=np.int32) % 2
-
-
-def test_the_map_is_the_head_applied_to_the_last_map_of_the_front_end():
-    state, _, score = begun("resnet_classifier", frozen=True, size=64)
-    front = backbones.load("small", width=2)
-    last = np.asarray(backbones.maps(front, state.front, IMAGES)[-1])  # [8, 2, 2, 32]
-    kernel = np.asarray(state.network.params["head"]["kernel"])
-    expected = last @ (kernel[:, 1] - kernel[:, 0])
-    shown = np.asarray(score(state, IMAGES).map)
-    corners = shown[:, :: SIDE - 1, :: SIDE - 1]  # A bilinear enlargement leaves the values in the corners.
-    np.testing.assert_allclose(corners, expected, rtol=1e-3, atol=1e-4)
-
-
-def test_the_loss_and_accuracy_of_a_step_are_those_of_its_scores():
-    state, step, score = begun("resnet_classifier", frozen=True)
-    likely = np.asarray(score(state, IMAGES).image)
-    _, found = step(state, Batch(IMAGES, label=LABELS), jax.random.key(1))
-    assert found["loss"] == pytest.approx(metrics.log_loss(LABELS, likely), rel=1e-4)
-    assert found["accuracy"] == pytest.approx(metrics.accuracy_score(LABELS, likely > 0.5))
+from tests.jaxdefect.families.classifiers import IMAGES, LABELS, begun, quick
 
 
 def test_a_frozen_front_end_stays_and_a_fine_tuned_one_learns():
@@ -57,16 +35,12 @@ def test_the_front_end_comes_from_the_file_of_weights(tmp_path):
         names = {"scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
         arrays |= {f"bn{number}.{names[key]}": value for key, value in own.items()}
     file = str(save(tmp_path / "net.safetensors", arrays))
-    state, *_ = begun("resnet_classifier", weights=file, width=16, frozen=True)
+    state, *_ = begun("resnet_classifier", weights=file, backbone_width=16, frozen=True)
     np.testing.assert_array_equal(state.front["params"]["conv3"]["kernel"], drawn["params"]["conv3"]["kernel"])
     with pytest.raises(FileNotFoundError, match="no file of weights at"):
-        begun("resnet_classifier", weights=file + ".h5", width=16)
+        begun("resnet_classifier", weights=file + ".h5", backbone_width=16)
 
 
-def test_the_learning_rate_falls_after_so_many_steps():
-    state, step, _ = begun("resnet_classifier", frozen=True, decay=0.0, decay_every=2)
-    states = [state]
-    for _ in range(3):
-        states.append(step(states[-1], Batch(IMAGES, label=LABELS), jax.random.key(1))[0])
-    moved = [apart(one, other) for one, other in zip(states, states[1:], strict=False)]
-    assert moved[0] > 0 and moved[1] > 0 and moved[2] == 0
+def test_images_too_small_for_a_front_end_are_refused():
+    with pytest.raises(ValueError, match=r"settings\.size = 16 pixels; .*less than 32"):
+        tiny("resnet_classifier", size=16)

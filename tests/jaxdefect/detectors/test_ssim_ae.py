@@ -1,4 +1,4 @@
-"""The autoencoders that learn by SSIM: multi-scale SSIM against its definition and another library, nets, tiles."""
+"""SSIM-AE: multi-scale SSIM against its definition and another library, and the layers of the network."""
 
 import functools
 
@@ -97,9 +97,3 @@ def test_settings_that_cannot_be_are_refused_by_name():
         tiny("ssim_ae", scales=3)
     with pytest.raises(ValueError, match=r"settings\.residual = 'cubed'"):
         tiny("ssim_ae", residual="cubed")
-    with pytest.raises(ValueError, match=r"settings\.size = 40 .* such as 32 or 48"):
-        tiny("ae_ssim", size=40)
-    with pytest.raises(ValueError, match=r"settings\.loss = 'l3'"):
-        tiny("ae_ssim", loss="l3")
-    with pytest.raises(ValueError, match=r"settings\.overlap = 20"):
-        tiny("ae_ssim", overlap=20)

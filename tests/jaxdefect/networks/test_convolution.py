@@ -113,3 +113,11 @@ def test_gradients_of_gradients_equal_the_plain_ones():
         return jax.grad(lambda kernel: jnp.sum(jax.grad(critic)(x, kernel) ** 2))(kernel)
 
     np.testing.assert_allclose(penalty(convolution.conv), penalty(plain), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("sides", [(1, 1), (1, 6), (2, 3), (7, 1), (16, 48)])
+def test_pooling_leaves_out_an_odd_last_row_but_not_the_only_one(sides):
+    x = np.random.default_rng(0).normal(size=(2, *sides, 3)).astype(np.float32)
+    rows, columns = (max(side // 2, 1) for side in sides)
+    blocks = [[x[:, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2].max((1, 2)) for j in range(columns)] for i in range(rows)]
+    np.testing.assert_array_equal(convolution.max_pool_odd(jnp.asarray(x)), np.moveaxis(np.array(blocks), 2, 0))

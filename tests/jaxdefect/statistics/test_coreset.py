@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.spatial.distance as distances
 
-from jaxdefect.statistics import coreset
+from jaxdefect.statistics import coreset, neighbours
 from tests.jaxdefect.statistics.brute_force import greedy
 
 ALL = jnp.ones(1, bool)
@@ -29,24 +29,24 @@ def test_a_sample_that_is_not_full_holds_everything():
 
 def test_the_centres_are_those_of_brute_force():
     vectors = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
-    found = coreset.k_centres(jnp.asarray(vectors), 40, known=ALL)
+    found = coreset.k_centres(jnp.asarray(vectors), 40, filled=ALL)
     assert list(found) == greedy(vectors, 40)
 
 
-def test_centres_come_from_known_rows_alone():
+def test_centres_come_from_filled_rows_alone():
     vectors = np.random.default_rng(0).normal(size=(50, 5)).astype(np.float32)
     vectors[30:] *= 100
-    found = coreset.k_centres(jnp.asarray(vectors), 35, known=jnp.arange(50) < 30)
+    found = coreset.k_centres(jnp.asarray(vectors), 35, filled=jnp.arange(50) < 30)
     assert set(found[:30].tolist()) == set(range(30)) and max(found.tolist()) < 30
 
 
-@pytest.mark.parametrize("at_once", [coreset.AT_ONCE, 64])
+@pytest.mark.parametrize("at_once", [neighbours.AT_ONCE, 64])
 def test_nearest_is_that_of_scipy(monkeypatch, at_once):
-    monkeypatch.setattr(coreset, "AT_ONCE", at_once)
+    monkeypatch.setattr(neighbours, "AT_ONCE", at_once)
     rng = np.random.default_rng(0)
     rows, bank = (rng.normal(20, 1, (count, 7)).astype(np.float32) for count in (150, 40))
-    known = np.arange(40) < 25
-    apart = distances.cdist(rows, bank[known])
-    found, which = coreset.nearest(jnp.asarray(rows), jnp.asarray(bank), known=jnp.asarray(known))
+    filled = np.arange(40) < 25
+    apart = distances.cdist(rows, bank[filled])
+    found, which = coreset.nearest(jnp.asarray(rows), jnp.asarray(bank), filled=jnp.asarray(filled))
     np.testing.assert_allclose(found, apart.min(1), rtol=1e-5)
     np.testing.assert_array_equal(which, apart.argmin(1))

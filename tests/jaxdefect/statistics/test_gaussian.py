@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import sklearn.neighbors
 
-from jaxdefect.statistics import gaussian
+from jaxdefect.statistics import gaussian, neighbours
 
 
 def images(seed=0, count=3):
@@ -22,7 +22,7 @@ def fitted(x, **options):
 
 
 def whitened(x):
-    """As `normal.whiten` promises, in float64."""
+    """As `gaussian.whiten` promises, in float64."""
     flat = np.asarray(x, np.float64).reshape(-1, 4)
     covariance = np.cov(flat.T, bias=True)
     scale = np.sqrt(np.diag(covariance))
@@ -44,7 +44,7 @@ def test_nearest_is_that_of_scikit_learn(monkeypatch):
     distance, _ = sklearn.neighbors.NearestNeighbors(n_neighbors=1).fit(bank).kneighbors(query)
     expected = distance[:, 0] ** 2 / 4
     np.testing.assert_allclose(gaussian.nearest(state, x).ravel(), expected, atol=1e-4)
-    monkeypatch.setattr(gaussian, "AT_ONCE", 128)
+    monkeypatch.setattr(neighbours, "AT_ONCE", 128)
     np.testing.assert_allclose(gaussian.nearest(state, x).ravel(), expected, atol=1e-4)
 
 

@@ -9,9 +9,9 @@ from tests.contract.steps import prepared, textures, weights
 
 
 def fit(held_out, **options):
-    detector, source, batch = prepared("renet_d")
+    detector, source, config = prepared("renet_d")
     rows = []
-    program = loop.one_run(detector, source, key=jax.random.key(0), batch=batch, held_out=held_out)
+    program = loop.one_run(detector, source, key=jax.random.key(0), batch=config.train.batch, held_out=held_out)
     done = loop.fit(program, **({"steps": 30, "log_every": 5, "save_every": 5} | options),
                      on_log=lambda step, metrics, state: rows.append(metrics))  # fmt: skip
     return done, rows

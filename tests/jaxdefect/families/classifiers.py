@@ -13,6 +13,7 @@ from tests.contract.steps import textures, tiny
 
 SIDE = 32
 IMAGES = np.stack(textures(8, SIDE)).astype(np.float32) / 255
+LABELS = np.arange(8, dtype=np.int32) % 2
 quick = partial(jax.jit, compiler_options=loop.quick_to_compile())
 
 
