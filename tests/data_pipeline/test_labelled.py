@@ -59,9 +59,7 @@ def test_kinds_of_defect_are_told_and_drawn_alike(tmp_path):
     told, labels = (np.concatenate([batch[name] for batch in batches]) for name in ("kind", "label"))
     assert np.array_equal(told > 0, labels == 1)
     assert np.bincount(told).min() > 60 and np.bincount(told).max() < 100  # of 240
-    with pytest.raises(
-        ValueError, match="kind 'dent': no defective training image is of that kind; those there are: "
-    ):
+    with pytest.raises(ValueError, match="kind 'dent': no defective training image is of that kind; those there are: "):
         next(labelled(data.train, data.defective, batch=6, seed=0, kinds=[*kinds, "dent"]))
     with pytest.raises(ValueError, match=f"kind {kinds[1]!r}: it is not among them; those there are: "):
         next(made(kinds[:1]))

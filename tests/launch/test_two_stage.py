@@ -14,7 +14,8 @@ from launch.system.outcomes import outcome_of
 from tests import tiny
 
 SMALL = [
-    *(f"surfaces.{word}" for word in tiny.words("sbad")), *(f"defects.{word}" for word in tiny.words("segdec", synthetic=False)),
+    *(f"surfaces.{word}" for word in tiny.words("sbad")),
+    *(f"defects.{word}" for word in tiny.words("segdec", synthetic=False)),
     "surfaces.data.options.surfaces=(1,3,6)", "surfaces.data.unseen=Class6,", "surfaces.data.options.train=6",
     "surfaces.data.options.train_defective=6", "defects.train.steps=10", "surfaces.train.steps=10",
 ]  # fmt: skip
