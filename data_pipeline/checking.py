@@ -79,7 +79,8 @@ def inspect(
         area = int(sample.mask.sum()) if sample.mask is not None and record.label else None
         looks.append(Look(record, height, width, mode, area))
         problems += [
-            Problem(str(record.image or record.id), *found) for found in _rules_of_an_image(sample, mode, with_masks)
+            Problem(str(record.image or record.id), *rule_and_remedy)
+            for rule_and_remedy in _rules_of_an_image(sample, mode, with_masks)
         ]
         twin = first.setdefault(hashlib.sha256(sample.image.tobytes()).digest(), record)
         if twin is not record:

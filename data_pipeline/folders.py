@@ -23,12 +23,12 @@ def wrong(folder: Path, rule: str) -> NoReturn:
     """Raises FileNotFoundError: what was expected at this folder, and what is there instead."""
     if not folder.exists():
         above = next(path for path in folder.parents if path.exists())
-        found = f"there is no such folder ({above} holds {_contents(above)})"
+        there = f"there is no such folder ({above} holds {_contents(above)})"
     elif not folder.is_dir():
-        found = "that is a file"
+        there = "that is a file"
     else:
-        found = f"found {_contents(folder)}"
-    raise FileNotFoundError(f"{folder}: expected {rule}; {found}")
+        there = f"found {_contents(folder)}"
+    raise FileNotFoundError(f"{folder}: expected {rule}; {there}")
 
 
 def pairs(folder: Path, mask_suffix: str) -> Iterator[tuple[Path, Path | None]]:

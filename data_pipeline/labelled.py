@@ -44,19 +44,19 @@ def labelled(
     _check(good, defective, batch=batch, patch=patch, masks=masks, process_count=process_count)
     _check_kinds(kinds, defective)
     count = len(defective)
-    known = np.isin(
+    with_mask = np.isin(
         np.arange(count), np.random.default_rng((seed, 1)).permutation(count)[: count if masks < 0 else masks]
     )
-    known &= [entry.has_mask for entry in defective.records]
-    own = slice(process_index * batch // process_count, (process_index + 1) * batch // process_count)
+    with_mask &= [entry.has_mask for entry in defective.records]
+    share = slice(process_index * batch // process_count, (process_index + 1) * batch // process_count)
     which = [1 + kinds.index(entry.kind) for entry in defective.records] if kinds else []
     every = even_order([*which, *[0] * len(good)], seed=seed) if kinds else order(count, len(good), seed=seed)
     drawn = itertools.islice(every, start_step * batch, None)
     for step in itertools.count(start_step):
-        chosen = list(itertools.islice(drawn, batch))[own]
-        rngs = [np.random.default_rng((seed, 2, step, own.start + place)) for place in range(len(chosen))]
-        images = [(defective[i], known[i]) if i < count else (good[i - count], True) for i in chosen]
-        samples = [_arrays(*one, rng, patch=patch, flips=flips) for one, rng in zip(images, rngs, strict=True)]
+        chosen = list(itertools.islice(drawn, batch))[share]
+        rngs = [np.random.default_rng((seed, 2, step, share.start + place)) for place in range(len(chosen))]
+        images = [(defective[i], with_mask[i]) if i < count else (good[i - count], True) for i in chosen]
+        samples = [_arrays(*image, rng, patch=patch, flips=flips) for image, rng in zip(images, rngs, strict=True)]
         named = {"kind": np.array([which[i] if i < count else 0 for i in chosen], np.int32)} if kinds else {}
         yield named | {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
 
@@ -84,11 +84,11 @@ def even_order(classes: Sequence[int], *, seed: int) -> Iterator[int]:
     """Endless indices, epoch by epoch: as many of each class as the largest has, each image of one as often, or once
     more."""
     rng = np.random.default_rng((seed, 0))
-    members = [np.flatnonzero(np.equal(classes, one)) for one in np.unique(classes)]
+    members = [np.flatnonzero(np.equal(classes, kind)) for kind in np.unique(classes)]
     most = max(map(len, members))
     while True:
-        filled = [np.concatenate([np.tile(own, most // len(own)), rng.permutation(own)[: most % len(own)]])
-                  for own in members]  # fmt: skip
+        filled = [np.concatenate([np.tile(places, most // len(places)), rng.permutation(places)[: most % len(places)]])
+                  for places in members]  # fmt: skip
         yield from rng.permutation(np.concatenate(filled)).tolist()
 
 

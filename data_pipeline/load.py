@@ -96,8 +96,8 @@ def load(
     FileNotFoundError where the folder is not what the layout expects.
     """
     layout = layouts.find(name)
-    known = layouts.options(layout)
-    given = layout_options | ({"seed": seed} if "seed" in known and seed else {})
+    options = layouts.options(layout)
+    given = layout_options | ({"seed": seed} if "seed" in options and seed else {})
     records = list_records(name, root, **given)
     if surface:
         records = _of_surface(name, records, surface)
@@ -110,7 +110,7 @@ def load(
     conversion = {"channels": channels, "scale": scale, "size": resize}
     _check_conversion(**conversion)
     version = getattr(layout, "VERSION", "")
-    mark = prepared.fingerprint(records, name=name, version=version, options=known | given, **conversion)
+    mark = prepared.fingerprint(records, name=name, version=version, options=options | given, **conversion)
     decode = functools.partial(read, **conversion)
     if cache is False:
         entries, sample = [_entry(record, scale, resize) for record in records], lambda index: decode(records[index])
@@ -135,10 +135,12 @@ def load(
 def list_records(name: str, root: str | os.PathLike | None = None, **options: object) -> list[Record]:
     """The records of a dataset as its layout finds them, with unknown options and missing folders refused."""
     layout = layouts.find(name)
-    known = layouts.options(layout)
+    layout_options = layouts.options(layout)
     for key in options:
-        if key not in known:
-            raise ValueError(f"unknown option {key!r} of dataset {name!r}{layouts.nearest(key, sorted(known))}")
+        if key not in layout_options:
+            raise ValueError(
+                f"unknown option {key!r} of dataset {name!r}{layouts.nearest(key, sorted(layout_options))}"
+            )
     if not layouts.needs_folder(layout):
         return list(layout.records(**options))
     if root is None:
@@ -212,8 +214,8 @@ def divide(
             held, pool = split(pool, max(1, round(test_good_fraction * len(pool))))
             test = test + held
     if train_defective_fraction and not defective:
-        found = [i for i in test if records[i].label]
-        defective, _ = split(found, round(train_defective_fraction * len(found)))
+        defective_there = [i for i in test if records[i].label]
+        defective, _ = split(defective_there, round(train_defective_fraction * len(defective_there)))
         test = sorted(set(test) - set(defective))
     held, left = split(pool, max(1, round(calibration_fraction * len(pool))))
     if not left:
@@ -232,9 +234,9 @@ def divide(
 
 
 def _of_surface(name: str, records: Sequence[Record], surface: str) -> list[Record]:
-    known = sorted({record.surface for record in records})
-    if surface not in known:
-        raise ValueError(f"data.surface = {surface!r} is no surface of {name!r}{layouts.nearest(surface, known)}")
+    surfaces = sorted({record.surface for record in records})
+    if surface not in surfaces:
+        raise ValueError(f"data.surface = {surface!r} is no surface of {name!r}{layouts.nearest(surface, surfaces)}")
     return [record for record in records if record.surface == surface]
 
 

@@ -47,19 +47,19 @@ def patches(
         raise ValueError(f"train.zoom = {zoom}; give the largest change of size as a share, from 0 to less than 1")
     if patches_per_image < 1 or start_step < 0:
         raise ValueError(f"patches_per_image={patches_per_image}, start_step={start_step}; at least 1 and at least 0")
-    own = batch // process_count
-    first = process_index * own
+    share = batch // process_count
+    first = process_index * share
     # Whole groups are cut even where a process owns only a part of one, so that the draws stay those of one process.
-    groups = range(first // patches_per_image, -(-(first + own) // patches_per_image))
+    groups = range(first // patches_per_image, -(-(first + share) // patches_per_image))
     skipped = first - groups.start * patches_per_image
     change = functools.partial(_changed, flips=flips, zoom=zoom)
-    own = slice(skipped, skipped + own)
-    return _stream(split, patch, seed, start_step, groups, patches_per_image, own, change)
+    share = slice(skipped, skipped + share)
+    return _stream(split, patch, seed, start_step, groups, patches_per_image, share, change)
 
 
 def _stream(
     split: Split, patch: int, seed: int, start_step: int, groups: range, patches_per_image: int,
-    own: slice, change: Callable,
+    share: slice, change: Callable,
 ) -> Iterator[dict[str, np.ndarray]]:  # fmt: skip
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -91,7 +91,7 @@ def _stream(
         return change(tf.gather_nd(image, where), key)
 
     def batch(cut: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"image": tf.reshape(cut, (-1, patch, patch, channels))[own]}
+        return {"image": tf.reshape(cut, (-1, patch, patch, channels))[share]}
 
     positions = tf.data.Dataset.range(start_step * len(groups), tf.int64.max)
     stream = positions.map(group, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -34,13 +34,13 @@ def balanced(records: Sequence[Record], *, per_surface: int, seed: int, split_af
     records = [record._replace(split="") for record in records] if split_after_augmentation else list(records)
     chosen: list[Record] = []
     for surface in sorted({record.surface for record in records}):
-        own = [record for record in records if record.surface == surface]
-        if not surface or not any(record.label for record in own):
+        of_surface = [record for record in records if record.surface == surface]
+        if not surface or not any(record.label for record in of_surface):
             lacks = "no defective image" if surface else "no name"
             raise ValueError(f"surface {surface!r} has {lacks}; data.surfaces_as_classes tells surfaces apart by good "
                              "and defective images of each")  # fmt: skip
-        for split in sorted({record.split for record in own}):
-            part = sorted((r for r in own if r.split == split), key=lambda r: _draw(seed, r.id))
+        for split in sorted({record.split for record in of_surface}):
+            part = sorted((r for r in of_surface if r.split == split), key=lambda r: _draw(seed, r.id))
             good, bad = ([r for r in part if r.label == label][:per_surface] for label in (0, 1))
             chosen += good[: len(bad)] + bad if split == "test" else good + _augmented(bad, len(good))
     return chosen

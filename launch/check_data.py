@@ -42,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         return 1
-    found = f"[bold]{name or 'no known layout'}[/], {len(records)} images"
-    console.print(f"{escape(str(folder))}: {found}", highlight=False)
+    summary = f"[bold]{name or 'no known layout'}[/], {len(records)} images"
+    console.print(f"{escape(str(folder))}: {summary}", highlight=False)
     counted = functools.partial(track, description="reading", console=Console(stderr=True), transient=True)
     looks, problems = inspect(records, counted=counted)
     strays, stray_notes = unused(folder, records)

@@ -142,11 +142,11 @@ def launch(arguments: argparse.Namespace, planned: Plan) -> None:
 
 def write_results(folder: Path) -> Path:
     """sweep.csv, sweep.md and sweep.html of what there is so far."""
-    found = results.collect(folder)
-    results.write_csv(found, folder / "sweep.csv")
+    collected = results.collect(folder)
+    results.write_csv(collected, folder / "sweep.csv")
     with files.replacing(folder / "sweep.md") as file:
-        file.write(results.as_markdown(found))
-    return write_sweep_page(found, folder)
+        file.write(results.as_markdown(collected))
+    return write_sweep_page(collected, folder)
 
 
 def tell_start(planned: Plan) -> None:

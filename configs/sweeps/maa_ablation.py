@@ -7,7 +7,7 @@ As published, an image of set A is redrawn so that its features are those of any
 image is compared with its own reconstruction. The paper has no such table.
 """
 
-from configs.sweeps.maa_table2 import QUICK as QUICK
+from configs.sweeps.maa_table2 import QUICK
 
 TITLE = "Parts of MAA"
 SOURCE = "MAA (Niu et al. 2021), Section III (no figures)"

@@ -7,7 +7,7 @@ The distances are taken of the same trained weights: L1 of the pixels, L1 of the
 Frechet Markov distance, of the features as [positions, channels] and literally, of the rows of the map of one channel.
 """
 
-from configs.sweeps.maa_table2 import QUICK as QUICK
+from configs.sweeps.maa_table2 import QUICK
 
 TITLE = "Distances between an image and its reconstruction"
 SOURCE = "MAA (Niu et al. 2021), Table III"

@@ -9,7 +9,7 @@ not matter here and is short. A known slip: the paper's "33.48 fps" of MAA is mi
 """
 
 from configs.sweeps.maa_table2 import QUICK as SMALLER
-from configs.sweeps.maa_table2 import RUNS as RUNS
+from configs.sweeps.maa_table2 import RUNS
 
 TITLE = "Time and memory of scoring"
 SOURCE = "MAA (Niu et al. 2021), Table IV"

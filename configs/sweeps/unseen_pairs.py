@@ -9,7 +9,7 @@ of the images are computed once for all runs. Mode B: nothing of the unseen surf
 
 import itertools
 
-from configs.sweeps.sbad_tables import QUICK as QUICK
+from configs.sweeps.sbad_tables import QUICK
 
 TITLE = "Every pair of surfaces unseen once"
 SOURCE = "our protocol for the two-stage system (Cheng and Yeh 2023)"
@@ -18,8 +18,8 @@ PAIRS = tuple(itertools.combinations(range(1, 11), 2))
 AXES = (
     {"method": ("SBAD", "nearest mean"), "detector": ("sbad", "nearest_mean")},
     {
-        "unseen": tuple(f"{one} and {other}" for one, other in PAIRS),
-        "data.unseen": tuple((f"Class{one}", f"Class{other}") for one, other in PAIRS),
+        "unseen": tuple(f"{first} and {second}" for first, second in PAIRS),
+        "data.unseen": tuple((f"Class{first}", f"Class{second}") for first, second in PAIRS),
     },
 )
 SEEDS = (0, 1, 2)

@@ -36,8 +36,8 @@ def needs_folder(layout: ModuleType) -> bool:
     return inspect.signature(layout.records).parameters["root"].default is inspect.Parameter.empty
 
 
-def nearest(name: str, known: list[str]) -> str:
+def nearest(name: str, names: list[str]) -> str:
     """The end of an error about an unknown name: the nearest known one, and all of them."""
-    close = difflib.get_close_matches(name, known, n=1)
+    close = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ";"
-    return f"{hint} known: {', '.join(known) or 'none'}"
+    return f"{hint} known: {', '.join(names) or 'none'}"

@@ -45,11 +45,21 @@ def records(root: Path, *, fabric: str | None = None, trim_selvage: bool = True,
         code, surface = _fields(path)
         if fabric in (None, surface):
             label = int(code != "000")
-            found = masks.get(path.stem, []) if label else []
-            draw = partial(_draw, path, found, trim_selvage) if trim_selvage or len(found) > 1 else None
+            masks_of_image = masks.get(path.stem, []) if label else []
+            draw = (
+                partial(_draw, path, masks_of_image, trim_selvage) if trim_selvage or len(masks_of_image) > 1 else None
+            )
             kind = KINDS.get(code, code) if label else "good"
             whole = Record(
-                path.stem, path, found[0] if found else None, label, kind, surface, "", draw, tuple(found[1:])
+                path.stem,
+                path,
+                masks_of_image[0] if masks_of_image else None,
+                label,
+                kind,
+                surface,
+                "",
+                draw,
+                tuple(masks_of_image[1:]),
             )
             yield from _tiles(whole, tile) if tile else [whole]
 

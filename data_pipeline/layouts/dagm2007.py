@@ -17,11 +17,11 @@ from data_pipeline.record import Record
 
 def records(root: Path, *, classes: Sequence[int] | None = None) -> Iterator[Record]:
     """The records of some classes (numbers 1 to 10) or of all found; surface and kind name the class."""
-    found = sorted(int(name[5:]) for name in subfolders(root) if name.startswith("Class") and name[5:].isdigit())
-    missing = sorted(set(classes or ()) - set(found))
-    if not found or missing:
+    numbers = sorted(int(name[5:]) for name in subfolders(root) if name.startswith("Class") and name[5:].isdigit())
+    missing = sorted(set(classes or ()) - set(numbers))
+    if not numbers or missing:
         wrong(root, f"the folder Class{missing[0]}" if missing else "the folders Class1 to Class10")
-    for number in classes or found:
+    for number in classes or numbers:
         for part in ("Train", "Test"):
             yield from _part(root / f"Class{number}" / part, f"Class{number}", part.lower())
 

@@ -22,17 +22,17 @@ def records(
     root: Path, *, textures: Sequence[str] | None = None, rotations: Sequence[int] | None = (0,)
 ) -> Iterator[Record]:
     """The records of some textures ("canesugar01", ...; None: all) at some rotations in degrees (None: all)."""
-    found = [(path, NAME.match(path.stem)) for path in sorted(root.rglob("*")) if is_image(path)]
-    named = [(path, match["texture"], int(match["rotation"])) for path, match in found if match]
+    paths = [(path, NAME.match(path.stem)) for path in sorted(root.rglob("*")) if is_image(path)]
+    named = [(path, match["texture"], int(match["rotation"])) for path, match in paths if match]
     if not named:
         wrong(root, "images named TEXTURE-rRRR-sSSS.png, such as canesugar01-r000-s001.png")
-    for field, chosen, known in (
+    for field, chosen, there in (
         ("textures", textures, {texture for _, texture, _ in named}),
         ("rotations", rotations, {rotation for _, _, rotation in named}),
     ):
-        absent = sorted(set(chosen or ()) - known)
+        absent = sorted(set(chosen or ()) - there)
         if absent:
-            raise ValueError(f"{field}: {absent[0]!r} is not in {root}; found {', '.join(map(str, sorted(known)))}")
+            raise ValueError(f"{field}: {absent[0]!r} is not in {root}; found {', '.join(map(str, sorted(there)))}")
     for path, texture, rotation in named:
         if (textures is None or texture in textures) and (rotations is None or rotation in rotations):
             name = path.relative_to(root).with_suffix("").as_posix()

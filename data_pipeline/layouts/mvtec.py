@@ -31,10 +31,10 @@ def records(root: Path, *, category: str | None = None) -> Iterator[Record]:
 def _category(root: Path, category: str | None) -> Path:
     if (root / "train").is_dir() and category in (None, root.name):
         return root
-    found = [name for name in subfolders(root) if (root / name / "train").is_dir()]
-    if category is None and len(found) == 1:
-        return root / found[0]
-    if category in found:
+    categories = [name for name in subfolders(root) if (root / name / "train").is_dir()]
+    if category is None and len(categories) == 1:
+        return root / categories[0]
+    if category in categories:
         return root / category
-    choice = f"; give category= one of {', '.join(found)}" if found else ""
+    choice = f"; give category= one of {', '.join(categories)}" if categories else ""
     wrong(root, f"the folder train/good{f' of category {category}' if category else ''}{choice}")

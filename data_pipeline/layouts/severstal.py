@@ -31,11 +31,11 @@ def records(root: Path, *, classes: Sequence[int] = (3,)) -> Iterator[Record]:
         wrong(root, "train.csv and the folder train_images")
     runs = _runs(table)
     for path in images_in(root / "train_images", "the images that train.csv names"):
-        found = runs.get(path.name, {})
-        if set(found) <= set(classes):
-            label = int(bool(found))
-            kind = "class " + "+".join(map(str, sorted(found))) if label else "good"
-            draw = partial(_draw, path, table, tuple(found.values())) if label else None
+        runs_of_image = runs.get(path.name, {})
+        if set(runs_of_image) <= set(classes):
+            label = int(bool(runs_of_image))
+            kind = "class " + "+".join(map(str, sorted(runs_of_image))) if label else "good"
+            draw = partial(_draw, path, table, tuple(runs_of_image.values())) if label else None
             yield Record(path.stem, path, table if label else None, label, kind, "steel", "", draw)
 
 

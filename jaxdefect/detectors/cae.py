@@ -18,11 +18,11 @@ import flax.linen as nn
 import jax
 
 from jaxdefect.detector import Detector, check_multiple
-from jaxdefect.families.decaying_adam import decaying_adam
 from jaxdefect.families.percentile_autoencoder import percentile_autoencoder
 from jaxdefect.losses import reconstruction as pixel_losses
 from jaxdefect.maps import residuals
 from jaxdefect.networks.blocks import Conv, Deconv, batch_norm
+from jaxdefect.training.optim import decaying_adam
 
 FACTOR = 8  # by which the encoder shrinks a side
 LOSSES = (("mse",), ("mse", "ssim"))

@@ -129,9 +129,9 @@ def make(
     width, critic_width: channels of the first layers (16, 64). blocks: residual blocks on each side of the memory (3).
     memory: whether there is a memory. feature_loss: L1 of features (Eq. 8); without, of pixels. adversarial: weight
     lambda of the adversarial loss (Eq. 10). learning_rate, critic_rate: of generator and discriminator, the same in the
-    paper. tap: the features of the image score, `features` (positions are samples,
-    channels dimensions) or `patch30` (rows are samples). distance: the image score, fmd (Eq. 7), markov_l1 (mean
-    absolute difference of the features) or l1 (of the pixels). window: side of the local variance, pixels (11).
+    paper. tap: the features of the image score, `features` (positions are samples, channels dimensions) or `patch30`
+    (rows are samples). distance: the image score, fmd (Eq. 7), markov_l1 (mean absolute difference of the features) or
+    l1 (of the pixels). window: side of the local variance, pixels (11).
     """
     _check(size=size, tap=tap, distance=distance, window=window)
     generator, discriminator = Generator(width, blocks, memory), Discriminator(critic_width)

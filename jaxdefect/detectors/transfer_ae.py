@@ -22,7 +22,6 @@ import jax.numpy as jnp
 from jaxdefect import backbones
 from jaxdefect.backbones.front_end import State, first_state, front_end, front_maps, loaded_or_drawn
 from jaxdefect.detector import Batch, Detector, Scores
-from jaxdefect.families.decaying_adam import decaying_adam
 from jaxdefect.losses.adversarial import batch_moments, to_tanh
 from jaxdefect.losses.reconstruction import mse
 from jaxdefect.maps import residuals
@@ -30,6 +29,7 @@ from jaxdefect.maps.reconstruction import reconstruction_scores
 from jaxdefect.networks import blocks
 from jaxdefect.networks.blocks import Conv, Deconv, batch_norm
 from jaxdefect.training import optim
+from jaxdefect.training.optim import decaying_adam
 
 SIDE = 32  # pixels a side of what is drawn
 DECONV = nn.initializers.variance_scaling(8.0, "fan_in", "normal")  # He; a stride of 2 meets a quarter of the taps.

@@ -18,9 +18,9 @@ from jaxdefect.backbones import Backbone, Variables
 from jaxdefect.backbones.front_end import State, first_state, front_maps
 from jaxdefect.backbones.trainable import HEAD
 from jaxdefect.detector import Batch, Detector, Scores
-from jaxdefect.families.decaying_adam import decaying_adam
 from jaxdefect.maps.residuals import resize
 from jaxdefect.training import optim
+from jaxdefect.training.optim import decaying_adam
 
 
 def classifier(

@@ -10,7 +10,7 @@ from jaxdefect.metrics.decisions import decision_figures
 OVERLAP = 0.5  # intersection over union from which on a defect counts as found
 
 
-def box_figures(found: Sequence[np.ndarray], truths: Sequence[np.ndarray], *, threshold: float = 0.0) -> dict:
+def box_figures(boxes_found: Sequence[np.ndarray], truths: Sequence[np.ndarray], *, threshold: float = 0.0) -> dict:
     """Average precision at IoU 0.5 over all images, and what the boxes above a threshold find.
 
     found: of each image [N, 5], a box (top, left, bottom, right) and its score, zeros where there is none. truths: of
@@ -23,12 +23,12 @@ def box_figures(found: Sequence[np.ndarray], truths: Sequence[np.ndarray], *, th
     Raises ValueError where the number of images differs, or boxes have no 5 or 4 numbers.
     Source: Everingham et al., The PASCAL Visual Object Classes Challenge: A Retrospective, 2015.
     """
-    _check(found, truths)
-    truths = [boxes_of(own) for own in truths]
+    _check(boxes_found, truths)
+    truths = [boxes_of(rows) for rows in truths]
     total = sum(map(len, truths))
-    judged = [_judged(boxes_of(own), own_truths) for own, own_truths in zip(found, truths, strict=True)]
-    scores = np.concatenate([own for own, _ in judged]) if judged else np.zeros(0)
-    hits = np.concatenate([own for _, own in judged]) if judged else np.zeros(0, bool)
+    judged = [_judged(boxes_of(rows), own_truths) for rows, own_truths in zip(boxes_found, truths, strict=True)]
+    scores = np.concatenate([rows for rows, _ in judged]) if judged else np.zeros(0)
+    hits = np.concatenate([rows for _, rows in judged]) if judged else np.zeros(0, bool)
     order = np.argsort(-scores, kind="stable")
     above = scores > threshold
     counted, taken = int(np.sum(hits & above)), int(np.sum(above))
@@ -57,24 +57,24 @@ def boxes_of(rows: np.ndarray) -> np.ndarray:
     return rows[boxes.area(rows[:, :4]) > 0]
 
 
-def _judged(found: np.ndarray, truths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _judged(boxes_found: np.ndarray, truths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The scores of one image's boxes by falling score, and whether each finds a true one that none before it did."""
-    found = found[np.argsort(-found[:, 4], kind="stable")]
-    hits, taken = np.zeros(len(found), bool), set()
+    boxes_found = boxes_found[np.argsort(-boxes_found[:, 4], kind="stable")]
+    hits, taken = np.zeros(len(boxes_found), bool), set()
     if len(truths):
-        overlaps = boxes.iou(found[:, :4], truths)
+        overlaps = boxes.iou(boxes_found[:, :4], truths)
         for index, (best, overlap) in enumerate(zip(overlaps.argmax(1).tolist(), overlaps.max(1), strict=True)):
             if overlap >= OVERLAP and best not in taken:
                 hits[index] = True
                 taken.add(best)
-    return found[:, 4], hits
+    return boxes_found[:, 4], hits
 
 
-def _check(found: Sequence[np.ndarray], truths: Sequence[np.ndarray]) -> None:
-    if len(found) != len(truths):
-        raise ValueError(f"boxes found are of {len(found)} images, true ones of {len(truths)}; give both of each "
+def _check(boxes_found: Sequence[np.ndarray], truths: Sequence[np.ndarray]) -> None:
+    if len(boxes_found) != len(truths):
+        raise ValueError(f"boxes found are of {len(boxes_found)} images, true ones of {len(truths)}; give both of each "
                          "image, [0, 5] or [0, 4] where there are none")  # fmt: skip
-    for name, every, numbers in (("found", found, 5), ("truths", truths, 4)):
+    for name, every, numbers in (("found", boxes_found, 5), ("truths", truths, 4)):
         for index, rows in enumerate(every):
             if np.ndim(rows) != 2 or np.shape(rows)[1] != numbers:
                 what = "top, left, bottom, right" + (" and a score" if numbers == 5 else "")

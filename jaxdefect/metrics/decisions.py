@@ -85,9 +85,9 @@ def per_image_decisions(
         flagged = image > threshold if predicted is None else np.asarray(predicted[index]) != 0
         if flagged.shape != mask.shape:
             raise ValueError(f"image {index}: the predicted mask is {flagged.shape}, the true one {mask.shape}")
-        hits, defect, found = (int(np.count_nonzero(m)) for m in (flagged & mask, mask, flagged))
-        row = {"defect_pixels": defect, "predicted_pixels": found, "hits": hits}
-        rows.append(row | decision_figures(hits, defect, found))
+        hits, defect, predicted_pixels = (int(np.count_nonzero(m)) for m in (flagged & mask, mask, flagged))
+        row = {"defect_pixels": defect, "predicted_pixels": predicted_pixels, "hits": hits}
+        rows.append(row | decision_figures(hits, defect, predicted_pixels))
     return rows
 
 
@@ -167,14 +167,14 @@ def evaluate(
     total = good_counts = counts_of(good)
     by_kind = {}
     for kind in sorted(set(kinds[labels == 1].tolist())):
-        own = np.flatnonzero((labels == 1) & (kinds == kind))
-        own_counts = counts_of(own)
+        of_kind = np.flatnonzero((labels == 1) & (kinds == kind))
+        own_counts = counts_of(of_kind)
         total = total.union(own_counts)
-        images = np.concatenate([good, own])
+        images = np.concatenate([good, of_kind])
         image = image_figures(scores[images], labels[images], image_threshold)
         pixel = pixel_figures(good_counts.union(own_counts), [rows[i] for i in images] if rows else [])
         by_kind[kind] = {
-            "images": len(own),
+            "images": len(of_kind),
             "image_auroc": image["auroc"],
             "image_recall": image["recall"],
             **{f"pixel_{key}": pixel[key] for key in ("auroc", "ap", "precision", "recall", "f1")},

@@ -98,11 +98,11 @@ def positive_scores(
     maps: Sequence[Array], masks: Sequence[Array], *, images: Iterable[int] | None = None
 ) -> np.ndarray:
     """The distinct scores of defective pixels, float32, falling. Errors as in `pixel_counts`."""
-    found = [np.zeros(0, np.float32)]
+    scores = [np.zeros(0, np.float32)]
     for index in range(len(maps)) if images is None else images:
         image, mask = pixels_of(maps, masks, index)
-        found.append(np.unique(image[mask]))
-    return np.unique(np.concatenate(found))[::-1]
+        scores.append(np.unique(image[mask]))
+    return np.unique(np.concatenate(scores))[::-1]
 
 
 def area_under_roc(counts: Counts) -> float | None:
@@ -147,15 +147,15 @@ def curves(counts: Counts, *, points: int = CURVE_POINTS) -> dict:
 
     At most `points` each, at even distances along the curve; undefined curves are empty.
     """
-    found = {"roc": _thin(*_path(counts, counts.positives, counts.positives.sum()), points)}
+    thinned = {"roc": _thin(*_path(counts, counts.positives, counts.positives.sum()), points)}
     hits, alarms = _cumulative(counts)
     scored = hits + alarms > 0
     recall, precision = hits[scored] / max(hits[-1:].sum(), 1), hits[scored] / (hits + alarms)[scored]
     start = [1.0] * bool(recall.size)
-    found["pr"] = _thin(np.append(np.zeros(len(start)), recall), np.append(start, precision), points)
+    thinned["pr"] = _thin(np.append(np.zeros(len(start)), recall), np.append(start, precision), points)
     if counts.regions:
-        found["pro"] = _thin(*_cut(*_path(counts, counts.overlap, counts.regions), PRO_LIMIT), points)
-    return found
+        thinned["pro"] = _thin(*_cut(*_path(counts, counts.overlap, counts.regions), PRO_LIMIT), points)
+    return thinned
 
 
 def pixels_of(maps: Sequence[Array], masks: Sequence[Array], index: int) -> tuple[np.ndarray, np.ndarray]:

@@ -88,7 +88,7 @@ def fit_f1(scores: Sequence[float], labels: Sequence[int]) -> Threshold:
     scores, defective = _image_scores(scores), np.asarray(labels) == 1
     if not defective.any() or defective.all():
         raise ValueError(f"threshold rule 'f1' needs held-out images of both kinds, got {int(defective.sum())} "
-                         f"defective of {len(scores)}; use another rule, or more of data.calibration_fraction")  # fmt: skip
+                         f"defective of {len(scores)}; use another rule, or hold more out")  # fmt: skip
     levels = np.unique(scores)
     flagged = lambda of: len(of) - np.searchsorted(np.sort(of), levels)  # at each level and above it
     hits, alarms = flagged(scores[defective]), flagged(scores[~defective])

@@ -15,7 +15,7 @@ from jaxdefect.detector import Batch
 
 
 class Feed(NamedTuple):
-    """inputs: step -> the arrays of that step, on the devices. make_batch: (inputs, keys of samples) -> Batch, compiled.
+    """inputs: step -> the arrays of that step, on the devices. make_batch: (inputs, keys of samples) -> Batch.
 
     sharded: whether inputs are split over the devices (a stream) or given whole to each (a split in memory).
     """

@@ -125,8 +125,8 @@ def fit(
         raise ValueError(f"train.save_every = {save_every} must be a multiple of train.log_every = {log_every}; "
                          f"use {max(1, save_every // max(log_every, 1)) * max(log_every, 1)}")  # fmt: skip
     fresh = program.init()
-    found = checkpoints.restore(fresh) if checkpoints else None
-    done, state, progress = found or (0, fresh, {"best": math.inf, "waited": 0})
+    restored = checkpoints.restore(fresh) if checkpoints else None
+    done, state, progress = restored or (0, fresh, {"best": math.inf, "waited": 0})
     state = program.place(state)
     best, waited = progress["best"], progress["waited"]
     recent: list[Any] = []
@@ -173,15 +173,15 @@ def compile_judge(detector: Detector, cut: Callable, split_inputs: bool, batch: 
 def several_steps(detector: Detector, cut: Callable, *, batch: int, count: int) -> Callable:
     """`count` steps of one run, not compiled: (state, inputs, step, key) -> (state, metrics). batch: per device."""
 
-    def one(state, inputs, step, key):
+    def take_step(state, inputs, step, key):
         cut_key, step_key = jax.random.split(jax.random.fold_in(key, step + 2))  # 0 and 1 drew the state.
         return detector.step(state, cut(inputs, parallel.sample_keys(cut_key, batch)), step_key)
 
-    def many(state, inputs, step, key):
-        state, metrics = lax.scan(lambda s, i: one(s, inputs, step + i, key), state, jnp.arange(count))
+    def take_steps(state, inputs, step, key):
+        state, metrics = lax.scan(lambda s, i: take_step(s, inputs, step + i, key), state, jnp.arange(count))
         return state, jax.tree.map(jnp.mean, metrics)
 
-    return one if count == 1 else many
+    return take_step if count == 1 else take_steps
 
 
 def _check_finite(metrics: dict[str, Any], step: int, checkpoints: Checkpoints | None) -> None:

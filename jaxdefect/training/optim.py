@@ -27,6 +27,19 @@ def adam(
     return optax.chain(average_over_devices(), optax.adam(learning_rate, b1=b1, b2=b2))
 
 
+def decaying_adam(
+    learning_rate: float | jax.Array, decay: float | jax.Array, decay_every: int
+) -> optax.GradientTransformation:
+    """Adam whose learning rate is multiplied by `decay` after each `decay_every` steps. Floats may be tracers.
+
+    Raises ValueError for less than one step.
+    """
+    if decay_every < 1:
+        raise ValueError(f"settings.decay_every = {decay_every} steps; give 1 or more, and settings.decay = 1.0 for a "
+                         "learning rate that stays")  # fmt: skip
+    return adam(step_decay(learning_rate, decay, decay_every))
+
+
 def sgd(learning_rate: float) -> optax.GradientTransformation:
     """Plain gradient descent over device-averaged gradients. The learning rate may be a tracer."""
     return optax.chain(average_over_devices(), optax.sgd(learning_rate))
@@ -56,10 +69,10 @@ def init_player(optimizer: optax.GradientTransformation, variables: dict[str, An
 
 
 def update_player(
-    optimizer: optax.GradientTransformation, loss: Callable[[Any], tuple[jax.Array, tuple[Any, Any]]], own: Player
+    optimizer: optax.GradientTransformation, loss: Callable[[Any], tuple[jax.Array, tuple[Any, Any]]], player: Player
 ) -> tuple[Player, Any]:
     """One step of a player down `loss(params) -> (loss, (batch_stats, aux))`. Returns (player, aux)."""
-    params, opt_state, (batch_stats, aux) = update(optimizer, loss, own.params, own.opt_state)
+    params, opt_state, (batch_stats, aux) = update(optimizer, loss, player.params, player.opt_state)
     return Player(params, batch_stats, opt_state), aux
 
 
@@ -69,9 +82,9 @@ def update_players(
     players: Sequence[Player],
 ) -> tuple[list[Player], Any]:
     """One step of several players down `loss(*their params) -> (loss, aux)`. Returns (players, aux)."""
-    gradients, aux = jax.grad(lambda params: loss(*params), has_aux=True)([own.params for own in players])
+    gradients, aux = jax.grad(lambda params: loss(*params), has_aux=True)([player.params for player in players])
     moved = []
-    for optimizer, gradient, own in zip(optimizers, gradients, players, strict=True):
-        updates, opt_state = optimizer.update(gradient, own.opt_state, own.params)
-        moved.append(own._replace(params=optax.apply_updates(own.params, updates), opt_state=opt_state))
+    for optimizer, gradient, player in zip(optimizers, gradients, players, strict=True):
+        updates, opt_state = optimizer.update(gradient, player.opt_state, player.params)
+        moved.append(player._replace(params=optax.apply_updates(player.params, updates), opt_state=opt_state))
     return moved, aux

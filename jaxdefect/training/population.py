@@ -106,7 +106,7 @@ def many_runs(
     flat = lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:count]
     fetch = lambda tree: jax.tree.map(flat, jax.device_get(tree))
     keys = jnp.stack(list(keys))
-    hyperparams = {name: jnp.stack([own[name] for own in hyperparams]) for name in hyperparams[0]}
+    hyperparams = {name: jnp.stack([of_run[name] for of_run in hyperparams]) for name in hyperparams[0]}
     placed_keys = place(keys)
 
     @functools.cache
@@ -114,7 +114,7 @@ def many_runs(
         return _compiled(detector, feed, batch=batch, count=count, form=form)
 
     def init() -> RunState:
-        init_run = lambda key, own: loop.init(detector, feed, key=key, batch=batch, hyperparams=own)
+        init_run = lambda key, of_run: loop.init(detector, feed, key=key, batch=batch, hyperparams=of_run)
         return jax.vmap(init_run)(
             keys, hyperparams
         )  # Not compiled as a whole: the images would become constants of it.

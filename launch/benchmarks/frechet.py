@@ -57,10 +57,10 @@ def compare(count: int, width: int, *, turns: int) -> dict[str, dict[str, float]
     }
     calls = {name: lambda form=form: np.asarray(form(*batch)) for name, form in compiled.items()}
     calls["scipy.linalg.sqrtm, float64"] = lambda: np.array([_by_scipy(*pair) for pair in zip(a, b, strict=True)])
-    found = {name: call() for name, call in calls.items()}
+    distances = {name: call() for name, call in calls.items()}
     seconds = in_turn(calls, turns)
     return {
-        name: {"error": float(np.max(np.abs(found[name] - exact) / exact)), "ms": 1e3 * seconds[name] / IMAGES}
+        name: {"error": float(np.max(np.abs(distances[name] - exact) / exact)), "ms": 1e3 * seconds[name] / IMAGES}
         for name in calls
     }
 

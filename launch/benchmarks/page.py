@@ -50,7 +50,7 @@ def write_section(path: Path, section: str) -> None:
     """Puts the section into a Markdown page, in place of the one of the same title."""
     title = section.splitlines()[0]
     old = path.read_text(encoding="utf-8") if path.is_file() else "# Benchmarks\n"
-    before, found, after = old.partition(title)
-    rest = "\n## " + after.split("\n## ", 1)[1] if found and "\n## " in after else ""
+    before, heading, after = old.partition(title)
+    rest = "\n## " + after.split("\n## ", 1)[1] if heading and "\n## " in after else ""
     with files.replacing(path) as file:
         file.write(before.rstrip() + "\n\n" + section.rstrip() + "\n" + rest)

@@ -23,10 +23,13 @@ def bench_prune(
     *, turns: int, keep: float = 0.5, detectors: dict[str, tuple[str, str, int]] = DETECTORS
 ) -> dict[str, Any]:
     """Of each detector (name, preset, pixels a side of the image): weights and milliseconds, full and pruned."""
-    return {"keep": keep, "detectors": {name: one(*case, keep=keep, turns=turns) for name, case in detectors.items()}}
+    return {
+        "keep": keep,
+        "detectors": {name: full_and_pruned(*case, keep=keep, turns=turns) for name, case in detectors.items()},
+    }
 
 
-def one(name: str, preset: str, side: int, *, keep: float, turns: int) -> dict[str, Any]:
+def full_and_pruned(name: str, preset: str, side: int, *, keep: float, turns: int) -> dict[str, Any]:
     """Milliseconds from a uint8 image of side x side to its mask, both in turn, and how many weights there are."""
     config = configuration.get(name, preset)
     batch, make = example_batch(config), jaxdefect.load(name)
@@ -34,8 +37,8 @@ def one(name: str, preset: str, side: int, *, keep: float, turns: int) -> dict[s
     planned = structured.plan(make, settings, batch, keep=keep)
     image = jax.random.randint(jax.random.key(2), (1, side, side, config.data.channels), 0, 255).astype("uint8")
     calls, row = {}, {"side": side}
-    for stage, own in (("full", settings), ("pruned", planned.settings)):
-        detector = make(**own)
+    for stage, chosen in (("full", settings), ("pruned", planned.settings)):
+        detector = make(**chosen)
         example = jax.tree.map(lambda leaf: jax.numpy.zeros(leaf.shape, leaf.dtype), batch)
         state = jax.jit(detector.init, compiler_options=loop.quick_to_compile())(jax.random.key(0), example)
         row[f"{stage}_weights"] = weights(state)["weights"]

@@ -39,9 +39,9 @@ def members(config: ConfigDict, runs: int) -> tuple[Any, feed.Feed, list[jax.Arr
     """(detector, feed, keys, hyperparams): alphas first, then seeds."""
     made = []
     for run in range(runs):
-        own = config.copy_and_resolve_references()
-        own.settings.alpha = ALPHAS[run % len(ALPHAS)]
-        made.append(make_detector(own))
+        varied = config.copy_and_resolve_references()
+        varied.settings.alpha = ALPHAS[run % len(ALPHAS)]
+        made.append(make_detector(varied))
     images = np.random.default_rng(0).integers(0, 256, (8, 256, 256, config.data.channels), np.uint8)
     source = feed.in_memory(list(images), patch=config.train.patch)
     keys = [jax.random.key(run // len(ALPHAS)) for run in range(runs)]
@@ -64,8 +64,8 @@ def one_after_another(config: ConfigDict, runs: int, steps: int) -> dict[str, fl
     detector, source, keys, hyperparams = members(config, runs)
     begun = time.perf_counter()
     ends = []
-    for key, own in zip(keys, hyperparams, strict=True):
-        drive(loop.one_run(detector, source, key=key, batch=config.train.batch, hyperparams=own), steps)
+    for key, of_run in zip(keys, hyperparams, strict=True):
+        drive(loop.one_run(detector, source, key=key, batch=config.train.batch, hyperparams=of_run), steps)
         ends.append(time.perf_counter() - begun)
     later = np.diff(ends)
     compiled = ends[0] - float(np.median(later)) if runs > 1 else None
@@ -103,17 +103,17 @@ def in_fresh_processes(config: ConfigDict, runs: int, steps: int) -> dict[str, f
 
 def as_section(result: dict[str, Any], *, machine: str, command: str) -> str:
     """The figures as Markdown."""
-    one = {row["runs"]: row for row in result["one process"]}
+    in_one_process = {row["runs"]: row for row in result["one process"]}
     base = result["fresh processes"]["seconds_per_run"]
     head, rows = ["runs", "fresh processes", "one process", *(f"population, {form} convolutions" for form in FORMS)], []
-    for place, (count, row) in enumerate(one.items()):
+    for place, (count, row) in enumerate(in_one_process.items()):
         others = [result["population"][form][place]["seconds"] for form in FORMS]
         fresh = base * count
         rows.append(
             [str(count), f"{fresh:.1f} s", *(f"{s:.1f} s ({fresh / s:.2f}x)" for s in (row["seconds"], *others))]
         )
     table = markdown.table(head, rows)
-    last = [one[result["runs"]], *(result["population"][form][-1] for form in FORMS)]
+    last = [in_one_process[result["runs"]], *(result["population"][form][-1] for form in FORMS)]
     compiled = ", ".join("-" if row["compile_s"] is None else f"{row['compile_s']:.1f} s" for row in last)
     memory = ", ".join(f"{name} {value:.0f} MB" for name, value in result["peak_memory_mb"].items())
     return f"""## A curve of many runs

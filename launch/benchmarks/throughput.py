@@ -46,7 +46,7 @@ def race(ours: Callable[[], Any], theirs: Callable[[], Any] | None, *, turns: in
     seconds = seconds_of_turns(calls, turns)
     figures = {"seconds": statistics.median(seconds["ours"])}
     if theirs:
-        ratios = sorted(torch / own for own, torch in zip(seconds["ours"], seconds["torch"], strict=True))
+        ratios = sorted(torch / ours_taken for ours_taken, torch in zip(seconds["ours"], seconds["torch"], strict=True))
         figures["torch_seconds"] = statistics.median(seconds["torch"])
         figures |= {"torch/ours": statistics.median(ratios), "torch/ours range": [ratios[0], ratios[-1]]}
     return figures

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from launch.page.images import data_uri, extent, mask_uri, read_arrays, read_index, shared_scale
-from launch.page.render import known
+from launch.page.render import is_number
 
 LOOKED_AT = ("images", "kind", "unseen")  # Axes that say what was looked at, and not how a run was set.
 COMPARED = ("image", "map", "mask", "truth")  # what is shown of an image
@@ -110,7 +110,7 @@ def threshold_of(run: Path) -> float:
         value = json.loads((run / "result.json").read_text(encoding="utf-8"))["thresholds"]["pixel"]["value"]
     except (OSError, ValueError, KeyError, TypeError):
         return 1.0
-    return value if known(value) and value > 0 else 1.0
+    return value if is_number(value) and value > 0 else 1.0
 
 
 def shrink(name: str, values: np.ndarray) -> np.ndarray:

@@ -166,20 +166,20 @@ def quality(runs: Sequence[Measured]) -> str:
 
 def averaged(values: Sequence[float | None], factor: float, digits: int) -> str:
     """Mean ± standard deviation of what is known."""
-    known = [value * factor for value in values if value is not None]
-    if not known:
+    measured = [value * factor for value in values if value is not None]
+    if not measured:
         return "–"
     short = lambda value: f"{value:.{digits}f}".removeprefix("0") if digits == 3 else f"{value:.{digits}f}"
-    spread = f" ± {short(statistics.stdev(known))}" if len(known) > 1 and digits == 3 else ""
-    return short(statistics.fmean(known)) + spread
+    spread = f" ± {short(statistics.stdev(measured))}" if len(measured) > 1 and digits == 3 else ""
+    return short(statistics.fmean(measured)) + spread
 
 
 def counted(runs: Sequence[Measured], sets: Sequence[str]) -> str:
     """What each set was trained and tested on, as a list."""
     lines = []
-    for images in (one for one in sets if not one.endswith(OF_SURFACES)):
+    for images in (name for name in sets if not name.endswith(OF_SURFACES)):
         own = [run.result["dataset"]["counts"] for run in runs if run.images == images]
-        counts = [json.dumps(one, sort_keys=True) for one in own]
+        counts = [json.dumps(name, sort_keys=True) for name in own]
         most = json.loads(max(counts, key=counts.count))
         lines.append(f"- {images}: trained on {most['train']} normal images, tested on {most['test_defective']} "
                      f"defective and {most['test_good']} normal ones (supervised detectors: on fewer)\n")  # fmt: skip

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from launch.page.render import known
+from launch.page.render import is_number
 
 
 def groups(results: dict[str, Any], figure: dict[str, str]) -> dict[str, Any] | None:
@@ -17,9 +17,9 @@ def groups(results: dict[str, Any], figure: dict[str, str]) -> dict[str, Any] | 
         return None
     key, sign, fixed = figure["key"], -1 if figure["better"] == "low" else 1, results["fixed"]
     entries = [(fixed | cell["at"], *(cell[w].get(key) for w in ("mean", "std", "paper"))) for cell in results["cells"]]
-    own = [at for at, *_ in entries]
+    settings_run = [at for at, *_ in entries]
     missing = [entry for entry in results["unfilled"] if entry["figure"] == key]
-    missing = [entry for entry in missing if not any(entry["at"].items() <= at.items() for at in own)]
+    missing = [entry for entry in missing if not any(entry["at"].items() <= at.items() for at in settings_run)]
     entries += [(fixed | entry["at"], None, None, entry["value"]) for entry in missing]
     rows: dict[str, dict[str, list[dict]]] = {}
     for at, mean, std, paper in entries:
@@ -27,9 +27,9 @@ def groups(results: dict[str, Any], figure: dict[str, str]) -> dict[str, Any] | 
         row = rows.setdefault(", ".join(value for other, value in at.items() if other != axis), {})
         row.setdefault(head, []).append({"name": name, "mean": mean, "std": std, "paper": paper})
     for settings in (settings for row in rows.values() for settings in row.values()):
-        means = [sign * entry["mean"] for entry in settings if known(entry["mean"])]
+        means = [sign * entry["mean"] for entry in settings if is_number(entry["mean"])]
         for entry in settings:
-            entry["best"] = known(entry["mean"]) and len(means) > 1 and sign * entry["mean"] == max(means)
+            entry["best"] = is_number(entry["mean"]) and len(means) > 1 and sign * entry["mean"] == max(means)
     heads = list(dict.fromkeys(head for row in rows.values() for head in row))
     return {
         "figure": figure, "heads": heads, "paper": any(paper is not None for *_, paper in entries),

@@ -84,8 +84,8 @@ def shared_scale(extents: list[tuple[float, float] | None], *, threshold: float 
 
     A pixel threshold is always on the scale and at least a quarter up: one gross defect must not hide the others.
     """
-    known = [pair for pair in extents if pair]
-    low, high = (min(pair[0] for pair in known), max(pair[1] for pair in known)) if known else (0.0, 1.0)
+    finite = [pair for pair in extents if pair]
+    low, high = (min(pair[0] for pair in finite), max(pair[1] for pair in finite)) if finite else (0.0, 1.0)
     if threshold is not None and threshold > low:
         high = min(max(high, threshold), low + 4 * (threshold - low))
     return Scale(low, high if high > low else low + 1.0)
@@ -190,8 +190,8 @@ def read_images(
             notes.append(f"images/{file} is not shown: {reason}")
             continue
         readable[file] = id
-        for name, found in extents.items():
-            found += [extent(arrays[name])] if name in arrays else []
+        for name, pairs in extents.items():
+            pairs += [extent(arrays[name])] if name in arrays else []
     scales = {
         "map": shared_scale(extents["map"], threshold=pixel_threshold) if extents["map"] else None,
         "residual": shared_scale(extents["residual"]) if extents["residual"] else None,

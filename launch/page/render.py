@@ -44,19 +44,19 @@ def render(
     return page.render(**content, style=Markup(style), script=Markup(script), digest=digest)
 
 
-def known(value: Any) -> bool:
+def is_number(value: Any) -> bool:
     """Whether there is a number to show."""
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def figure(value: Any, digits: int = 3) -> str:
     """A figure in [0, 1] as "0.912"; an undefined one as a dash."""
-    return f"{value:.{digits}f}" if known(value) else "–"
+    return f"{value:.{digits}f}" if is_number(value) else "–"
 
 
 def number(value: Any) -> str:
     """A score or threshold with four significant digits; an undefined one as a dash."""
-    return f"{value:.4g}" if known(value) else "–"
+    return f"{value:.4g}" if is_number(value) else "–"
 
 
 def as_pairs(settings: Any, prefix: str = "") -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from launch.command import files
 from launch.page.images import ShownImage, outlined, read_images
-from launch.page.render import as_json, as_pairs, known, render
+from launch.page.render import as_json, as_pairs, is_number, render
 from launch.page.run_folder import Prediction, command, read_columns, read_predictions, read_result, worst_first
 from launch.page.surfaces import read_kinds, read_surfaces
 
@@ -74,10 +74,10 @@ def page(run: Path) -> dict[str, Any]:
     thresholds = {level: (result["thresholds"] or {}).get(level) or {} for level in ("image", "pixel")}
     figures = {"image": {}, "pixel": {}, "by_kind": {}, "surfaces": {}, "kinds": {}, "boxes": {}}
     figures |= {level: values or {} for level, values in (result["figures"] or {}).items()}
-    told, damaged = told_apart(result, figures)
-    pixels = any(map(known, figures["pixel"].values()))
-    columns = [column for column in told["columns"] if pixels or not column[0].startswith(("pixel", "pro"))]
-    predictions = [seen_and_unseen(row) for row in predictions] if told["apart"] else predictions
+    surfaces, damaged = told_apart(result, figures)
+    pixels = any(map(is_number, figures["pixel"].values()))
+    columns = [column for column in surfaces["columns"] if pixels or not column[0].startswith(("pixel", "pro"))]
+    predictions = [seen_and_unseen(row) for row in predictions] if surfaces["apart"] else predictions
     images, scales, lost = read_images(run / "images", pixel_threshold=thresholds["pixel"].get("value"))
     curves = {level: (result.get("curves") or {}).get(level) or {} for level in ("image", "pixel")}
     fitted, gammas = result.get("fitted") or {}, by_gamma(figures["image"])
@@ -85,17 +85,18 @@ def page(run: Path) -> dict[str, Any]:
         "result": result, "figures": figures, "thresholds": thresholds, "notes": notes + damaged + lost,
         "predictions": predictions, "images": arranged(images, predictions), "scales": scales, "history": history,
         "config": config, "command": command(run / "config.json"), "fitted": fitted, "gammas": gammas,
-        **told, "columns": columns, "pixels": pixels, "outlines": outlined(images), "told_kinds": read_kinds(result),
-        "decisions": decided(figures["image"].get("report") or {}, told["words"]),
+        **surfaces, "columns": columns, "pixels": pixels, "outlines": outlined(images),
+        "told_kinds": read_kinds(result),
+        "decisions": decided(figures["image"].get("report") or {}, surfaces["words"]),
         "kinds": [(kind, row or {}, None) for kind, row in figures["by_kind"].items()],
         "data": as_json({
             "rows": [(row.id, row.kind, row.label, row.score, row.predicted, row.threshold) for row in predictions],
             "threshold": thresholds["image"].get("value"), "pixel_threshold": thresholds["pixel"].get("value"),
             "figures": {level: figures[level] for level in ("image", "pixel")},
             "curves": curves, "history": history, "scales": scales, "fitted": fitted.get("scores") or [],
-            "fitted_on": told["words"]["fitted_on"],
-            "attributes": told["attributes"]["data"] if told["attributes"] else None,
-            "levels": [(row["gamma"], row["threshold"]) for row in gammas if known(row.get("threshold"))],
+            "fitted_on": surfaces["words"]["fitted_on"],
+            "attributes": surfaces["attributes"]["data"] if surfaces["attributes"] else None,
+            "levels": [(row["gamma"], row["threshold"]) for row in gammas if is_number(row.get("threshold"))],
         }),
     }  # fmt: skip
 
@@ -109,7 +110,7 @@ def arranged(images: list[ShownImage], predictions: list[Prediction]) -> list[tu
 
 def told_apart(result: dict[str, Any], figures: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """How surfaces were told apart, and the words of the page, which depend on whether they were; and notes."""
-    apart, named = bool(result.get("surfaces")), known(figures["surfaces"].get("zero_shot"))
+    apart, named = bool(result.get("surfaces")), is_number(figures["surfaces"].get("zero_shot"))
     routing, attributes, notes = read_surfaces(result, named=named)
     words = SURFACES if apart else DEFECTS
     return {
@@ -135,7 +136,7 @@ def seen_and_unseen(row: Prediction) -> Prediction:
 def by_gamma(figures: dict[str, Any]) -> list[dict[str, Any]]:
     """The figures at the mean + gamma standard deviations of normal scores (the keys gamma...), by rising gamma."""
     named = [row for name, row in figures.items() if name.startswith("gamma") and isinstance(row, dict)]
-    return sorted((row for row in named if known(row.get("gamma"))), key=lambda row: row["gamma"])
+    return sorted((row for row in named if is_number(row.get("gamma"))), key=lambda row: row["gamma"])
 
 
 def carried(state: dict[str, Any]) -> list[tuple[str, str]]:
@@ -161,7 +162,7 @@ def as_shapes(shapes: list[list[int]]) -> str:
 
 def scaled(value: Any) -> str:
     """Three significant digits and a prefix: 12583000 as "12.6 M"; a space ends it where there is none: "512 "."""
-    if not known(value):
+    if not is_number(value):
         return "– "
     rounded = float(f"{value:.3g}")  # First, as 999999 is 1 M and not 1000 k.
     for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):

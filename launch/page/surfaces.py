@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from launch.page.render import known
+from launch.page.render import is_number
 
 
 def read_surfaces(result: dict[str, Any], *, named: bool = False) -> tuple[dict | None, dict | None, list[str]]:
@@ -29,9 +29,9 @@ def read_surfaces(result: dict[str, Any], *, named: bool = False) -> tuple[dict 
 
     if not surfaces:
         return None, None, notes
-    found = tried(lambda: routing(surfaces, named=named), "surfaces.confusion")
+    matrix = tried(lambda: routing(surfaces, named=named), "surfaces.confusion")
     bars = tried(lambda: attributes(surfaces), "surfaces.attributes") if surfaces.get("attributes") else None
-    return found, bars, notes
+    return matrix, bars, notes
 
 
 def read_kinds(result: dict[str, Any]) -> dict | None:
@@ -82,11 +82,11 @@ def attributes(surfaces: dict[str, Any]) -> dict[str, Any] | None:
     domain is the one range of all bars, with 0; likeness the cosine of the two vectors. None without any vector.
     Raises ValueError where a vector has not as many finite numbers as there are attributes.
     """
-    said, unseen = surfaces["attributes"], set(surfaces.get("unseen") or [])
-    words = [str(name) for name in said["names"]]
+    table, unseen = surfaces["attributes"], set(surfaces.get("unseen") or [])
+    words = [str(name) for name in table["names"]]
     vectors = {
-        name: {kind: unit((said.get(kind) or {}).get(name), len(words)) for kind in ("assigned", "predicted")}
-        for name in dict.fromkeys([*(said.get("assigned") or {}), *(said.get("predicted") or {})])
+        name: {kind: unit((table.get(kind) or {}).get(name), len(words)) for kind in ("assigned", "predicted")}
+        for name in dict.fromkeys([*(table.get("assigned") or {}), *(table.get("predicted") or {})])
     }
     values = [value for pair in vectors.values() for vector in pair.values() for value in vector or []]
     if not words or not values:
@@ -110,6 +110,6 @@ def unit(vector: list[float] | None, length: int) -> list[float] | None:
     """The vector [A] at unit length; zeros stay zeros. None where there is none."""
     if vector is None:
         return None
-    if len(vector) != length or not all(map(known, vector)):
+    if len(vector) != length or not all(map(is_number, vector)):
         raise ValueError(f"a vector of {len(vector)} values for {length} attributes, or one that is not finite")
     return (np.array(vector, float) / (np.linalg.norm(vector) or 1.0)).tolist()

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from launch.command import files
 from launch.page.comparison import LOOKED_AT, side_by_side
 from launch.page.groups import groups
-from launch.page.render import as_json, known, number, render
+from launch.page.render import as_json, is_number, number, render
 
 STYLES = ("base.css", "sweep.css")
 SCRIPTS = ("svg.js", "maps.js", "axes.js", "sweep.js")
@@ -52,7 +52,7 @@ def page(results: dict[str, Any], folder: Path) -> dict[str, Any]:
         "counts": {status: states.count(status) for status in ("finished", "failed", "unfinished")},
         "answers": [answer(results, figures[0], names, group) for group in sets] if figures else [],
         "overall": overall(results["cells"], figures, varied) if len(sets) > 2 else [],
-        "groups": [found for figure in figures if (found := groups(results, figure))],
+        "groups": [beside for figure in figures if (beside := groups(results, figure))],
         "tables": [table(figure, cells, sets) for figure in figures],
         "heats": [heat(figure, cells, varied, sets) for figure in figures] if len(varied) > 1 else [],
         "unfilled": [{**entry, "label": label(entry["at"], list(entry["at"]))} for entry in results["unfilled"]],
@@ -88,9 +88,9 @@ def overall(cells: list[dict], figures: list[dict], axes: list[dict]) -> list[di
     ]
     rows = []
     for at in choices:
-        own, row = [cell for cell in cells if at.items() <= cell["at"].items()], []
+        of_setting, row = [cell for cell in cells if at.items() <= cell["at"].items()], []
         for figure in figures:
-            values = [(mean, cell) for cell in own if (mean := of(cell, "mean", figure["key"])) is not None]
+            values = [(mean, cell) for cell in of_setting if (mean := of(cell, "mean", figure["key"])) is not None]
             if not values:
                 row.append(None)
                 continue
@@ -102,7 +102,7 @@ def overall(cells: list[dict], figures: list[dict], axes: list[dict]) -> list[di
             row.append(
                 {"mean": statistics.fmean(means), "std": std, "worst": worst, "where": label(named, list(named))}
             )
-        rows.append({"label": label(at, list(at)), "sets": len(own), "figures": row})
+        rows.append({"label": label(at, list(at)), "sets": len(of_setting), "figures": row})
     return rows
 
 
@@ -110,9 +110,9 @@ def trainings(results: dict) -> tuple[list[dict], list[str]]:
     """The settings something was logged of while they trained, and the names of what was, the loss first."""
     drawn, names = [], {}
     for entry in results.get("trainings") or []:
-        found = [name for name, values in entry["logged"].items() if name != "step" and any(map(known, values))]
-        names |= dict.fromkeys(found)
-        drawn += [entry] if found else []
+        logged = [name for name, values in entry["logged"].items() if name != "step" and any(map(is_number, values))]
+        names |= dict.fromkeys(logged)
+        drawn += [entry] if logged else []
     return drawn, sorted(names, key=lambda name: name != "loss")
 
 
@@ -130,14 +130,16 @@ def address(folder: Path, name: str) -> str | None:
 def of(cell: dict, what: str, key: str) -> float | None:
     """A cell's mean, std or paper value of a figure; None where it has none."""
     value = (cell.get(what) or {}).get(key)
-    return value if known(value) else None
+    return value if is_number(value) else None
 
 
 def better_elsewhere(paper: dict | None, unfilled: list[dict], figure: dict) -> dict | None:
     """The paper's best value for settings outside of this sweep, if it beats its best for those inside."""
     sign = -1 if figure["better"] == "low" else 1
     rival = max(
-        (entry for entry in unfilled if known(entry["value"])), key=lambda entry: sign * entry["value"], default=None
+        (entry for entry in unfilled if is_number(entry["value"])),
+        key=lambda entry: sign * entry["value"],
+        default=None,
     )
     if rival is None or (paper and sign * rival["value"] <= sign * of(paper, "paper", figure["key"])):
         return None
@@ -160,8 +162,8 @@ def best(cells: list[dict], figure: dict, what: str) -> dict | None:
 def winners(cells: list[dict], figure: dict, sets: list[dict[str, str]]) -> list[int]:
     """The places of the best cells, one for each set of images."""
     groups = [[cell for cell in cells if group.items() <= cell["at"].items()] for group in sets]
-    found = [best(group, figure, "mean") for group in groups]
-    return [place for place, cell in enumerate(cells) if any(cell is winner for winner in found)]
+    best_cells = [best(group, figure, "mean") for group in groups]
+    return [place for place, cell in enumerate(cells) if any(cell is winner for winner in best_cells)]
 
 
 def answer(results: dict, figure: dict, names: list[str], group: dict[str, str]) -> dict[str, Any]:
@@ -173,7 +175,7 @@ def answer(results: dict, figure: dict, names: list[str], group: dict[str, str])
     cells = [cell for cell in results["cells"] if group.items() <= cell["at"].items()]
     rows = [row["status"] for row in results["rows"] if group.items() <= row["at"].items()]
 
-    def told(cell: dict | None, what: str) -> dict | None:
+    def described(cell: dict | None, what: str) -> dict | None:
         if cell is None:
             return None
         ties = sum(of(other, what, key) == of(cell, what, key) for other in cells) - 1
@@ -190,11 +192,11 @@ def answer(results: dict, figure: dict, names: list[str], group: dict[str, str])
     return {
         "group": label(group, list(group)) if group else None, "compared": bool(names), "settings": len(cells),
         "measured": sum(of(cell, "mean", key) is not None for cell in cells), "runs": len(rows),
-        "here": told(here, "mean"), "paper": told(paper, "paper"),
+        "here": described(here, "mean"), "paper": described(paper, "paper"),
         "same": bool(here and paper) and of(here, "paper", key) == of(paper, "paper", key),
         "elsewhere": better_elsewhere(paper, outside, figure),
         "finished": rows.count("finished"), "failed": rows.count("failed"),
-        "close": [told(cell, "mean") for cell in rivals if abs(of(cell, "mean", key) - mean) <= std],
+        "close": [described(cell, "mean") for cell in rivals if abs(of(cell, "mean", key) - mean) <= std],
         "gaps": [gap for cell in cells if (gap := difference(cell, key)) is not None],
     }  # fmt: skip
 
@@ -248,7 +250,7 @@ def heat(figure: dict, cells: list[dict], axes: list[dict], sets: list[dict[str,
 
 def shown(value: Any, figure: dict | None = None) -> str:
     """A value of a figure with its unit: "0.712", "61.2 s"; an undefined one as a dash without."""
-    if not known(value):
+    if not is_number(value):
         return "–"
     unit, size = (figure or {}).get("unit"), abs(value)
     # Three decimals suit what lies in [0, 1], three digits the rest; a fixed number keeps columns aligned.
@@ -259,7 +261,7 @@ def shown(value: Any, figure: dict | None = None) -> str:
 
 def signed(value: Any, figure: dict | None = None) -> str:
     """A difference, always with its sign."""
-    if not known(value):
+    if not is_number(value):
         return "–"
     sign = "−" if value < 0 else "+"
     return sign + shown(math.fabs(value), figure)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from launch.command import files
 from launch.page.images import ShownImage, outlined, read_images
-from launch.page.render import as_json, known, render
+from launch.page.render import as_json, is_number, render
 from launch.page.run_folder import read_result
 from launch.page.surfaces import read_surfaces
 
@@ -67,18 +67,18 @@ def page(folder: Path) -> dict[str, Any]:
     result = read_result(folder, required=())
     of = lambda name: result[name] if isinstance(result.get(name), dict) else {}
     unseen = [str(name) for name in result.get("unseen") or []]
-    events, said = read_events(folder / "events.jsonl")
+    events, unread = read_events(folder / "events.jsonl")
     routing, attributes, damaged = read_surfaces(result)
     images, scales, lost = read_images(folder / "images", pixel_threshold=None)
     cards = worst_first(images, events)
     outcomes = Counter(event.outcome if event else "no event" for _, event in cards)
     lists = lambda name: {key: values for key, values in of(name).items() if values and isinstance(values, list)}
-    distances = {name: [value for value in values if known(value)] for name, values in lists("distances").items()}
+    distances = {name: [value for value in values if is_number(value)] for name, values in lists("distances").items()}
     by_surface = {name: row or {} for name, row in of("by_surface").items()}
     curves, went = lists("curves"), flow(list(events.values()))
     return {
         "result": result, "dataset": of("dataset"), "figures": of("figures"), "unseen": unseen,
-        "notes": [*map(str, result.get("warnings") or []), *said, *damaged, *lost],
+        "notes": [*map(str, result.get("warnings") or []), *unread, *damaged, *lost],
         "flow": went, "distances": distances, "routing": routing, "attributes": attributes,
         "cards": cards, "images": len(events), "scales": scales, "outlines": outlined(images),
         "outcomes": [(name, title) for name, title in OUTCOMES.items() if outcomes[name]],
@@ -99,8 +99,8 @@ def read_events(path: Path) -> tuple[dict[str, Event], list[str]]:
     events, unreadable = {}, 0
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            found = event(json.loads(line))
-            events[found.id] = found
+            row = event(json.loads(line))
+            events[row.id] = row
         except (ValueError, KeyError, TypeError):
             unreadable += bool(line.strip())
     return events, [f"events.jsonl: unreadable lines left out: {unreadable}."] if unreadable else []
@@ -111,7 +111,7 @@ def event(row: dict[str, Any]) -> Event:
     if row["event"] not in EVENTS:
         raise ValueError(f"event is {row['event']!r}; known are {', '.join(EVENTS)}")
     text = lambda name: None if row.get(name) is None else str(row[name])
-    number = lambda name: row[name] if known(row.get(name)) else None
+    number = lambda name: row[name] if is_number(row.get(name)) else None
     numbers = [number(name) for name in ("score", "threshold", "defect_score", "defect_threshold")]
     defective = None if row.get("defective") is None else int(row["defective"])
     words = [str(word) for word in row.get("attributes") or []]
@@ -140,6 +140,6 @@ def worst_first(images: list[ShownImage], events: dict[str, Event]) -> list[tupl
 def flow(events: list[Event]) -> dict[str, int] | None:
     """How many images went which way; None where nothing is known of any."""
     counts = Counter(event.event for event in events)
-    found = {"images": len(events), "alarms": counts["unseen"], "routed": counts["defect"] + counts["passed"]}
-    found |= {"defects": counts["defect"], "passed": counts["passed"], "errors": counts["error"]}
-    return found if events else None
+    stages = {"images": len(events), "alarms": counts["unseen"], "routed": counts["defect"] + counts["passed"]}
+    stages |= {"defects": counts["defect"], "passed": counts["passed"], "errors": counts["error"]}
+    return stages if events else None

@@ -97,8 +97,8 @@ def good_images(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
     def pairs(step: int) -> Iterator[dict]:
         half = lambda which: split.part(np.flatnonzero(halves == which) % len(split))
         second = patches(step, half(1), seed=config.seed + 2**31)  # Draws of its own, not those of the first half.
-        for one, other in zip(patches(step, half(0)), second, strict=False):
-            yield one | {"paired_image": other["image"]}
+        for batch, other in zip(patches(step, half(0)), second, strict=False):
+            yield batch | {"paired_image": other["image"]}
 
     return feed.stream(pairs if knobs.paired_images else patches)
 

@@ -44,7 +44,9 @@ def figures_of(
     summary = decisions.evaluate(predictions.scores, labels, [r.kind for r in records], image, **pixels)
     figures = summary["figures"]
     surfaces, kinds = surface_confusion(config, predictions, image), kind_confusion(facts["kinds"], predictions)
-    figures |= {name: told.pop("figures") for name, told in (("surfaces", surfaces), ("kinds", kinds)) if told}
+    figures |= {
+        name: summary_of.pop("figures") for name, summary_of in (("surfaces", surfaces), ("kinds", kinds)) if summary_of
+    }
     if predictions.boxes is not None and predictions.outlined:
         truths = true_boxes(config.data.join, data, predictions.masks)
         figures["boxes"] = box_metrics.box_figures(predictions.boxes, truths, threshold=image)

@@ -16,6 +16,7 @@ from launch.run.data import Data, convert, sizes_of
 from launch.run.trained import Run
 
 MANY_SIZES = 8  # Each size of images is a program of its own when scored whole (a second each to compile).
+SMALLEST = float(np.finfo(np.float32).tiny)  # normal number
 BESIDE_SCORE = ("surface", "classes", "embedding", "kinds", "boxes")  # what some detectors give of an image
 
 
@@ -134,7 +135,9 @@ def defect_mask(prediction: Prediction, level: float | None, min_area: int) -> n
     """
     if prediction.map is None:
         return None
-    mask = prediction.map > (prediction.otsu if level is None else level)
+    level = prediction.otsu if level is None else level
+    # To XLA a subnormal number is 0, and nothing that is 0 lies above it.
+    mask = prediction.map >= SMALLEST if abs(level) < SMALLEST else prediction.map > level
     if min_area <= 1:
         return mask
     labels, _ = scipy.ndimage.label(mask, np.ones((3, 3)))

@@ -123,8 +123,10 @@ def costs(runs: dict[str, Run], data: Data) -> dict[str, dict[str, float | None]
 def weights(state: Any) -> dict[str, int]:
     """How many numbers a state has learned, and their bytes; optimisers and statistics of batches do not count."""
     paths = jax.tree_util.tree_leaves_with_path(state)
-    own = [leaf for path, leaf in paths if "params" in (text := jax.tree_util.keystr(path)) and "opt_state" not in text]
-    return {"weights": sum(leaf.size for leaf in own), "bytes": sum(leaf.nbytes for leaf in own)}
+    learned = [
+        leaf for path, leaf in paths if "params" in (text := jax.tree_util.keystr(path)) and "opt_state" not in text
+    ]
+    return {"weights": sum(leaf.size for leaf in learned), "bytes": sum(leaf.nbytes for leaf in learned)}
 
 
 def gflop(run: Run, image: np.ndarray, tiles: Any) -> float | None:

@@ -17,17 +17,17 @@ class Axis(NamedTuple):
 
 
 def images(
-    own: dict[str, dict[str, Any]], datasets: Sequence[str], roots: Sequence[str], where: str
+    synthetic: dict[str, dict[str, Any]], datasets: Sequence[str], roots: Sequence[str], where: str
 ) -> tuple[Axis | None, list[str]]:
     """The axis of what is looked at, None where a sweep leaves that to its runs, and notes on what is missing.
 
     own: a sweep's IMAGES. datasets, roots: those to take instead.
     """
-    labels = [str(label) for label in own]
+    labels = [str(label) for label in synthetic]
     if roots and len(roots) != len(datasets):
         raise ValueError(f"--data names {len(roots)} folders for {len(datasets)} datasets; give one for each --dataset")
     if not datasets:
-        points = tuple({"data.name": "synthetic"} | fields for fields in own.values())
+        points = tuple({"data.name": "synthetic"} | fields for fields in synthetic.values())
         return (Axis("images", tuple(labels), None, points) if points else None), []
     used = _kinds(labels, datasets, where)
     points = tuple(
@@ -40,14 +40,14 @@ def images(
 
 def _kinds(labels: Sequence[str], datasets: Sequence[str], where: str) -> dict[str, str]:
     """Which dataset stands for which kind of images: as said, "fabric=aitex", or in turn."""
-    said = [dataset.rpartition("=") for dataset in datasets]
-    if not any(label for label, *_ in said):
+    parts = [dataset.rpartition("=") for dataset in datasets]
+    if not any(label for label, *_ in parts):
         if labels and len(datasets) > len(labels):
             raise ValueError(f"{where} has {len(labels)} kinds of images ({', '.join(labels)}); "
                              f"--dataset names {len(datasets)}: {', '.join(datasets)}")  # fmt: skip
-        said = [(label, "=", dataset) for label, dataset in zip(labels or datasets, datasets, strict=False)]
-    used = {label: dataset for label, _, dataset in said}
-    if len(used) < len(said) or "" in used or (labels and not used.keys() <= set(labels)):
+        parts = [(label, "=", dataset) for label, dataset in zip(labels or datasets, datasets, strict=False)]
+    used = {label: dataset for label, _, dataset in parts}
+    if len(used) < len(parts) or "" in used or (labels and not used.keys() <= set(labels)):
         raise ValueError(f"--dataset {','.join(datasets)}: give each dataset a kind of images of its own, "
                          f"kind=dataset, of {', '.join(labels) or 'any name'}, or none")  # fmt: skip
     return used
@@ -96,7 +96,7 @@ def check(swept: Sequence[Axis], where: str, *, groups: str) -> None:
     axis_names = [axis.name for axis in swept]
     fields = [field for axis in swept for field in axis.points[0]]
     for what, listed in (("name", [*axis_names, "seed"]), ("field", fields)):
-        twice = {one for one in listed if listed.count(one) > 1}
+        twice = {name for name in listed if listed.count(name) > 1}
         if twice:
             raise ValueError(f"{where}: two axes have the {what} {', '.join(sorted(twice))}; keep one of them")
     if groups and groups not in axis_names:

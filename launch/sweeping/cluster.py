@@ -89,8 +89,8 @@ def shares(workers: int, *, cores: list[int], gpus: list[str]) -> list[tuple[lis
     shared = []
     for number in range(workers):
         first, end = (number * len(cores) // workers, (number + 1) * len(cores) // workers)
-        own = cores[first:end] or cores[number % len(cores) :][:1]
-        shared.append((own, {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {}))
+        share = cores[first:end] or cores[number % len(cores) :][:1]
+        shared.append((share, {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {}))
     return shared
 
 
@@ -113,7 +113,7 @@ async def _pool(command: list[str], workers: int | None) -> int:
     gpus = visible_gpus()
     shared = shares(workers or len(gpus) or 2, cores=cores, gpus=gpus)
     failed = await asyncio.gather(
-        *(_keep(number, [*tethered(own), *command], extra) for number, (own, extra) in enumerate(shared, 1))
+        *(_keep(number, [*tethered(share), *command], extra) for number, (share, extra) in enumerate(shared, 1))
     )
     return sum(failed)
 
@@ -227,7 +227,7 @@ def wait(jobs: list, *, poll_s: float = 30.0) -> int:
     """
     waiting = {job.job_id: job for job in jobs}
     failed = silent = 0
-    told, begun, last = "", time.monotonic(), {}
+    printed, begun, last = "", time.monotonic(), {}
     while waiting:
         states = job_states(list(waiting))
         silent = silent + 1 if states is None else 0
@@ -243,8 +243,8 @@ def wait(jobs: list, *, poll_s: float = 30.0) -> int:
         going = [states[job_id] for job_id in waiting if states[job_id] not in ENDS] if states else []
         counts = collections.Counter(going)
         tally = ", ".join(f"{count} {state.lower()}" for state, count in sorted(counts.items()))
-        if tally and tally != told:
-            told = tally
+        if tally and tally != printed:
+            printed = tally
             console.print(f"Slurm: {tally}", markup=False)
         if waiting:
             # A short job is answered soon, and Slurm is not asked often about a long one.
@@ -258,13 +258,13 @@ def job_states(ids: list[str]) -> dict[str, str] | None:
     squeue knows of jobs that ended some minutes ago; of older ones sacct does, where the cluster keeps accounts.
     """
     arrays = ",".join(sorted({job_id.split("_")[0] for job_id in ids}))
-    known = _ask("squeue", "--noheader", "--array", "--states=all", "--format=%i|%T", f"--jobs={arrays}")
-    if known is None:
+    answer = _ask("squeue", "--noheader", "--array", "--states=all", "--format=%i|%T", f"--jobs={arrays}")
+    if answer is None:
         return None
-    if any(job_id not in known for job_id in ids):
+    if any(job_id not in answer for job_id in ids):
         accounts = _ask("sacct", "-X", "--noheader", "--parsable2", "--format=JobID,State", f"--jobs={arrays}")
-        known = (accounts or {}) | known
-    return {job_id: known.get(job_id, "GONE") for job_id in ids}
+        answer = (accounts or {}) | answer
+    return {job_id: answer.get(job_id, "GONE") for job_id in ids}
 
 
 def _ask(*command: str) -> dict[str, str] | None:

@@ -95,8 +95,8 @@ def read(folder: Path) -> Plan:
 def note_failure(run: Planned, error: BaseException) -> None:
     """Keeps the run's error, so that the sweep goes on without it."""
     text = "".join(traceback.format_exception(error))
-    said = {"error": f"{type(error).__name__}: {error}", "traceback": text}
-    files.write_json(run.folder / "failed.json", said)
+    failure = {"error": f"{type(error).__name__}: {error}", "traceback": text}
+    files.write_json(run.folder / "failed.json", failure)
 
 
 def _json(folder: Path) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def _check_same(plan: dict[str, Any], folder: Path) -> None:
         if run["name"] not in ours:
             raise ValueError(f"{folder} holds another sweep: its run {run['name']} is none of {theirs['name']!r} as "
                              "it is asked for now; give another --workdir, or delete that folder")  # fmt: skip
-        mine, its = (dict(configuration.flat(one["config"])) for one in (ours[run["name"]], run))
+        mine, its = (dict(configuration.flat(run_there["config"])) for run_there in (ours[run["name"]], run))
         differing = [
             f"{f} = {its.get(f)!r} there, {mine.get(f)!r} here" for f in mine | its if mine.get(f) != its.get(f)
         ]

@@ -24,8 +24,8 @@ def collect(folder: Path) -> dict[str, Any]:
     """
     sweep = plan.read(folder)
     about = sweep.about
-    found = {run.name: _result(run) for run in sweep.runs}
-    rows = [row for run in sweep.runs for row in _rows(sweep, run, found[run.name])]
+    finished = {run.name: _result(run) for run in sweep.runs}
+    rows = [row for run in sweep.runs for row in _rows(sweep, run, finished[run.name])]
     cells = _cells(about, rows)
     trainings = _trainings(sweep)
     kinds = [{"name": "kind", "values": list(dict.fromkeys(r["at"]["kind"] for r in rows if "kind" in r["at"]))}]
@@ -35,10 +35,10 @@ def collect(folder: Path) -> dict[str, Any]:
         "command": about["command"], "size": about["size"],
         "axes": axes + [axis | {"numbers": None} for axis in kinds if about["by_kind"] and axis["values"]],
         "fixed": about["fixed"], "groups": about.get("groups", ""),
-        "datasets": _datasets(about, sweep.runs, found),
+        "datasets": _datasets(about, sweep.runs, finished),
         "seeds": about["seeds"], "figures": [_figure(key) for key in about["figures"]] + _multiples(about, cells),
         "rows": rows, "cells": cells, "trainings": trainings, "unfilled": _unfilled(about, cells),
-        "notes": _notes(about, found),
+        "notes": _notes(about, finished),
     }  # fmt: skip
 
 
@@ -129,13 +129,13 @@ def _look_up(result: dict[str, Any], key: str, kind: str | None) -> float | None
     """The figure "pixel.f1" of a result.json, for all images or for one kind of defect."""
     section, *path = key.split(".")
     if kind is not None:
-        found: Any = result["figures"]["by_kind"][kind]
+        value: Any = result["figures"]["by_kind"][kind]
         path = ["pro"] if key == "pixel.pro" else [key.replace(".", "_")]
     else:
-        found = result.get("timings") if section == "timings" else (result.get("figures") or {}).get(section)
+        value = result.get("timings") if section == "timings" else (result.get("figures") or {}).get(section)
     for name in path:
-        found = (found or {}).get(name)
-    return found
+        value = (value or {}).get(name)
+    return value
 
 
 def _cells(about: dict[str, Any], rows: Sequence[dict]) -> list[dict[str, Any]]:
@@ -173,8 +173,8 @@ def _multiples(about: dict[str, Any], cells: list[dict[str, Any]]) -> list[dict[
     for cell in cells:
         unit = units.get(_others(cell, wanted), {"mean": {}, "paper": {}})
         for what in ("mean", "paper"):
-            ours, one = cell[what].get(key), unit[what].get(key)
-            cell[what] |= {multiple: ours / one if ours is not None and one else None}
+            ours, unit_value = cell[what].get(key), unit[what].get(key)
+            cell[what] |= {multiple: ours / unit_value if ours is not None and unit_value else None}
         cell["std"][multiple] = None
     return [_figure(key) | {"key": multiple, "title": f"Multiple of {', '.join(wanted.values())}", "unit": ""}]
 
@@ -234,21 +234,21 @@ def _why(about: dict[str, Any], at: dict[str, str], cells: Sequence[dict], plann
     return about["why"] or f"no run of this sweep has {axis} = {at.get(axis)}"
 
 
-def _datasets(about: dict, runs: Sequence[Planned], found: dict[str, dict | None]) -> list[dict[str, Any]]:
+def _datasets(about: dict, runs: Sequence[Planned], finished: dict[str, dict | None]) -> list[dict[str, Any]]:
     datasets = {}
     for run in runs:
-        if found[run.name]:
+        if finished[run.name]:
             label = run.at.get("images") or about["fixed"].get("images", "")
-            said = found[run.name]["dataset"]
-            datasets.setdefault(label, {"images": label, **{k: said[k] for k in ("name", "root", "counts")}})
+            dataset = finished[run.name]["dataset"]
+            datasets.setdefault(label, {"images": label, **{k: dataset[k] for k in ("name", "root", "counts")}})
     return list(datasets.values())
 
 
-def _notes(about: dict, found: dict[str, dict | None]) -> list[str]:
+def _notes(about: dict, finished: dict[str, dict | None]) -> list[str]:
     notes = list(about["notes"])
     if len(about["seeds"]) < 3:
         notes.append("Fewer than three seeds: a difference here may be chance.")
-    warned = [warning for result in found.values() if result for warning in result.get("warnings") or []]
+    warned = [warning for result in finished.values() if result for warning in result.get("warnings") or []]
     return notes + [f"{text} (runs: {warned.count(text)})" for text in dict.fromkeys(warned)]
 
 

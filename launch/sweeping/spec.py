@@ -100,33 +100,33 @@ def read(
     all runs. weights: a backbone's file, for the runs whose detector has one (weights). Raises ValueError that
     names the file, the field and the remedy.
     """
-    said = _constants(name)
-    where = said["where"]
+    constants = _constants(name)
+    where = constants["where"]
     if weights and not Path(weights).is_file():
         raise ValueError(
             f"--weights {weights}: there is no such file; give a .safetensors, .h5 or .pth of the backbone"
         )
-    images, notes = axes_of.images(said["IMAGES"], datasets, roots, where)
+    images, notes = axes_of.images(constants["IMAGES"], datasets, roots, where)
     if axes:
-        said |= {"AXES": [axes_of.fields_of(text) for text in axes], "RUNS": {}, "GROUPS": ""}
+        constants |= {"AXES": [axes_of.fields_of(text) for text in axes], "RUNS": {}, "GROUPS": ""}
     alone = images is not None and len(images.points) == 1
     swept = [images] if images and not alone else []
-    if said["RUNS"]:
-        points = [fields if isinstance(fields, dict) else {} for fields in said["RUNS"].values()]
-        swept.append(Axis("run", tuple(map(str, said["RUNS"])), None, tuple(points)))
-    swept += [axes_of.axis(fields, where) for fields in said["AXES"]]
-    axes_of.check(swept, where, groups=said["GROUPS"])
-    seeds = tuple(said["SEEDS"] if seeds is None else seeds)
+    if constants["RUNS"]:
+        points = [fields if isinstance(fields, dict) else {} for fields in constants["RUNS"].values()]
+        swept.append(Axis("run", tuple(map(str, constants["RUNS"])), None, tuple(points)))
+    swept += [axes_of.axis(fields, where) for fields in constants["AXES"]]
+    axes_of.check(swept, where, groups=constants["GROUPS"])
+    seeds = tuple(constants["SEEDS"] if seeds is None else seeds)
     if not seeds or len(set(seeds)) != len(seeds) or not all(type(seed) is int for seed in seeds):
         raise ValueError(f"{where}: SEEDS = {seeds} must be different whole numbers, at least one")
     swept.append(Axis("seed", tuple(map(str, seeds)), None, tuple({"seed": seed} for seed in seeds)))
     # A sweep's own images (of 1024 x 1024, say) come before what --quick makes smaller of them.
-    common = [said["BASE"], *(images.points if alone else ())]
-    common += [said["QUICK"]] if quick else []
+    common = [constants["BASE"], *(images.points if alone else ())]
+    common += [constants["QUICK"]] if quick else []
     axes_of.check_none_set(overrides, swept)
     synthetic = not datasets
     runs = tuple(
-        _run(said, common, [axis.points[i] for axis, i in zip(swept, place, strict=True)],
+        _run(constants, common, [axis.points[i] for axis, i in zip(swept, place, strict=True)],
              {axis.name: axis.labels[i] for axis, i in zip(swept, place, strict=True)}, synthetic, overrides, weights)
         for place in itertools.product(*(range(len(axis.points)) for axis in swept))
     )  # fmt: skip
@@ -136,12 +136,12 @@ def read(
         names = ", ".join(dict.fromkeys(blind))
         notes.append(f"No file of weights was given (--weights): {names} look through a network of random weights.")
     labels = lambda at: {axis: axes_of.label(value) for axis, value in at.items()}
-    paper = tuple({"at": labels(at), "figures": figures} for at, figures in said["PAPER"])
+    paper = tuple({"at": labels(at), "figures": figures} for at, figures in constants["PAPER"])
     return Spec(
-        name=said["name"], size="quick" if quick else "full", title=said["TITLE"], about=said["about"],
-        source=said["SOURCE"], axes=tuple(swept[:-1]), fixed={"images": images.labels[0]} if alone else {},
-        seeds=seeds, figures=tuple(said["FIGURES"]), groups=said["GROUPS"], by_kind=said["BY_KIND"],
-        paper=paper, why=said["WHY"], multiple_of=labels(said["MULTIPLE_OF"]),
+        name=constants["name"], size="quick" if quick else "full", title=constants["TITLE"], about=constants["about"],
+        source=constants["SOURCE"], axes=tuple(swept[:-1]), fixed={"images": images.labels[0]} if alone else {},
+        seeds=seeds, figures=tuple(constants["FIGURES"]), groups=constants["GROUPS"], by_kind=constants["BY_KIND"],
+        paper=paper, why=constants["WHY"], multiple_of=labels(constants["MULTIPLE_OF"]),
         notes=tuple(notes), runs=runs,
     )  # fmt: skip
 
@@ -151,9 +151,9 @@ def _constants(name: str) -> dict[str, Any]:
     if path.suffix == ".py":
         if not path.is_file():
             raise ValueError(f"there is no sweep file {path}; give the name of one of {', '.join(names())}, or a file")
-        found = importlib.util.spec_from_file_location(f"sweep_{path.stem}", path)
-        module = importlib.util.module_from_spec(found)
-        found.loader.exec_module(module)
+        module_spec = importlib.util.spec_from_file_location(f"sweep_{path.stem}", path)
+        module = importlib.util.module_from_spec(module_spec)
+        module_spec.loader.exec_module(module)
     elif name in names():
         module = importlib.import_module(f"configs.sweeps.{name}")
     else:
@@ -163,36 +163,36 @@ def _constants(name: str) -> dict[str, Any]:
 
 
 def _checked(module: ModuleType, where: str) -> dict[str, Any]:
-    known = (*REQUIRED, *OPTIONAL)
+    names_of_constants = (*REQUIRED, *OPTIONAL)
     missing = [constant for constant in REQUIRED if not hasattr(module, constant)]
     if missing:
         raise ValueError(f"{where} lacks {', '.join(missing)}; what a sweep says stands at the head of {__name__}")
-    said = {constant: getattr(module, constant, OPTIONAL.get(constant)) for constant in known}
-    if said["AXES"] and said["RUNS"]:
+    constants = {constant: getattr(module, constant, OPTIONAL.get(constant)) for constant in names_of_constants}
+    if constants["AXES"] and constants["RUNS"]:
         raise ValueError(f"{where} has both AXES and RUNS; keep one of them")
-    for figure in said["FIGURES"]:
+    for figure in constants["FIGURES"]:
         if figure.split(".")[0] not in SECTIONS or "." not in figure:
             raise ValueError(f"{where}: FIGURES has {figure!r}, which no result has; begin with {', '.join(SECTIONS)}")
     paragraphs = (module.__doc__ or "").split("\n\n")
     # Commands have a place of their own on the page. (Indents are no sign of them: Python 3.13 takes them away.)
-    said["about"] = "\n\n".join(text for text in paragraphs if "python -m " not in text).strip()
-    return said
+    constants["about"] = "\n\n".join(text for text in paragraphs if "python -m " not in text).strip()
+    return constants
 
 
 def _run(
-    said: dict, common: Sequence[dict], points: Sequence[dict], at: dict[str, str], synthetic: bool,
+    constants: dict, common: Sequence[dict], points: Sequence[dict], at: dict[str, str], synthetic: bool,
     overrides: Sequence, weights: str,
 ) -> Run:  # fmt: skip
     fields = {field: value for part in (*common, *points) for field, value in part.items()}
     if not synthetic:
         fields = {field: value for field, value in fields.items() if not field.startswith("data.options.")}
     asked = [pair.removeprefix("preset=") for pair in overrides if pair.startswith("preset=")]
-    preset = fields.pop("preset", (asked or [said["PRESET"]])[-1])
-    config = configuration.get(fields.pop("detector", said["DETECTOR"]), preset)
+    preset = fields.pop("preset", (asked or [constants["PRESET"]])[-1])
+    config = configuration.get(fields.pop("detector", constants["DETECTOR"]), preset)
     try:
         configuration.assign(config, fields)
     except ValueError as error:
-        raise ValueError(f"{said['where']}: {error}") from error
+        raise ValueError(f"{constants['where']}: {error}") from error
     configuration.override(config, [pair for pair in overrides if not pair.startswith("preset=")])
     if weights and _takes_weights(config):
         config.weights = weights

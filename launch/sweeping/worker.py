@@ -129,8 +129,10 @@ def images_shown(test: Split) -> list[str]:
 def tell(sweep: Plan, run: Planned, remaining: str) -> None:
     """One line for a run that has ended."""
     ended = len(sweep.runs) - len(sweep.left())
-    said = results.headline(sweep, run)
-    console.print(f"{ended}/{len(sweep.runs)}  {run.name}  {said}" + (f"  {remaining} left" if sweep.left() else ""))
+    headline = results.headline(sweep, run)
+    console.print(
+        f"{ended}/{len(sweep.runs)}  {run.name}  {headline}" + (f"  {remaining} left" if sweep.left() else "")
+    )
 
 
 if __name__ == "__main__":

@@ -33,12 +33,15 @@ def of_test_images(system: System, inspections: Sequence[Inspection], out: Path)
     scores = np.array([event["score"] for event in events])
     by_surface, curves = {}, {}
     for name in sorted({event["true_surface"] for event in events}, key=names.index):
-        own = [event for event in events if event["true_surface"] == name]
-        by_surface[name] = {"images": len(own), "alarms": sum(event["event"] == "unseen" for event in own)}
+        of_surface = [event for event in events if event["true_surface"] == name]
+        by_surface[name] = {
+            "images": len(of_surface),
+            "alarms": sum(event["event"] == "unseen" for event in of_surface),
+        }
         if name not in unseen:
-            by_surface[name] |= {"routed": float(np.mean([event["surface"] == name for event in own]))}
-            by_surface[name] |= decisions(own)
-            passed_on = [event for event in own if event["defect_score"] is not None]
+            by_surface[name] |= {"routed": float(np.mean([event["surface"] == name for event in of_surface]))}
+            by_surface[name] |= decisions(of_surface)
+            passed_on = [event for event in of_surface if event["defect_score"] is not None]
             counts = ranking.image_counts(*_scored(passed_on))
             curves[name] = ranking.curves(counts)["pr"]
     surfaces = {"names": names, "unseen": unseen, "confusion": confusion_of(true, routed, len(names)).tolist()}
@@ -56,12 +59,12 @@ def of_test_images(system: System, inspections: Sequence[Inspection], out: Path)
 def figures(seen: Sequence[dict], new: np.ndarray, routed: np.ndarray, true: np.ndarray) -> dict[str, Any]:
     """End to end. product: alarm_on_unseen * routing * ap, of those that are defined."""
     share = lambda which: float(np.mean(which)) if len(which) else None
-    found = {
+    summary = {
         "alarm_on_unseen": share(routed[new] < 0), "alarm_on_seen": share(routed[~new] < 0),
         "routing": share((routed == true)[~new]), **decisions(seen),
     }  # fmt: skip
-    factors = [found[name] for name in ("alarm_on_unseen", "routing", "ap") if found[name] is not None]
-    return found | {"product": float(np.prod(factors))}
+    factors = [summary[name] for name in ("alarm_on_unseen", "routing", "ap") if summary[name] is not None]
+    return summary | {"product": float(np.prod(factors))}
 
 
 def decisions(events: Sequence[dict]) -> dict[str, Any]:

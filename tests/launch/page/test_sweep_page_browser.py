@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from launch.page.sweep_page import write_sweep_page
-from tests.launch.page import browser as browser
+from tests.launch.page import browser
 from tests.launch.page.sweep_pages import ALPHA, EVIL, GAPS, IMAGES, LOSS, fabricate, store_images, train
 
 pytestmark = browser.browser

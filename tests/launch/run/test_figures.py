@@ -57,17 +57,14 @@ def summary(has_mask, *, with_maps=True):
     truth = np.zeros((8, 8), np.uint8)
     truth[2:5, 2:5] = 1
     outlined = [False, *has_mask]
-    labels, maps = (
-        [0, 1, 1],
-        [(level + 0.7 * hit).astype(np.float32) for level, hit in ((0.1, 0 * truth), (0.2, truth))],
-    )
+    labels, good, bad = [0, 1, 1], np.full((8, 8), 0.1, np.float32), (0.2 + 0.7 * truth).astype(np.float32)
     records = [
         SimpleNamespace(id=str(i), surface="", kind=("good", "dent")[label], label=label, has_mask=outlined[i])
         for i, label in enumerate(labels)
     ]
     masks = PackedMasks(truth * outlined[i] for i in range(3)) if with_maps else PackedMasks()
     predictions = Predictions(
-        records, [0.1, 0.9, 0.8], [*maps, maps[1]] if with_maps else None, [None] * 3, masks, all(has_mask), 1.0
+        records, [0.1, 0.9, 0.8], [good, bad, bad] if with_maps else None, [None] * 3, masks, all(has_mask), 1.0
     )
     fitted = Fitted(Threshold(0.5, "r", "f"), Threshold(0.5, "r", "f"), "calibration", [0.1, 0.2])
     return figures_of(tiny_config("renet_d"), {"kinds": ()}, None, predictions, fitted)
