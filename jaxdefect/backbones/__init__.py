@@ -10,7 +10,6 @@ green and blue that its training images were normalised by, in units of [0, 1]. 
     maps, stats = nets.apply(backbone.net, variables["params"], variables["batch_stats"], images, train=True)
 """
 
-import difflib
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdefect.backbones import resnet, small, squeezenet, vgg
+from jaxdefect.detector import nearest
 from jaxdefect.maps import residuals
 from jaxdefect.networks import blocks
 
@@ -59,9 +59,7 @@ def load(name: str, *, width: int = 16) -> Backbone:
         return Backbone(name, squeezenet.SqueezeNet(), squeezenet.CHANNELS, 224, squeezenet.torch_name)
     if name == "small":
         return Backbone(name, small.Small(width), small.channels(width), 64, small.torch_name)
-    near = difflib.get_close_matches(name, names(), n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ValueError(f"no backbone named {name!r}; {hint}there are: {', '.join(names())}")
+    raise ValueError(f"no backbone named {name!r}{nearest(name, names())}")
 
 
 def init(backbone: Backbone, key: jax.Array) -> Variables:

@@ -17,6 +17,7 @@ import numpy as np
 import scipy.ndimage
 from jax import Array
 
+from jaxdefect.metrics import float_keys
 from jaxdefect.metrics.threshold import exact_scores
 
 PRO_LIMIT = 0.3  # highest false-positive rate of the per-region overlap, as published with MVTec AD
@@ -176,7 +177,7 @@ def _count_negatives(
     # Powers of two: a handful of compilations serve every number of scores and of pixels.
     bits = np.full(1 << rising.size.bit_length(), NO_PIXEL, np.int32)
     bits[: rising.size] = rising.view(np.int32)
-    keys = _ordered(jnp.asarray(bits))
+    keys = float_keys.of_bits(jnp.asarray(bits))
     tally = jnp.zeros(2 * keys.size, jnp.uint32)
     for chunk in _chunks(maps, masks, images, min(CHUNK, max(2**12, 1 << negatives.bit_length()))):
         # Neighbours then search the same part of the table: 3 ms that save 20 ms where the table outgrows the cache.
@@ -207,14 +208,9 @@ def _chunks(maps: Sequence[Array], masks: Sequence[Array], images: Iterable[int]
 @partial(jax.jit, donate_argnums=0)
 def _count(tally: Array, keys: Array, bits: Array) -> Array:
     """tally [2 * K]: how many lie below key k but above the one before, how many at key k; alternating."""
-    pixels = _ordered(bits)
+    pixels = float_keys.of_bits(bits)
     index = jnp.searchsorted(keys, pixels, method="scan")
     return tally.at[2 * index + (keys[index] == pixels)].add(1)
-
-
-def _ordered(bits: Array) -> Array:
-    """int32 in the order of the float32 of these bits; both zeros are 0. XLA compares subnormal floats as zero."""
-    return jnp.where(bits >= 0, bits, jnp.where(bits == -(2**31), 0, bits ^ 0x7FFFFFFF))
 
 
 def _cumulative(counts: Counts) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array
 
 from jaxdefect.detector import nearest
+from jaxdefect.metrics import float_keys
 
 RULES = ("pauta", "quantile", "otsu", "false_alarm_rate")
 OTSU_BINS = 256
@@ -177,7 +178,7 @@ def _quantile(maps: Sequence, quantile: float) -> tuple[float, str | None]:
     """Selects by the upper, then the lower 16 bits of order-preserving keys: exact in 2^16 counters."""
     upper, count = np.zeros(2**16, np.int64), 0
     for index, pixels in enumerate(maps):
-        keys = _ordered_keys(exact_scores(pixels, index))
+        keys = float_keys.of_scores(exact_scores(pixels, index))
         upper += np.bincount(keys >> 16, minlength=2**16)
         count += keys.size
     ranks, _ = _ranks(count, quantile)
@@ -185,14 +186,14 @@ def _quantile(maps: Sequence, quantile: float) -> tuple[float, str | None]:
     bins = np.searchsorted(first_above, ranks, side="right")
     lower = {int(chosen): np.zeros(2**16, np.int64) for chosen in bins}
     for index, pixels in enumerate(maps):
-        keys = _ordered_keys(exact_scores(pixels, index))
+        keys = float_keys.of_scores(exact_scores(pixels, index))
         for chosen, counts in lower.items():
             counts += np.bincount(keys[keys >> 16 == chosen] & 0xFFFF, minlength=2**16)
     keys = []
     for rank, chosen in zip(ranks, bins, strict=True):
         within = rank - (first_above[chosen] - upper[chosen])
         keys.append(int(chosen) << 16 | int(np.searchsorted(np.cumsum(lower[int(chosen)]), within, side="right")))
-    return _between(_scores_of_keys(np.array(keys, np.uint32)), count, quantile)
+    return _between(float_keys.to_scores(np.array(keys, np.uint32)), count, quantile)
 
 
 def _ranks(count: int, quantile: float) -> tuple[np.ndarray, float]:
@@ -230,16 +231,6 @@ def _image_scores(scores: Sequence) -> np.ndarray:
     if np.isnan(scores).any():
         raise ValueError(f"the score of image {int(np.isnan(scores).argmax())} is NaN")
     return scores
-
-
-def _ordered_keys(scores: np.ndarray) -> np.ndarray:
-    """uint32 [N] in the order of the float32 scores."""
-    bits = scores.ravel().view(np.uint32)
-    return np.where(bits >> 31, ~bits, bits | np.uint32(2**31))
-
-
-def _scores_of_keys(keys: np.ndarray) -> np.ndarray:
-    return np.where(keys >> 31, keys & np.uint32(2**31 - 1), ~keys).view(np.float32)
 
 
 def _check(holds: bool, name: str, value: float, rule: str) -> None:

@@ -27,8 +27,8 @@ def side_by_side(results: dict[str, Any], folder: Path) -> tuple[list[dict], lis
     """The settings, the images to compare under them, and notes on what is left out or lost.
 
     A setting is {"label", "set", "run"}; `set` is its value of an axis "images", "" without one. An image is {"id",
-    "set", "width", "height", "low", "high", "image", "truth", "shots"}, with a shot {"map", "mask"} for the place of
-    each setting that has one; low, high, truth, map and mask may be None.
+    "set", "width", "height", "low", "high", "image", "truth", "thumbnails"}, with a thumbnail {"map", "mask"} for
+    the place of each setting that has one; low, high, truth, map and mask may be None.
     """
     settings = settings_of(results)
     stored: dict[tuple[str, str], dict[int, Path]] = {}
@@ -65,7 +65,7 @@ def settings_of(results: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def choose(stored: dict[tuple[str, str], dict[int, Path]], settings: int) -> list[tuple[str, str]]:
-    """As many images of every set as SHOTS allows, at least one, in stored order."""
+    """As many images of every set as THUMBNAILS allows, at least one, in stored order."""
     sets = {which: [key for key in stored if key[0] == which] for which, _ in stored}
     count = max(1, THUMBNAILS // max(1, settings))
     return [key for keys in sets.values() for key in keys[:count]]
@@ -89,7 +89,7 @@ def compare(id: str, which: str, files: dict[int, Path], notes: list[str]) -> di
     truth = next((arrays["truth"] for arrays in shown.values() if "truth" in arrays), None)
     extents = [extent(arrays["map"]) for arrays in shown.values() if "map" in arrays]
     scale = shared_scale(extents) if extents else None
-    shots = {
+    thumbnails = {
         place: {
             "map": data_uri(scale.quantise(arrays["map"]), quality=QUALITY["map"]) if "map" in arrays else None,
             "mask": mask_uri(arrays["mask"]) if "mask" in arrays else None,
@@ -98,7 +98,7 @@ def compare(id: str, which: str, files: dict[int, Path], notes: list[str]) -> di
     }
     return {
         "id": id, "set": which, "width": first["image"].shape[1], "height": first["image"].shape[0],
-        "low": scale and scale.low, "high": scale and scale.high, "shots": shots,
+        "low": scale and scale.low, "high": scale and scale.high, "thumbnails": thumbnails,
         "image": data_uri(first["image"], quality=QUALITY["image"]),
         "truth": None if truth is None else mask_uri(truth),
     }  # fmt: skip

@@ -74,7 +74,7 @@ def page(run: Path) -> dict[str, Any]:
     thresholds = {level: (result["thresholds"] or {}).get(level) or {} for level in ("image", "pixel")}
     figures = {"image": {}, "pixel": {}, "by_kind": {}, "surfaces": {}, "kinds": {}, "boxes": {}}
     figures |= {level: values or {} for level, values in (result["figures"] or {}).items()}
-    surfaces, damaged = told_apart(result, figures)
+    surfaces, damaged = surface_words(result, figures)
     pixels = any(map(is_number, figures["pixel"].values()))
     columns = [column for column in surfaces["columns"] if pixels or not column[0].startswith(("pixel", "pro"))]
     predictions = [seen_and_unseen(row) for row in predictions] if surfaces["apart"] else predictions
@@ -86,7 +86,7 @@ def page(run: Path) -> dict[str, Any]:
         "predictions": predictions, "images": arranged(images, predictions), "scales": scales, "history": history,
         "config": config, "command": command(run / "config.json"), "fitted": fitted, "gammas": gammas,
         **surfaces, "columns": columns, "pixels": pixels, "outlines": outlined(images),
-        "told_kinds": read_kinds(result),
+        "kinds_matrix": read_kinds(result),
         "decisions": decided(figures["image"].get("report") or {}, surfaces["words"]),
         "kinds": [(kind, row or {}, None) for kind, row in figures["by_kind"].items()],
         "data": as_json({
@@ -108,13 +108,13 @@ def arranged(images: list[ShownImage], predictions: list[Prediction]) -> list[tu
     return sorted(((rows.get(image.id), image) for image in images), key=lambda pair: rank.get(pair[0], len(rank)))
 
 
-def told_apart(result: dict[str, Any], figures: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def surface_words(result: dict[str, Any], figures: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """How surfaces were told apart, and the words of the page, which depend on whether they were; and notes."""
     apart, named = bool(result.get("surfaces")), is_number(figures["surfaces"].get("zero_shot"))
     routing, attributes, notes = read_surfaces(result, named=named)
     words = SURFACES if apart else DEFECTS
     return {
-        "apart": apart, "told": figures["surfaces"], "named": named, "words": words,
+        "apart": apart, "of_surfaces": figures["surfaces"], "named": named, "words": words,
         "unseen": result["surfaces"].get("unseen") if apart else None, "routing": routing, "attributes": attributes,
         "dataset": [(words.get(name, name), value) for name, value in as_pairs(result["dataset"])],
         "columns": SURFACE_COLUMNS if apart else COLUMNS,

@@ -163,7 +163,7 @@ function drawSeries(svg, one, index, layout, { lines, dim, alone }) {
   return found.map((spot) => [...spot, one]);
 }
 
-function told(axis, figure, [, , point, one]) {
+function readout(axis, figure, [, , point, one]) {
   const spread = point.std === null ? "" : ` ± ${shown(point.std, figure)}`, runs = point.finished === 1 ? "1 run" : `${point.finished} runs`;
   const here = point.mean === null ? "no finished run" : `${shown(point.mean, figure)}${spread} (${runs})`;
   return `${[`${axis.name} ${point.value}`, one.label].filter(Boolean).join(", ")}: ${here}${point.paper === null ? "" : `, paper ${shown(point.paper, figure)}`}`;
@@ -203,7 +203,7 @@ function axisChart(holder, axis) {
     svg.addEventListener("pointermove", (event) => {
       const near = closest(spots, (spot) => Math.hypot(spot[0] - event.offsetX, spot[1] - event.offsetY));
       ring.setAttribute("cx", near[0]); ring.setAttribute("cy", near[1]); ring.setAttribute("visibility", "visible");
-      output.textContent = told(axis, figure, near);
+      output.textContent = readout(axis, figure, near);
     });
     svg.addEventListener("pointerleave", () => { ring.setAttribute("visibility", "hidden"); output.textContent = ""; });
     chart.replaceChildren(svg);

@@ -90,7 +90,7 @@ async function copy(button) {
 }
 
 // A plane is empty where the setting has no finished run, or none that stored this image.
-function shot(title, item, { map = null, mask = null, image = item.image, outlined = true }) {
+function thumbnail(title, item, { map = null, mask = null, image = item.image, outlined = true }) {
   const { width, height } = item, plane = make("span", { className: "plane" }), jobs = [];
   plane.style.aspectRatio = `${width} / ${height}`;
   if (image) plane.append(make("img", { src: image, alt: "", decoding: "async" }));
@@ -106,21 +106,21 @@ function shot(title, item, { map = null, mask = null, image = item.image, outlin
   }
   if (!image && !map) plane.append(make("span", { className: "nothing", textContent: "–" }));
   const caption = make("figcaption", { textContent: title, title });
-  return [make("figure", { className: "shot" }, caption, plane), jobs];
+  return [make("figure", { className: "thumbnail" }, caption, plane), jobs];
 }
 
 async function showImage(item) {
   const places = sweep.settings.map((setting, place) => [setting, place]).filter(([setting]) => setting.set === item.set);
-  const shots = [
-    shot("Input", item, { outlined: false }), shot("Truth", item, { image: item.truth, outlined: false }),
-    ...places.map(([setting, place]) => shot(setting.label, item, item.shots[place] ?? { image: null, outlined: false })),
+  const thumbnails = [
+    thumbnail("Input", item, { outlined: false }), thumbnail("Truth", item, { image: item.truth, outlined: false }),
+    ...places.map(([setting, place]) => thumbnail(setting.label, item, item.thumbnails[place] ?? { image: null, outlined: false })),
   ];
-  const ratio = item.width / item.height, holder = byId("shots");
+  const ratio = item.width / item.height, holder = byId("thumbnails");
   holder.dataset.shape = ratio > 2.2 ? "wide" : ratio < 0.8 ? "tall" : "even";
-  holder.replaceChildren(...shots.map(([figure]) => figure));
+  holder.replaceChildren(...thumbnails.map(([figure]) => figure));
   byId("scale").hidden = item.low === null;
   byId("low").textContent = Math.abs(item.low) < item.high / 1000 ? "0" : tidy(item.low); byId("high").textContent = `≥ ${tidy(item.high)}`;
-  await Promise.all(shots.flatMap(([, jobs]) => jobs));
+  await Promise.all(thumbnails.flatMap(([, jobs]) => jobs));
 }
 
 async function startImages() {
@@ -128,7 +128,7 @@ async function startImages() {
   byId("image").addEventListener("change", (event) => showImage(sweep.images[event.target.value]));
   for (const button of all("[data-ground]"))
     button.addEventListener("click", () => {
-      byId("shots").classList.toggle("on-image", button.dataset.ground === "image");
+      byId("thumbnails").classList.toggle("on-image", button.dataset.ground === "image");
       for (const other of all("[data-ground]")) other.setAttribute("aria-pressed", String(other === button));
     });
   for (const name of ["truth", "predicted"])

@@ -20,7 +20,7 @@ def test_the_maps_of_an_image_share_a_scale_over_all_settings(tmp_path):
     store_images(tmp_path, results)
     _, images, notes = comparison.side_by_side(results, tmp_path)
     assert notes == [] and [image["id"] for image in images] == ["test/a/0", "test/b/1"]
-    spots = [decode(shot["map"])[25:35, 35:45].mean() for shot in images[0]["shots"].values()]
+    spots = [decode(thumbnail["map"])[25:35, 35:45].mean() for thumbnail in images[0]["thumbnails"].values()]
     values = [images[0]["low"] + spot / 255 * (images[0]["high"] - images[0]["low"]) for spot in spots]
     np.testing.assert_allclose(values, [1.05, 2.05, 3.05, 4.05], atol=0.08)  # Lossy, and noise of 0.1.
 
@@ -35,7 +35,7 @@ def test_images_of_another_set_do_not_mix_even_under_one_name(tmp_path):
     results = fabricate(LOSS, IMAGES, seeds=(0,))
     store_images(tmp_path, results, ids=("test/a/0",))
     _, images, _ = comparison.side_by_side(results, tmp_path)
-    assert [(image["set"], sorted(image["shots"])) for image in images] == [
+    assert [(image["set"], sorted(image["thumbnails"])) for image in images] == [
         ("irregular", [0, 2, 4]), ("regular", [1, 3, 5])
     ]  # fmt: skip
 
@@ -52,7 +52,7 @@ def test_images_lack_only_what_the_runs_lack(tmp_path, gone):
     results = fabricate(ALPHA, seeds=(0,))
     store_images(tmp_path, results, **{gone: False})
     image = comparison.side_by_side(results, tmp_path)[1][0]
-    found = {"map": image["shots"][0]["map"], "mask": image["shots"][0]["mask"], "truth": image["truth"]}
+    found = {"map": image["thumbnails"][0]["map"], "mask": image["thumbnails"][0]["mask"], "truth": image["truth"]}
     assert {name for name, uri in found.items() if uri is None} == {gone}
 
 
@@ -72,7 +72,7 @@ def test_a_lost_image_is_said_and_costs_only_itself(tmp_path):
     (tmp_path / "runs" / "alpha=0-seed=0" / "images" / "000.npz").write_bytes(b"PK\x03\x04 half a file")
     (tmp_path / "runs" / "alpha=1-seed=0" / "images" / "index.json").write_text('[{"file": "../0.npz", "id": "x"}]')
     _, images, notes = comparison.side_by_side(results, tmp_path)
-    assert sorted(images[0]["shots"]) == [1, 2] and len(notes) == 2
+    assert sorted(images[0]["thumbnails"]) == [1, 2] and len(notes) == 2
     assert "alpha=0-seed=0/images/000.npz is not shown" in notes[0] + notes[1]
     assert "alpha=0-seed=0/images/000.npz is not shown" in words_of(page_of(results, tmp_path))
 

@@ -228,7 +228,7 @@ def test_kinds_of_defect_are_measured_apart_in_the_same_runs(tmp_path):
     assert "kind hole alpha 0.5 0.770 ± 0.020" in words_of(html)
     settings, images, _ = comparison.side_by_side(results, tmp_path)
     assert [setting["label"] for setting in settings] == ["alpha 0", "alpha 0.15", "alpha 0.5", "alpha 1"]
-    assert [sorted(image["shots"]) for image in images] == [[0, 1, 2], [0, 1, 2]]
+    assert [sorted(image["thumbnails"]) for image in images] == [[0, 1, 2], [0, 1, 2]]
 
 
 def test_over_all_sets_of_images_the_mean_the_spread_and_the_worst_set_are_told():

@@ -33,7 +33,7 @@ def test_the_untouched_page_draws_itself_under_its_own_policy(tmp_path):
     store_images(tmp_path, results)
     document = browser.document_of(write_sweep_page(results, tmp_path), tmp_path / "profile")
     assert 'data-drawn="true"' in document and document.count('class="dot"') == 4
-    assert document.count('class="shot"') == 6  # Input, truth and four settings.
+    assert document.count('class="thumbnail"') == 6  # Input, truth and four settings.
 
 
 def test_no_request_leaves_the_page_even_for_markup_that_slipped_in(tmp_path, monkeypatch):
@@ -208,13 +208,13 @@ def test_an_image_is_shown_under_the_settings_of_its_set(tmp_path):
     first, other, colours = play(
         results,
         tmp_path,
-        """const state = () => all(".shot figcaption").map((caption) => caption.firstChild.textContent);
+        """const state = () => all(".thumbnail figcaption").map((caption) => caption.firstChild.textContent);
         const first = state();
         enter("#image", "2", "change");
-        await until(() => all(".shot .predicted:not(.casing)").length === 3);
+        await until(() => all(".thumbnail .predicted:not(.casing)").length === 3);
         const paint = (canvas) => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
         const peak = (canvas) => paint(canvas).reduce((most, part, at) => at % 4 ? most : Math.max(most, part), 0);
-        return [first, [text("#image option:checked"), state()], all(".shot canvas").map(peak)];""",
+        return [first, [text("#image option:checked"), state()], all(".thumbnail canvas").map(peak)];""",
     )
     assert first == ["Input", "Truth", "loss mse", "loss ssim", "loss mae+ssim"] == other[1]
     assert other[0] == "test/a/0 (regular)" and colours == sorted(colours) and colours[0] < colours[-1]
@@ -255,7 +255,7 @@ def test_names_stay_text_in_the_browser(tmp_path):
         results,
         tmp_path,
         """return [all("script").length, all(".series-keys button").map((key) => key.textContent),
-          one("#image option").textContent, all(".shot figcaption")[2].textContent];""",
+          one("#image option").textContent, all(".thumbnail figcaption")[2].textContent];""",
     )
     assert scripts == 4  # The data, the page's own, and the two of this test.
     assert f"{EVIL} {EVIL}" in keys and EVIL in image and f"{EVIL} {EVIL}" in caption

@@ -33,7 +33,7 @@ def test_decisions_kinds_and_boxes_are_shown(tmp_path):
     decisions = cells(html, "decisions")
     assert decisions[1] == ["Good", "0.667", "0.667", "0.667", "3"]
     assert [row[0] for row in decisions[2:]] == ["Defective", "Average", "Average, weighted by images"]
-    kinds = cells(html, "told")
+    kinds = cells(html, "kinds-apart")
     assert [row[0] for row in kinds[1:]] == ["good", "crack", EVIL]
     assert kinds[1][1:] == ["2", "1", "0", "67 %"] and "<script>alert" not in html
     assert "Boxes AP50" in html and "3 of 5 defects found at the fitted threshold, 2 false boxes" in html
@@ -42,7 +42,7 @@ def test_decisions_kinds_and_boxes_are_shown(tmp_path):
 def test_a_run_without_them_has_no_such_sections(tmp_path):
     fabricate_run(tmp_path / "run")
     html = page_of(tmp_path / "run")
-    assert 'id="decisions"' not in html and 'id="told"' not in html and "Boxes AP50" not in html
+    assert 'id="decisions"' not in html and 'id="kinds-apart"' not in html and "Boxes AP50" not in html
     assert "show-boxes" not in html
 
 
