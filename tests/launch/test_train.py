@@ -1,13 +1,18 @@
 """Training from images to a report, at small size; and what is said of bad input."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 
 from jaxdefect import scoring
 from launch import train
 from launch.run.evaluation import COLUMNS
+from launch.run.figures import NO_MASKS, NOT_OUTLINED
 from launch.run.trained import load_run
 from tests import tiny
+from tests.data_pipeline.folders import mvtec
 from tests.launch.small_runs import SMALL, history_of, result_of, rows_of
 
 
@@ -19,6 +24,7 @@ def test_a_run_leaves_everything_it_promises(run):
     assert len(list((run / "images").glob("*.npz"))) == 4
     assert any((run / "tensorboard").iterdir())
     assert [line["step"] for line in history_of(run)] == [5, 10, 15, 20]
+    assert json.loads((run / "facts.json").read_text()) == {"kinds": []}
     assert not (run / "maps").exists() and not list(run.glob(".maps*"))
 
 
@@ -119,3 +125,32 @@ def test_a_table_without_a_row_for_a_surface_is_refused(tmp_path):
         train.main(
             ["--detector", "sbad", *tiny.words("sbad"), "--attributes", str(table), "--workdir", str(tmp_path / "r")]
         )
+
+
+@pytest.fixture
+def outlined(tmp_path):
+    """(folder in MVTec layout, words that train PHOT on it in a second)."""
+    mvtec(tmp_path / "in")
+    words = ["--detector", "phot", *tiny.words("phot", synthetic=False), "--dataset", "mvtec"]
+    return tmp_path / "in", [*words, "--data", str(tmp_path / "in"), "--workdir", str(tmp_path / "run")]
+
+
+def test_where_no_defective_image_has_a_mask_images_alone_are_judged(outlined, tmp_path):
+    folder, words = outlined
+    shutil.rmtree(folder / "ground_truth")
+    page = train.main(words).read_text()
+    result = result_of(tmp_path / "run")
+    assert result["warnings"].count(NO_MASKS) == 1 and page.count(NO_MASKS) == 1
+    assert result["figures"]["image"]["auroc"] is not None and result["figures"]["pixel"]["auroc"] is None
+    assert {row["defect_pixels"] for row in rows_of(tmp_path / "run" / "predictions.csv")} == {""}
+    assert "Pixel AUROC" not in page and "Pixel ROC" not in page and "Image AUROC" in page
+
+
+def test_where_some_have_masks_the_remedy_is_named_and_helps(outlined, tmp_path):
+    folder, words = outlined
+    (folder / "ground_truth" / "crack" / "001_mask.png").unlink()
+    with pytest.raises(ValueError, match="001.png: a defective image without a mask.*data.options.allow_unmasked=True"):
+        train.main(words)
+    train.main([*words, "data.options.allow_unmasked=True"])
+    warnings = result_of(tmp_path / "run")["warnings"]
+    assert NOT_OUTLINED in warnings and NO_MASKS not in warnings

@@ -24,16 +24,18 @@ def test_one_training_image_is_both_halves(tmp_path):
     for number in range(2):  # One is held out for thresholds.
         write(tmp_path / "in" / "train" / "good" / f"{number}.png", 40, 40, seed=number)
     write(tmp_path / "in" / "test" / "good" / "0.png", 40, 40, seed=5)
-    command = [
-        "--detector",
-        "maa",
-        *tiny.words("maa", synthetic=False),
-        "--dataset",
-        "mvtec",
-        "--data",
-        str(tmp_path / "in"),
-    ]
-    train.main([*command, "train.steps=5", "train.save_every=5", "--workdir", str(tmp_path / "run")])
+    words = ["--detector", "maa", *tiny.words("maa", synthetic=False), "--dataset", "mvtec"]
+    train.main(
+        [
+            *words,
+            "--data",
+            str(tmp_path / "in"),
+            "train.steps=5",
+            "train.save_every=5",
+            "--workdir",
+            str(tmp_path / "run"),
+        ]
+    )
     result = result_of(tmp_path / "run")
     assert result["dataset"]["counts"]["train"] == 1
     assert any("standard deviation of a single score is 0" in warning for warning in result["warnings"])

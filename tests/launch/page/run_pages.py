@@ -53,7 +53,7 @@ def fabricate_result():
     kind = {"images": 2, "image_auroc": 0.9, "image_recall": 0.5, "pixel_auroc": 0.9, "pixel_ap": None}
     fitted = {"rule": "pauta mean + 3.0 std", "fitted_on": "6 normal calibration images"}
     return {
-        "name": "a run", "detector": "renet_d", "preset": "tiny", "seed": 3,
+        "name": "a run", "detector": "renet_d", "preset": "paper", "seed": 3,
         "dataset": {"name": "steel", "root": "steel", "fingerprint": "f00d", "kinds": {"crack": 2, "stain": 1}}
         | {"counts": {"train": 20, "calibration": 6, "test_good": 3, "test_defective": 3}},
         "figures": {"image": image | {"oracle": {"f1": 0.987, "threshold": 0.45}}, "by_kind": {"crack": kind}}

@@ -57,19 +57,14 @@ def summary(has_mask, *, with_maps=True):
     truth = np.zeros((8, 8), np.uint8)
     truth[2:5, 2:5] = 1
     outlined = [False, *has_mask]
-    labels, maps = (
-        [0, 1, 1],
-        [np.float32(0.1) + np.zeros((8, 8), np.float32), *[np.float32(0.2) + np.float32(0.7) * truth] * 2],
-    )
+    labels, good, bad = [0, 1, 1], np.full((8, 8), 0.1, np.float32), (0.2 + 0.7 * truth).astype(np.float32)
     records = [
-        SimpleNamespace(
-            id=str(i), surface="", kind="dent" if label else "good", label=label, has_mask=bool(outlined[i])
-        )
+        SimpleNamespace(id=str(i), surface="", kind=("good", "dent")[label], label=label, has_mask=outlined[i])
         for i, label in enumerate(labels)
     ]
     masks = PackedMasks(truth * outlined[i] for i in range(3)) if with_maps else PackedMasks()
     predictions = Predictions(
-        records, [0.1, 0.9, 0.8], maps if with_maps else None, [None] * 3, masks, all(has_mask), 1.0
+        records, [0.1, 0.9, 0.8], [good, bad, bad] if with_maps else None, [None] * 3, masks, all(has_mask), 1.0
     )
     fitted = Fitted(Threshold(0.5, "r", "f"), Threshold(0.5, "r", "f"), "calibration", [0.1, 0.2])
     return figures_of(tiny_config("renet_d"), {"kinds": ()}, None, predictions, fitted)

@@ -77,6 +77,16 @@ def test_masks_made_on_the_host_are_those_of_the_device(rule, tiles):
             np.testing.assert_array_equal(defect_mask(found, level, area), there.mask[0])
 
 
+@pytest.mark.parametrize("level", [0.0, 1e-40, -1e-40])
+def test_a_subnormal_level_is_zero_on_the_host_as_on_the_device(level):
+    image = np.zeros((1, 8, 8, 1), np.uint8)
+    image[0, 2:4, 2:4] = 1
+    for weight in (1.0, 1e-37):  # The map is a normal number where there is something, or too small for one.
+        run = run_of(blur_detector(0), weight)
+        there = scoring.detect(run.detector, run.state, image, threshold=level)
+        np.testing.assert_array_equal(defect_mask(Predictor(run, None)(image[0]), level, 0), there.mask[0])
+
+
 def test_a_level_of_otsu_belongs_to_each_image():
     bright, dark = (np.full((8, 8), value, np.float32) for value in (0.8, 0.2))
     for one in (bright, dark):

@@ -48,9 +48,8 @@ def test_a_feed_of_unseen_surfaces_is_no_feed_without_them():
     opened, shown = sharing.Opened(), {}
     for show in (False, True):
         config = tiny_config("sbad")
-        configs.override(
-            config, ["settings.mode=A", f"data.show_unseen={show}", "settings.backbone_steps=0", "data.per_surface=4"]
-        )
+        small = ["settings.mode=A", "settings.backbone_steps=0", "data.per_surface=4"]
+        configs.override(config, [*small, f"data.show_unseen={show}"])
         inputs = opened.feed(config, opened.data(config)).inputs(0)
         shown[show] = set(np.asarray(inputs["surface"])[np.asarray(inputs["label"]) == 1].tolist())
     assert not shown[False] and len(shown[True]) == 2
