@@ -51,7 +51,7 @@ def test_with_a_margin_a_constant_image_looks_alike_everywhere():
     assert spread[48] < 1e-5 < 0.05 < spread[0]
 
 
-def test_a_image_moved_by_a_stride_moves_its_cells_by_one():
+def test_an_image_moved_by_a_stride_moves_its_cells_by_one():
     seen = joined(margin=16)
     variables = seen.init(jax.random.key(0))
     wide = sample_images(1, 128)

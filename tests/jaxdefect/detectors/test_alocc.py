@@ -57,8 +57,8 @@ def test_the_score_is_what_the_discriminator_thinks_of_the_refined_image(fresh, 
     judge = alocc.Discriminator(SETTINGS["critic_width"], SETTINGS["levels"])
     logits = evaluate(judge, critic.params, critic.batch_stats, refined)
     np.testing.assert_allclose(scores.image, 1 - 1 / (1 + np.exp(-logits)), rtol=1e-4)
-    redrawn = (np.asarray(refined) + 1) / 2
-    residual = np.abs(redrawn - images).mean(-1)
+    reconstruction = (np.asarray(refined) + 1) / 2
+    residual = np.abs(reconstruction - images).mean(-1)
     wanted = np.stack([uniform_filter(one, SETTINGS["box"]) for one in residual])
     np.testing.assert_allclose(scores.map, wanted, atol=1e-5)
 

@@ -17,7 +17,7 @@ from tests.contract.steps import textures, tiny
 
 @functools.cache
 def program():
-    """(state, images [16, 16, 16, 1], step) of the tiny preset with active negatives.
+    """(state, images [16, 16, 16, 1], step) of the tiny config with active negatives.
 
     step: (weight of the negatives, state, key) -> (state, metrics), compiled once.
     """

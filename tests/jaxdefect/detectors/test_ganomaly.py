@@ -58,9 +58,9 @@ def test_the_score_is_the_mean_square_between_the_latents_of_image_and_reconstru
     rebuilt = part(dcgan.Decoder(16, 1, SETTINGS["width"], SETTINGS["cap"]), "Decoder_0", encoded)
     encoded_again, _ = part(encoder, "Encoder_1", rebuilt)
     np.testing.assert_allclose(scores.image, np.mean((encoded_again - encoded) ** 2, 1), rtol=1e-3)
-    redrawn = (np.asarray(rebuilt) + 1) / 2
-    np.testing.assert_allclose(scores.reconstruction, redrawn, atol=1e-5)
-    residual = np.abs(redrawn - images).mean(-1)
+    reconstruction = (np.asarray(rebuilt) + 1) / 2
+    np.testing.assert_allclose(scores.reconstruction, reconstruction, atol=1e-5)
+    residual = np.abs(reconstruction - images).mean(-1)
     wanted = np.stack([uniform_filter(one, SETTINGS["box"]) for one in residual])
     np.testing.assert_allclose(scores.map, wanted, atol=1e-5)
 

@@ -77,7 +77,7 @@ def test_entropy_is_that_of_the_weights():
     np.testing.assert_allclose(memae.entropy(certain), 0, atol=1e-6)
 
 
-def test_what_the_memory_does_not_hold_is_not_redrawn():
+def test_what_the_memory_does_not_hold_is_not_reconstructed():
     """A memory whose items are all one code draws one image, whatever it is shown."""
     detector, _ = tiny("memae", shrink=0.0)
     images = np.stack(textures(3, 16)).astype(np.float32) / 255

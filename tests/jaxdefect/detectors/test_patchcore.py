@@ -28,7 +28,7 @@ def test_patchcore_measures_the_distance_to_the_nearest_cell_of_its_coreset():
     np.testing.assert_allclose(scores.image, expected.max(), rtol=1e-3)
 
 
-def test_the_weight_of_a_image_is_that_of_the_paper():
+def test_the_weight_of_an_image_is_that_of_the_paper():
     rng = np.random.default_rng(0)
     queries, bank = rng.normal(size=(4, 6)) * 2, rng.normal(size=(30, 6))
     known = np.arange(30) < 20

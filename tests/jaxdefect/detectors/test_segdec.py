@@ -176,11 +176,11 @@ def test_images_of_any_size_are_learned_from_and_scored():
 
 
 def test_it_learns_to_find_and_to_judge():
-    detector = make(widths=(4, 4, 8, 8), steps=80, learning_rate=0.5)
-    state, advance = start(detector, squares(1)), stepper(detector)
-    for step in range(80):
-        state, _ = advance(state, squares(8, seed=step + 1))
-    seen = squares(16, seed=1000)
+    detector, small = make(widths=(4, 4, 8, 8), steps=60, learning_rate=0.5), (32, 48)
+    state, advance = start(detector, squares(1, small)), stepper(detector)
+    for step in range(60):
+        state, _ = advance(state, squares(4, small, seed=step + 1))
+    seen = squares(16, small, seed=1000)
     found = quick(detector.score)(state, seen.image)
     assert average_precision_score(seen.label, found.image) == 1
     assert average_precision_score(seen.mask.ravel() > 0, found.map.ravel()) > 0.6

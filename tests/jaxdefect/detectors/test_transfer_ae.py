@@ -66,7 +66,7 @@ def test_a_larger_image_is_judged_at_32_pixels_and_its_map_enlarged(learned):
     assert float(np.abs(np.asarray(scores.reconstruction) - large).mean()) < 0.5 * float(IMAGES.std(0).mean())
 
 
-def test_what_was_never_seen_is_redrawn_worse_and_stands_out_where_it_is(learned):
+def test_what_was_never_seen_is_reconstructed_worse_and_stands_out_where_it_is(learned):
     score, state = learned
     spoilt = IMAGES.copy()
     spoilt[:, 8:16, 16:24] = 1.0

@@ -67,6 +67,6 @@ def test_the_penalty_is_over_kernels_only():
     assert float(reconstruction.frobenius_norm(params)) == pytest.approx(4.0)
 
 
-def test_a_image_smaller_than_the_window_is_refused():
+def test_an_image_smaller_than_the_window_is_refused():
     with pytest.raises(ValueError, match="at least 11 x 11 pixels, got 8 x 32"):
         reconstruction.ssim_map(jnp.zeros((1, 8, 32, 1)), jnp.zeros((1, 8, 32, 1)))

@@ -115,6 +115,6 @@ def test_an_empty_batch_stays_empty():
     assert components.label_components(np.zeros((0, 8, 8), np.uint8)).shape == (0, 8, 8)
 
 
-def test_a_image_with_channels_is_refused_with_its_shape():
+def test_an_image_with_channels_is_refused_with_its_shape():
     with pytest.raises(ValueError, match=r"\(1, 8, 8, 3\)"):
         components.label_components(np.zeros((1, 8, 8, 3), np.uint8))

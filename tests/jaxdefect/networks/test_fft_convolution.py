@@ -54,7 +54,7 @@ def test_values_and_gradients_equal_the_direct_form(sides, size):
 
 
 @pytest.mark.parametrize("count", [(1, 1), (3, 5), (10, 1)])
-def test_every_way_to_cut_a_image_gives_the_same(count, monkeypatch):
+def test_every_way_to_cut_an_image_gives_the_same(count, monkeypatch):
     valid = (-(-10 // count[0]), -(-13 // count[1]))
     tiles = fft_convolution.Tiles(count, valid, (valid[0] + 6, valid[1] + 6))
     monkeypatch.setattr(fft_convolution, "cheapest", lambda *_: (0, tiles))

@@ -10,23 +10,25 @@ import pytest
 import jaxdefect
 from jaxdefect import parallel
 from jaxdefect.pruning import channel_groups, structured
-from jaxdefect.training import feed
-from launch.run.trained import example_batch
+from jaxdefect.training import feed, loop
+from launch.run.trained import example_batch, settings_of
 from tests.tiny import config as tiny_config
+
+quick = functools.partial(jax.jit, compiler_options=loop.quick_to_compile())
 
 
 @functools.cache
 def planned(name: str, keep: float = 0.5):
-    """(make, settings, batch, plan) of the tiny preset, wide enough to lose channels."""
+    """(make, settings, batch, plan) of the tiny config, wide enough to lose channels."""
     config = tiny_config(name)
     batch, make = example_batch(config), jaxdefect.load(name)
-    settings = config.settings.to_dict() | ({"width": 4} if "width" in config.settings else {})
+    settings = settings_of(config, {"kinds": ()}) | ({"width": 4} if "width" in config.settings else {})
     return make, settings, batch, structured.plan(make, settings, batch, keep=keep)
 
 
 def drawn(make, settings, batch):
     """A state with random weights and statistics of normalisation."""
-    state = jax.jit(make(**settings).init)(jax.random.key(5), channel_groups.concrete(batch))
+    state = quick(make(**settings).init)(jax.random.key(5), channel_groups.concrete(batch))
     rng = np.random.default_rng(0)
     jitter = lambda leaf: leaf + jnp.asarray(rng.uniform(0, 0.2, leaf.shape), leaf.dtype)
     leaves = {
@@ -37,7 +39,7 @@ def drawn(make, settings, batch):
 
 def images(batch):
     rng = np.random.default_rng(1)
-    return jnp.asarray(rng.random((1, 48, 160, batch.image.shape[-1]), np.float32))
+    return jnp.asarray(rng.random((1, 48, 64, batch.image.shape[-1]), np.float32))
 
 
 @pytest.mark.parametrize("name", ["segdec", "memae"])
@@ -48,8 +50,8 @@ def test_without_dead_channels_scores_are_the_same(name):
     kept = structured.prune(plan, make, state, batch, rank="magnitude", key=jax.random.key(0))
     gone = structured.removed(plan, make, state, batch, rank="magnitude")
     dead = channel_groups.mask_channels(state, plan.channels, gone)
-    full = jax.jit(make(**settings).score)(dead, images(batch))
-    small = jax.jit(make(**plan.settings).score)(kept, images(batch))
+    full = quick(make(**settings).score)(dead, images(batch))
+    small = quick(make(**plan.settings).score)(kept, images(batch))
     assert float(jnp.ptp(full.map)) > 0
     np.testing.assert_allclose(small.map, full.map, rtol=2e-3, atol=1e-5)
     np.testing.assert_allclose(small.image, full.image, rtol=2e-3, atol=1e-5)
@@ -75,7 +77,7 @@ def test_a_pruned_detector_goes_on_learning():
     detector, side = make(**plan.settings), settings["size"]
     kept = structured.prune(plan, make, drawn(make, settings, batch), batch, rank="magnitude", key=jax.random.key(0))
     images = jnp.asarray(np.random.default_rng(2).random((2, side, side, 1), np.float32))
-    after, metrics = jax.jit(parallel.on_one_device(detector.step))(kept, feed.Batch(images), jax.random.key(1))
+    after, metrics = quick(parallel.on_one_device(detector.step))(kept, feed.Batch(images), jax.random.key(1))
     assert np.isfinite(metrics["loss"]) and jax.tree.structure(after) == jax.tree.structure(kept)
 
 
@@ -94,4 +96,4 @@ def test_what_cannot_be_pruned_is_refused():
         structured.plan(make, settings, batch, keep=1.5)
     config = tiny_config("nearest_mean")
     with pytest.raises(ValueError, match="nothing to prune"):
-        structured.plan(jaxdefect.load("nearest_mean"), config.settings.to_dict(), example_batch(config), keep=0.5)
+        structured.plan(jaxdefect.load("nearest_mean"), settings_of(config, {}), example_batch(config), keep=0.5)

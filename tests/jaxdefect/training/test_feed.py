@@ -39,7 +39,7 @@ def test_resident_masks_labels_and_surfaces_travel_along():
     np.testing.assert_array_equal(batch.label, (np.asarray(batch.surface) > 5).astype(np.int32))
 
 
-def test_a_image_smaller_than_the_patch_is_named():
+def test_an_image_smaller_than_the_patch_is_named():
     with pytest.raises(ValueError, match="train/b is 40 x 17 pixels, smaller than train.patch = 20"):
         feed.in_memory(sample_images(), patch=20, ids=["train/a", "train/b", "train/c"])
 
