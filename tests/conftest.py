@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items) -> None:
     """Tests of a file stay in one process and share its fixtures, unless they name a group of their own."""
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ A rule is a function from the folder of a project to a list of what breaks it.
 
 import ast
 import graphlib
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -288,3 +289,9 @@ def test_a_setting_that_launch_names_is_found(tmp_path, text):
     assert own_settings(tmp_path) == []
     build(tmp_path, launch__run__a=f"def run():\n    {text}")
     assert own_settings(tmp_path) == ["launch/run/a.py:2 names settings.size"]
+
+
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="tests run in one process (-n 0)")
+def test_tests_of_a_file_share_a_process(request):
+    """pytest-xdist reads the group of a test off its id; where it can't set it, each process compiles everything."""
+    assert request.node.nodeid.endswith("@tests/test_house.py")
