@@ -115,11 +115,11 @@ def poisoned(images: feed.Feed, *, after: int) -> feed.Feed:
 
 
 def fit(name: str, steps: int, *, poison_after: int | None = None, **options) -> loop.Fit:
-    """Fits a detector for `steps` steps at tiny size."""
+    """Fits a detector for `steps` steps at tiny size; logs each, so that all fits are one program."""
     detector, images, config = prepared(name)
     images = images if poison_after is None else poisoned(images, after=poison_after)
     program = loop.one_run(detector, images, key=jax.random.key(0), batch=config.train.batch)
-    return loop.fit(program, **({"steps": steps, "log_every": 5, "save_every": 5} | options))
+    return loop.fit(program, **({"steps": steps, "log_every": 1, "save_every": 5} | options))
 
 
 def first_state(name: str):

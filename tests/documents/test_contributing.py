@@ -43,7 +43,7 @@ def test_it_keeps_the_contract_and_only_skips_what_is_about_learning(copy):
 
 def test_it_is_trained_scored_and_reported_by_its_name(copy):
     options = ["data.options.surfaces=(4,)", "data.options.size=64", "data.options.train=8", "settings.size=16"]
-    options += ["data.options.test_good=3", "data.options.test_defective=3", "data.size=16"]
+    options += ["data.options.test_good=3", "data.options.test_defective=3", "data.size=16", "train.patch=16"]
     printed = run(copy, "launch.train", "--detector", "mean_image", "--workdir", "RUN", *options)
     assert "image AUROC" in printed and (copy / "RUN" / "report.html").is_file()
 

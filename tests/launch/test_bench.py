@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from launch.benchmarks import sweep
 from tests import tiny
 
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.drill
 def test_a_curve_is_timed_in_every_way_and_the_page_keeps_its_other_sections(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(

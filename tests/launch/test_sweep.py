@@ -84,6 +84,7 @@ def test_two_sweeps_cannot_share_a_folder_and_a_worker_leaves_held_runs_alone(tm
     assert [run.status for run in planned.runs] == ["unfinished", *["finished"] * 3]
 
 
+@pytest.mark.drill
 def test_runs_side_by_side_give_the_figures_of_runs_in_turn(finished, tmp_path):
     path, folder = finished
     process = start(path, tmp_path / "s", "--side-by-side", "3")
