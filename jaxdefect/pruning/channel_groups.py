@@ -11,7 +11,6 @@ Kernels are [..., in, out], what goes with a filter is [out]: the last axis of a
 read. So many probes tell thousands of channels apart, as so many tests of pooled samples tell who is ill.
 """
 
-import functools
 import itertools
 from collections.abc import Callable
 from typing import NamedTuple
@@ -52,7 +51,7 @@ class Probe(NamedTuple):
 
 def probe_of(detector: Detector, batch: Batch, varying: set[tuple[str, int]]) -> Probe:
     """Random weights under which rectifiers are mostly open, and the scores that have finite gradients there."""
-    draw = jax.jit(detector.init, compiler_options=loop.quick_to_compile())
+    draw = loop.jit_once(detector.init)
     state, rng = draw(jax.random.key(0), concrete(batch)), np.random.default_rng(1)
     leaves = by_path(state)
     for path in sorted({path for path, _ in varying if "batch_stats" not in path} & floats(state).keys()):
@@ -92,7 +91,7 @@ def _asking(detector: Detector, state: State, images: jax.Array, fields: tuple[s
         scores = detector.score(with_leaves(state, leaves), images)
         return sum(jnp.vdot(weights, getattr(scores, name)) for name, weights in mixture.items())
 
-    @functools.partial(jax.jit, compiler_options=loop.quick_to_compile())
+    @loop.jit_once
     def patterns(leaves: Leaves, masks: dict) -> tuple:
         masked = dict(leaves)
         for (path, axis), mask in masks.items():

@@ -82,7 +82,7 @@ def prune(
     """
     if rank not in RANKS:
         raise ValueError(f"rank = {rank!r} is not known; use one of {', '.join(RANKS)}")
-    fresh = _quick(make(**planned.settings).init)(key, channel_groups.concrete(batch))
+    fresh = loop.jit_once(make(**planned.settings).init)(key, channel_groups.concrete(batch))
     kept = _kept(planned, channel_groups.by_path(state), channel_groups.shapes_by_path(fresh), rank)
     return _sliced(planned, state, fresh, kept)
 
@@ -204,17 +204,12 @@ def _sliced(planned: Plan, state: State, fresh: State, kept: np.ndarray) -> Stat
 def _proven(cut: Plan, probe: Probe, make: Callable[..., Detector], batch: Batch) -> bool:
     """Whether the smaller detector scores as the full one does when the channels that are to go are silent."""
     detector = make(**cut.settings)
-    fresh = _quick(detector.init)(jax.random.key(0), channel_groups.concrete(batch))
+    fresh = loop.jit_once(detector.init)(jax.random.key(0), channel_groups.concrete(batch))
     gone = removed(cut, make, probe.state, batch, rank="magnitude")
     kept = _kept(cut, channel_groups.by_path(probe.state), channel_groups.shapes_by_path(fresh), "magnitude")
-    full = _quick(probe.detector.score)(mask_channels(probe.state, cut.channels, gone), probe.images)
-    small = _quick(detector.score)(_sliced(cut, probe.state, fresh, kept), probe.images)
+    full = loop.jit_once(probe.detector.score)(mask_channels(probe.state, cut.channels, gone), probe.images)
+    small = loop.jit_once(detector.score)(_sliced(cut, probe.state, fresh, kept), probe.images)
     return all(alike(getattr(full, name), getattr(small, name)) for name in probe.fields)
-
-
-def _quick(function: Callable) -> Callable:
-    """Compiled for a single call."""
-    return jax.jit(function, compiler_options=loop.quick_to_compile())
 
 
 def alike(first: jax.Array, second: jax.Array) -> bool:

@@ -71,7 +71,7 @@ def share(batch: int, *, turns: int, preset: str) -> dict[str, float]:
     side = config.settings.size
     images = jax.random.uniform(jax.random.key(0), (batch, side, side, config.data.channels))
     make = lambda distance: jaxdefect.load("maa")(**settings_of(config, {}) | {"distance": distance})
-    draw = jax.jit(make("fmd").init, compiler_options=loop.quick_to_compile())
+    draw = loop.jit_once(make("fmd").init)
     state = draw(jax.random.key(0), jaxdefect.Batch(images))
     scores = {distance: jax.jit(make(distance).score) for distance in ("fmd", "l1")}
     calls = {name: lambda score=score: jax.block_until_ready(score(state, images)) for name, score in scores.items()}

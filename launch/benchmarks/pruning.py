@@ -40,7 +40,7 @@ def full_and_pruned(name: str, preset: str, side: int, *, keep: float, turns: in
     for stage, chosen in (("full", settings), ("pruned", planned.settings)):
         detector = make(**chosen)
         example = jax.tree.map(lambda leaf: jax.numpy.zeros(leaf.shape, leaf.dtype), batch)
-        state = jax.jit(detector.init, compiler_options=loop.quick_to_compile())(jax.random.key(0), example)
+        state = loop.jit_once(detector.init)(jax.random.key(0), example)
         row[f"{stage}_weights"] = weights(state)["weights"]
         calls[f"{stage}_ms"] = lambda detector=detector, state=state: jax.block_until_ready(
             scoring.detect(detector, state, image, threshold=0.5)

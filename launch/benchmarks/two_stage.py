@@ -59,7 +59,7 @@ def stages(preset: str, side: int, *, turns: int) -> dict[str, float]:
         ("defect", configuration.get("segdec", preset)),
     ):
         detector = jaxdefect.load(config.detector)(**settings_of(config, {}))
-        draw = jax.jit(detector.init, compiler_options=loop.quick_to_compile())
+        draw = loop.jit_once(detector.init)
         state = draw(jax.random.key(0), jaxdefect.Batch(scoring.as_float(image)))
         calls[f"{name}_ms"] = lambda detector=detector, state=state: jax.block_until_ready(
             scoring.detect(detector, state, image, threshold=0.5)

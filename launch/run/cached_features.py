@@ -15,7 +15,7 @@ from data_pipeline import Split
 from data_pipeline.load import default_cache
 from jaxdefect import scoring
 from jaxdefect.detector import FrozenBackbone
-from jaxdefect.training.loop import quick_to_compile
+from jaxdefect.training.loop import jit_once
 from launch.command import files
 from launch.command.console import progress_bar
 from launch.run.data import Data
@@ -41,7 +41,7 @@ def _identity(name: str, init: Any) -> str:
 
 @functools.lru_cache(maxsize=2)
 def _init(init: Any) -> Any:
-    return jax.device_get(jax.jit(init, compiler_options=quick_to_compile())())
+    return jax.device_get(jit_once(init)())
 
 
 def of(frozen: FrozenBackbone, data: Data, split: Split) -> np.ndarray:

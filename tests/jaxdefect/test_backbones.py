@@ -21,16 +21,6 @@ TORCHVISION = {  # parameters in all and those of the classifier
 SIDES = {"resnet": [56, 28, 14, 7], "vgg": [224, 112, 56, 28, 14], "squeeze": [55, 27, 13], "small": [32, 16, 8, 4, 2]}
 
 
-def quick(function):
-    return jax.jit(function, compiler_options=loop.quick_to_compile())
-
-
-@pytest.fixture(scope="module")
-def small():
-    backbone = backbones.load("small", width=4)
-    return backbone, quick(partial(backbones.init, backbone))(jax.random.key(0))
-
-
 @pytest.mark.parametrize("name", backbones.names())
 def test_parameters_and_maps_are_as_many_as_published(name):
     backbone = backbones.load(name)
@@ -47,7 +37,7 @@ def test_grey_is_the_same_in_all_colours_and_each_colour_has_its_own_normalisati
     backbone, variables = small
     grey = jax.random.uniform(jax.random.key(1), (2, 64, 64, 1))
     colour = jnp.repeat(grey, 3, -1)
-    see = quick(partial(backbones.features, backbone))
+    see = loop.jit_once(partial(backbones.features, backbone))
     np.testing.assert_allclose(see(variables, grey), see(variables, colour), rtol=1e-6)
     expected = (np.asarray(colour) - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     np.testing.assert_allclose(backbones.normalised(backbone, variables, colour), expected, atol=1e-5)
@@ -55,7 +45,7 @@ def test_grey_is_the_same_in_all_colours_and_each_colour_has_its_own_normalisati
 
 def test_images_of_any_size_are_seen_at_the_size_of_the_backbone(small):
     backbone, variables = small
-    see = lambda images: quick(partial(backbones.features, backbone))(variables, images)
+    see = lambda images: loop.jit_once(partial(backbones.features, backbone))(variables, images)
     ramp = lambda height, width: (jnp.linspace(0, 1, height)[:, None] * jnp.linspace(0, 1, width))[None, ..., None]
     near, other = see(ramp(64, 64)), see(ramp(64, 64)[:, ::-1])
     for shape in ((128, 200), (40, 300)):
@@ -65,8 +55,8 @@ def test_images_of_any_size_are_seen_at_the_size_of_the_backbone(small):
 def test_features_are_the_average_of_the_last_map_and_do_not_depend_on_neighbours(small):
     backbone, variables = small
     images = jax.random.uniform(jax.random.key(1), (3, 40, 50, 1))
-    see = quick(partial(backbones.features, backbone))
-    features, maps = see(variables, images), quick(partial(backbones.maps, backbone))(variables, images)
+    see = loop.jit_once(partial(backbones.features, backbone))
+    features, maps = see(variables, images), loop.jit_once(partial(backbones.maps, backbone))(variables, images)
     assert features.shape == (3, backbone.channels[-1])
     np.testing.assert_allclose(features, maps[-1].mean((1, 2)), rtol=1e-5)
     np.testing.assert_allclose(features[1:2], see(variables, images[1:2]), atol=1e-5)
@@ -74,7 +64,7 @@ def test_features_are_the_average_of_the_last_map_and_do_not_depend_on_neighbour
 
 def test_random_weights_follow_the_key(small):
     backbone, variables = small
-    draw = quick(partial(backbones.init, backbone))
+    draw = loop.jit_once(partial(backbones.init, backbone))
     jax.tree.map(np.testing.assert_array_equal, draw(jax.random.key(0)), variables)
     assert not np.array_equal(
         draw(jax.random.key(1))["params"]["conv1"]["kernel"], variables["params"]["conv1"]["kernel"]

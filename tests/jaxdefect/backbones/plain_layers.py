@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import jax
 import numpy as np
 
 from jaxdefect import backbones
@@ -26,7 +25,7 @@ def relu(x):
 
 def maps(name, variables, images, size):
     backbone = backbones.load(name)._replace(size=size)
-    return jax.jit(partial(backbones.maps, backbone), compiler_options=loop.quick_to_compile())(variables, images)
+    return loop.jit_once(partial(backbones.maps, backbone))(variables, images)
 
 
 def normalised(image):

@@ -6,21 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import pytest
 
 from jaxdefect import backbones, parallel
 from jaxdefect.networks import blocks
 from jaxdefect.training import loop, optim
-
-
-def quick(function):
-    return jax.jit(function, compiler_options=loop.quick_to_compile())
-
-
-@pytest.fixture(scope="module")
-def small():
-    backbone = backbones.load("small", width=4)
-    return backbone, quick(partial(backbones.init, backbone))(jax.random.key(0))
 
 
 def test_the_small_one_learns_to_tell_two_surfaces_apart(small):
@@ -47,11 +36,11 @@ def test_the_small_one_learns_to_tell_two_surfaces_apart(small):
 
         return optim.update_player(adam, loss, player)
 
-    step = quick(parallel.on_one_device(step))
+    step = loop.jit_once(parallel.on_one_device(step))
     for seed in range(25):
         player, _ = step(player, jax.random.key(seed))
     learnt = {"params": player.params["net"], "batch_stats": player.batch_stats, "input": variables["input"]}
     assert np.abs(learnt["batch_stats"]["bn1"]["mean"]).max() > 0
-    see = quick(partial(backbones.features, backbone))
+    see = loop.jit_once(partial(backbones.features, backbone))
     logits = see(learnt, surfaces(jax.random.key(100))) @ player.params["head"]
     assert (logits.argmax(-1) == labels).all()

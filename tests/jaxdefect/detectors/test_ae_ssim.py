@@ -12,7 +12,6 @@ from jaxdefect.training import loop
 from tests.contract.steps import textures, tiny
 
 CLEAN = np.stack(textures(3, 64)).astype(np.float32) / 255
-compiled = lambda function: jax.jit(function, compiler_options=loop.quick_to_compile())
 
 
 def test_the_network_of_bergmann_has_its_layers():
@@ -32,8 +31,8 @@ def test_the_network_of_bergmann_has_its_layers():
 def test_the_map_is_the_residual_that_goes_with_the_loss(loss, residual):
     detector, _ = tiny("ae_ssim", loss=loss, box=1)
     images = jnp.asarray(CLEAN)
-    state = compiled(detector.init)(jax.random.key(0), Batch(images[:, :32, :32]))
-    scores = compiled(detector.score)(state, images)
+    state = loop.jit_once(detector.init)(jax.random.key(0), Batch(images[:, :32, :32]))
+    scores = loop.jit_once(detector.score)(state, images)
     np.testing.assert_allclose(scores.map, residual(images, scores.reconstruction), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(scores.image, scores.map.max((1, 2)))
 

@@ -17,7 +17,6 @@ from tests.contract.steps import textures
 from tests.tiny import config as tiny_config
 
 SETTINGS = tiny_config("alocc").settings.to_dict()
-jit = functools.partial(jax.jit, compiler_options=loop.quick_to_compile())
 REFINER = alocc.Refiner(SETTINGS["width"], SETTINGS["levels"])
 
 
@@ -29,14 +28,14 @@ def images():
 @pytest.fixture(scope="module")
 def fresh(images):
     detector, hyperparams = population.share_program(alocc.make, SETTINGS)
-    return jit(detector.init)(jax.random.key(0), Batch(images), hyperparams)
+    return loop.jit_once(detector.init)(jax.random.key(0), Batch(images), hyperparams)
 
 
 @pytest.fixture(scope="module")
 def learn(images):
     """A step from a state with other hyperparams: (member, seed, hyperparams) -> (state, metrics)."""
     detector, _ = population.share_program(alocc.make, SETTINGS)
-    step = jit(parallel.on_one_device(detector.step))
+    step = loop.jit_once(parallel.on_one_device(detector.step))
 
     def learn(member, seed, **hyperparams):
         hyperparams = {name: jnp.float32(value) for name, value in hyperparams.items()}
@@ -50,9 +49,9 @@ def learn(images):
 
 def test_the_score_is_what_the_discriminator_thinks_of_the_refined_image(fresh, learn, images):
     state, _ = learn(fresh, 1)
-    scores = jit(alocc.make(**SETTINGS).score)(state, images)
+    scores = loop.jit_once(alocc.make(**SETTINGS).score)(state, images)
     own, critic = state
-    evaluate = lambda net, *inputs: jit(functools.partial(apply, net, train=False))(*inputs)[0]
+    evaluate = lambda net, *inputs: loop.jit_once(functools.partial(apply, net, train=False))(*inputs)[0]
     refined = evaluate(REFINER, own.params, own.batch_stats, 2 * images - 1)
     judge = alocc.Discriminator(SETTINGS["critic_width"], SETTINGS["levels"])
     logits = evaluate(judge, critic.params, critic.batch_stats, refined)
@@ -69,7 +68,7 @@ def test_the_refiner_sees_noise_of_its_own_on_each_image_and_is_compared_with_th
     noisy = 2 * images - 1 + SETTINGS["noise"] * jnp.stack(draws)
     own = fresh.state.refiner
     refine = parallel.on_one_device(lambda x: apply(REFINER, own.params, own.batch_stats, x, train=True)[0])
-    refine = jit(refine)
+    refine = loop.jit_once(refine)
     refined = np.asarray(refine(noisy))
     assert float(metrics["loss"]) == pytest.approx(np.abs((refined + 1) / 2 - images).mean(), rel=1e-4)
     clean = np.asarray(refine(2 * images - 1))

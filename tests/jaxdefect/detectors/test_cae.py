@@ -15,16 +15,14 @@ from launch.run.trained import settings_of
 from tests.contract.steps import tiny
 from tests.jaxdefect.families.loud_networks import IMAGES, scaled
 
-compiled = lambda function: jax.jit(function, compiler_options=loop.quick_to_compile())
-
 
 def test_the_code_is_all_the_decoder_sees():
     net = cae.Autoencoder(width=2, dense=16, latent=3)
-    variables = compiled(lambda: net.init(jax.random.key(0), IMAGES, train=True))()
+    variables = loop.jit_once(lambda: net.init(jax.random.key(0), IMAGES, train=True))()
     dense = sorted(leaf["kernel"].shape for name, leaf in variables["params"].items() if name.startswith("Dense"))
     assert dense == [(3, 16), (16, 3), (16, 2 * 2 * 8), (2 * 2 * 8, 16)]
     loud = scaled(variables, "kernel", 10)
-    speaks = compiled(lambda variables: jnp.ptp(net.apply(variables, IMAGES, train=False), 0).max())
+    speaks = loop.jit_once(lambda variables: jnp.ptp(net.apply(variables, IMAGES, train=False), 0).max())
     assert float(speaks(scaled(loud, "Dense_1", 0))) < 1e-6 < 1e-4 < float(speaks(loud))
 
 
@@ -35,8 +33,8 @@ SMALL = {"dense": 4, "latent": 2, "width": 1}
 def one_loss():
     """(state before any step, state after one, its metrics) of the mean squared error alone."""
     detector, _ = tiny("cae", **SMALL)
-    state = compiled(detector.init)(jax.random.key(0), Batch(IMAGES))
-    step = compiled(on_one_device(lambda state: detector.step(state, Batch(IMAGES), jax.random.key(1))))
+    state = loop.jit_once(detector.init)(jax.random.key(0), Batch(IMAGES))
+    step = loop.jit_once(on_one_device(lambda state: detector.step(state, Batch(IMAGES), jax.random.key(1))))
     return state, *step(state)
 
 
@@ -44,7 +42,7 @@ def test_the_objective_of_cae_is_the_mean_squared_error(one_loss):
     state, _, metrics = one_loss
     player, net = state.player, cae.Autoencoder(SMALL["width"], SMALL["dense"], SMALL["latent"])
     reconstruct = lambda: apply(net, player.params, player.batch_stats, IMAGES, train=True)[0]
-    seen = np.asarray(compiled(on_one_device(reconstruct))())
+    seen = np.asarray(loop.jit_once(on_one_device(reconstruct))())
     np.testing.assert_allclose(metrics["loss"], reconstruction.mse(seen, IMAGES), rtol=1e-5)
     np.testing.assert_allclose(metrics["mse"], np.square(IMAGES - seen).mean(), rtol=1e-5)
 
@@ -53,7 +51,7 @@ def test_two_losses_are_their_weighted_sum_and_of_weight_none_the_first_alone(on
     state, plain, alone = one_loss
     settings = settings_of(tiny("cae_multiloss", **SMALL)[1], {})
     other = lambda weight: cae.make(**settings | {"ssim_weight": weight})
-    stepped = compiled(on_one_device(lambda weight: other(weight).step(state, Batch(IMAGES), jax.random.key(1))))
+    stepped = loop.jit_once(on_one_device(lambda weight: other(weight).step(state, Batch(IMAGES), jax.random.key(1))))
     first, weightless = stepped(0.0)
     np.testing.assert_allclose(alone["loss"], weightless["loss"], rtol=1e-6)
     for a, b in zip(*map(jax.tree.leaves, (plain.player.params, first.player.params)), strict=True):

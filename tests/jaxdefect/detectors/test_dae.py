@@ -17,10 +17,10 @@ IMAGES = np.stack(textures(3, 16)).astype(np.float32) / 255
 def drawn(request):
     """(name, score, state) of a detector with weights large enough to say something untrained."""
     detector, _ = tiny(request.param)
-    state = jax.jit(detector.init, compiler_options=loop.quick_to_compile())(jax.random.key(0), Batch(IMAGES))
+    state = loop.jit_once(detector.init)(jax.random.key(0), Batch(IMAGES))
     louder = lambda path, leaf: 10 * leaf if "kernel" in jax.tree_util.keystr(path) else leaf
     params = jax.tree_util.tree_map_with_path(louder, state.params)
-    score = jax.jit(detector.score, compiler_options=loop.quick_to_compile())
+    score = loop.jit_once(detector.score)
     return request.param, score, state._replace(params=params)
 
 

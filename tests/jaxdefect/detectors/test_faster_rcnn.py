@@ -30,10 +30,6 @@ def squares(count, side=32, seed=0):
     return Batch(image, mask, jnp.asarray(labels), has_mask=jnp.ones(count, jnp.float32))
 
 
-def quick(function):
-    return jax.jit(function, compiler_options=loop.quick_to_compile())
-
-
 def make(**changed):
     return tiny("faster_rcnn", **changed)[0]
 
@@ -47,13 +43,13 @@ def learned():
     """(16 images never seen, of sides that are padded, what is said of them after 100 steps on one device)."""
     detector = make(widths=(4, 8, 16, 16), hidden=32, learning_rate=1e-2, decay_every=70, candidates=64, proposals=16)
     batches = [squares(8, seed=seed) for seed in range(10)]
-    state = quick(detector.init)(jax.random.key(0), Batch(batches[0].image))
-    step = quick(parallel.on_one_device(detector.step))
+    state = loop.jit_once(detector.init)(jax.random.key(0), Batch(batches[0].image))
+    step = loop.jit_once(parallel.on_one_device(detector.step))
     for number in range(100):
         state, _ = step(state, batches[number % 10], jax.random.key(0))
     batch = squares(16, seed=99)
     batch = batch._replace(image=batch.image[:, :29, :31], mask=batch.mask[:, :29, :31])
-    return batch, jax.tree.map(np.asarray, quick(detector.score)(state, batch.image))
+    return batch, jax.tree.map(np.asarray, loop.jit_once(detector.score)(state, batch.image))
 
 
 def test_boxes_are_found_on_images_never_seen(learned):
@@ -89,11 +85,11 @@ def test_the_map_is_the_highest_score_of_the_boxes_over_a_pixel():
 def test_the_anchor_that_fits_a_defect_best_is_one_however_badly_it_fits():
     anchors = jnp.asarray(boxes.anchors(4, 4, stride=8, sizes=(24.0,), ratios=(1.0,)))
     truths = jnp.asarray([[9.0, 9, 13, 13], [0, 0, 0, 0]])  # 4 pixels a side: no anchor overlaps it by 0.05.
-    overlap, nearest, best = quick(faster_rcnn.matched)(anchors, truths)
+    overlap, nearest, best = loop.jit_once(faster_rcnn.matched)(anchors, truths)
     assert 0 < float(overlap.max()) < 0.05
     assert best.any() and bool(jnp.all(overlap[best] == overlap.max()))
     np.testing.assert_array_equal(nearest[best], jnp.broadcast_to(truths[0], (int(best.sum()), 4)))
-    assert not quick(faster_rcnn.matched)(anchors, truths * 0)[2].any()  # A good image has no positives.
+    assert not loop.jit_once(faster_rcnn.matched)(anchors, truths * 0)[2].any()  # A good image has no positives.
 
 
 def test_anchors_balance_however_many_there_are_of_each_kind():
@@ -109,8 +105,8 @@ def test_anchors_balance_however_many_there_are_of_each_kind():
 def test_defective_images_without_an_outline_teach_nothing():
     detector, batch = make(), squares(4)
     batch = batch._replace(label=jnp.ones(4, jnp.int32), has_mask=jnp.zeros(4), mask=jnp.zeros_like(batch.mask))
-    state = quick(detector.init)(jax.random.key(0), Batch(batch.image))
-    step = quick(parallel.on_one_device(detector.step))
+    state = loop.jit_once(detector.init)(jax.random.key(0), Batch(batch.image))
+    step = loop.jit_once(parallel.on_one_device(detector.step))
     after, metrics = step(state, batch, jax.random.key(0))
     assert float(metrics["loss"]) == 0
     for one, other in zip(jax.tree.leaves(state.params), jax.tree.leaves(after.params), strict=True):

@@ -17,7 +17,6 @@ from tests.contract.steps import textures
 from tests.tiny import config as tiny_config
 
 SETTINGS = tiny_config("ganomaly").settings.to_dict()
-jit = functools.partial(jax.jit, compiler_options=loop.quick_to_compile())
 LOSSES = ("adversarial", "contextual", "encoding")
 
 
@@ -29,14 +28,14 @@ def images():
 @pytest.fixture(scope="module")
 def fresh(images):
     detector, hyperparams = population.share_program(ganomaly.make, SETTINGS)
-    return jit(detector.init)(jax.random.key(0), Batch(images), hyperparams)
+    return loop.jit_once(detector.init)(jax.random.key(0), Batch(images), hyperparams)
 
 
 @pytest.fixture(scope="module")
 def learn(images):
     """A step from a state, of some losses only."""
     detector, _ = population.share_program(ganomaly.make, SETTINGS)
-    step = jit(parallel.on_one_device(detector.step))
+    step = loop.jit_once(parallel.on_one_device(detector.step))
 
     def learn(member, *losses):
         weights = {name: jnp.float32(name in losses) for name in LOSSES}
@@ -48,9 +47,9 @@ def learn(images):
 
 def test_the_score_is_the_mean_square_between_the_latents_of_image_and_reconstruction(fresh, learn, images):
     state = learn(fresh, *LOSSES)
-    scores = jit(ganomaly.make(**SETTINGS).score)(state, images)
+    scores = loop.jit_once(ganomaly.make(**SETTINGS).score)(state, images)
     own = state.generator
-    part = lambda net, name, x: jit(functools.partial(net.apply, train=False))(
+    part = lambda net, name, x: loop.jit_once(functools.partial(net.apply, train=False))(
         {"params": own.params[name], "batch_stats": own.batch_stats[name]}, x
     )
     encoder = dcgan.Encoder(SETTINGS["latent"], SETTINGS["width"], SETTINGS["cap"])

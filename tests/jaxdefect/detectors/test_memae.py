@@ -1,7 +1,5 @@
 """MemAE: what the memory answers is a sparse mixture of its items, and nothing else reaches the decoder."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,10 +10,8 @@ from jaxdefect.detectors import memae
 from jaxdefect.training import loop
 from tests.contract.steps import textures, tiny
 
-quick = functools.partial(jax.jit, compiler_options=loop.quick_to_compile())
 
-
-@quick
+@loop.jit_once
 def codes(key):
     """[2, 4, 4, 256], as a rectifier leaves them."""
     return jnp.maximum(jax.random.normal(key, (2, 4, 4, 256)), 0)
@@ -24,8 +20,8 @@ def codes(key):
 def ask(items, code, shrink, sharpness):
     """(items [items, K], answer, weights) of a memory as it is drawn."""
     memory = memae.Memory(items)
-    variables = quick(memory.init)(jax.random.key(0), code, shrink, sharpness)
-    return variables["params"]["items"], *quick(memory.apply)(variables, code, shrink, sharpness)
+    variables = loop.jit_once(memory.init)(jax.random.key(0), code, shrink, sharpness)
+    return variables["params"]["items"], *loop.jit_once(memory.apply)(variables, code, shrink, sharpness)
 
 
 def test_an_answer_is_a_sparse_convex_combination_of_items():
@@ -57,7 +53,7 @@ def test_hard_shrinkage_has_the_published_gradients_and_none_for_what_it_drops()
         kept = jnp.maximum(above, 0) * jax.nn.softmax(likeness) / (jnp.abs(above) + 1e-12)
         return kept / kept.sum(-1, keepdims=True)
 
-    slope = lambda mix: np.asarray(quick(jax.grad(lambda x: jnp.sum(mix(x) * wanted)))(likeness))
+    slope = lambda mix: np.asarray(loop.jit_once(jax.grad(lambda x: jnp.sum(mix(x) * wanted)))(likeness))
     ours, theirs = slope(lambda x: memae.mixture(x, 0.075)), slope(published)
     assert np.abs(theirs).max() > 0.1
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
@@ -67,7 +63,7 @@ def test_hard_shrinkage_has_the_published_gradients_and_none_for_what_it_drops()
 
 def test_a_memory_that_drops_everything_answers_zero_and_breaks_nothing():
     total = lambda x: jnp.sum(memae.mixture(x, 0.06)) + memae.entropy(memae.mixture(x, 0.06))
-    value, slope = quick(jax.value_and_grad(total))(np.zeros((1, 20), np.float32))
+    value, slope = loop.jit_once(jax.value_and_grad(total))(np.zeros((1, 20), np.float32))
     assert float(value) == 0 and not np.asarray(slope).any()
 
 
@@ -81,12 +77,12 @@ def test_what_the_memory_does_not_hold_is_not_reconstructed():
     """A memory whose items are all one code draws one image, whatever it is shown."""
     detector, _ = tiny("memae", shrink=0.0)
     images = np.stack(textures(3, 16)).astype(np.float32) / 255
-    drawn = quick(detector.init)(jax.random.key(0), Batch(images))
+    drawn = loop.jit_once(detector.init)(jax.random.key(0), Batch(images))
     louder = lambda path, leaf: 10 * leaf if "kernel" in jax.tree_util.keystr(path) else leaf
     state = drawn._replace(params=jax.tree_util.tree_map_with_path(louder, drawn.params))
     items = state.params["Memory_0"]["items"]
     one_code = {"items": jnp.broadcast_to(items[:1], items.shape)}
-    score = quick(detector.score)
+    score = loop.jit_once(detector.score)
     varies = lambda params: float(np.ptp(score(state._replace(params=params), images).reconstruction, 0).max())
     assert varies(state.params) > 1e-3
     assert varies(state.params | {"Memory_0": one_code}) < 1e-5

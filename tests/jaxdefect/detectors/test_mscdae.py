@@ -19,7 +19,7 @@ IMAGES = np.stack(textures(2, 40)).astype(np.float32) / 255
 def drawn():
     """(detector, state) before any step."""
     detector, _ = tiny("mscdae", opening=1)
-    return detector, jax.jit(detector.init, compiler_options=loop.quick_to_compile())(jax.random.key(0), Batch(IMAGES))
+    return detector, loop.jit_once(detector.init)(jax.random.key(0), Batch(IMAGES))
 
 
 def test_illumination_is_taken_out_as_published():
@@ -90,7 +90,7 @@ def test_noise_replaces_its_share_of_pixels_by_salt_and_pepper_alike():
 
 def test_calibration_knows_the_mean_and_deviation_of_normal_residuals(drawn):
     detector, state = drawn
-    calibrate = jax.jit(detector.calibrate, compiler_options=loop.quick_to_compile())
+    calibrate = loop.jit_once(detector.calibrate)
     together = calibrate(state, IMAGES)
     one_by_one = calibrate(calibrate(state, IMAGES[:1]), IMAGES[1:])
     for a, b in zip(mscdae.usual(together), mscdae.usual(one_by_one), strict=True):

@@ -14,7 +14,7 @@ from tests.contract.steps import tiny
 CLASSES, FEATURES = 5, 32  # of the tiny config: 2 channels, doubled four times
 TABLE = {f"Class{number}": (1.0, float(number)) for number in range(CLASSES)}
 DETECTOR, _ = tiny("nearest_mean", attributes=TABLE, backbone_steps=0)
-STEP = jax.jit(parallel.on_one_device(DETECTOR.step), compiler_options=loop.quick_to_compile())
+STEP = loop.jit_once(parallel.on_one_device(DETECTOR.step))
 
 
 def images(count=60, seed=0):
@@ -102,8 +102,8 @@ def test_a_backbone_that_trains_itself_needs_images_and_surfaces(learning):
 def test_the_backbone_learns_first_and_is_frozen_then(learning):
     images = jax.random.uniform(jax.random.key(2), (8, 16, 16, 1))
     batch = Batch(images, surface=jnp.arange(8) % 3)
-    compiled = lambda function: jax.jit(function, compiler_options=loop.quick_to_compile())
-    state, step = compiled(learning.init)(jax.random.key(0), batch), compiled(parallel.on_one_device(learning.step))
+    state = loop.jit_once(learning.init)(jax.random.key(0), batch)
+    step = loop.jit_once(parallel.on_one_device(learning.step))
     kernels, counts = [state.backbone.params["net"]["conv1"]["kernel"]], []
     for number in range(4):
         state, _ = step(state, batch, jax.random.key(number))

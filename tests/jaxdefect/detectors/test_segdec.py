@@ -36,17 +36,13 @@ def make(**changed):
     return tiny("segdec", **changed)[0]
 
 
-def quick(function):
-    return jax.jit(function, compiler_options=loop.quick_to_compile())
-
-
 def start(detector, batch):
-    return quick(detector.init)(jax.random.key(0), batch)
+    return loop.jit_once(detector.init)(jax.random.key(0), batch)
 
 
 def stepper(detector):
     """(state, batch) -> (state, metrics) after a step on one device."""
-    compiled = quick(parallel.on_one_device(detector.step))
+    compiled = loop.jit_once(parallel.on_one_device(detector.step))
     return lambda state, batch: compiled(state, batch, jax.random.key(1))
 
 
@@ -78,13 +74,13 @@ def test_each_channel_of_each_image_is_normalised_by_itself(mode):
 @pytest.mark.parametrize("side", [16, 1])
 def test_constant_images_have_finite_gradients(mode, side):
     net, flat = network(norm_mode=mode, gradient_stop=False), jnp.full((1, side, side, 1), 0.5)
-    params = quick(net.init)(jax.random.key(0), flat)["params"]
+    params = loop.jit_once(net.init)(jax.random.key(0), flat)["params"]
 
     def total(params, images):
         decided, logits = net.apply({"params": params}, images)
         return jnp.sum(decided) + jnp.sum(jnp.square(logits - 1))
 
-    value, gradients = quick(jax.value_and_grad(total, (0, 1)))(params, flat)
+    value, gradients = loop.jit_once(jax.value_and_grad(total, (0, 1)))(params, flat)
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves((value, gradients)))
 
 
@@ -97,8 +93,8 @@ def test_the_published_network_has_15_64_million_weights():
 @pytest.mark.parametrize("stop", [True, False])
 def test_the_decision_does_not_teach_the_segmentation_if_its_gradient_stops(stop):
     batch, net = squares(2), network(gradient_stop=stop)
-    params = quick(net.init)(jax.random.key(0), batch.image)["params"]
-    gradients = quick(jax.grad(lambda params: jnp.sum(net.apply({"params": params}, batch.image)[0])))(params)
+    params = loop.jit_once(net.init)(jax.random.key(0), batch.image)["params"]
+    gradients = loop.jit_once(jax.grad(lambda params: jnp.sum(net.apply({"params": params}, batch.image)[0])))(params)
     largest = {part: max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(gradients[part])) for part in gradients}
     assert largest["decision"] > 0
     assert (largest["segmentation"] == 0) == stop
@@ -109,7 +105,7 @@ def test_the_decision_does_not_teach_the_segmentation_if_its_gradient_stops(stop
 def test_a_pixel_weighs_the_more_the_deeper_it_lies_in_the_defect(p, shape):
     masks = np.array(squares(4, shape, side=9).mask)
     masks[1, 2:5, 3:30] = 1  # A second defect; the deepest pixel is the image's.
-    found = quick(lambda masks: segdec.targets(masks, dilate=5, w_pos=3.0, p=p))(masks)
+    found = loop.jit_once(lambda masks: segdec.targets(masks, dilate=5, w_pos=3.0, p=p))(masks)
     for index, mask in enumerate(masks):
         wide = ndimage.binary_dilation(mask, np.ones((5, 5)))
         depth = ndimage.distance_transform_edt(wide)
@@ -170,7 +166,7 @@ def test_a_defect_is_shown_where_it_is():
 def test_images_of_any_size_are_learned_from_and_scored():
     detector, batch = make(), squares(2, (5, 25), side=4)
     state, metrics = stepper(detector)(start(detector, Batch(batch.image)), batch)
-    scores = quick(detector.score)(state, batch.image)
+    scores = loop.jit_once(detector.score)(state, batch.image)
     assert scores.map.shape == batch.mask.shape and scores.image.shape == (2,)
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves((metrics, scores)))
 
@@ -181,7 +177,7 @@ def test_it_learns_to_find_and_to_judge():
     for step in range(60):
         state, _ = advance(state, squares(4, small, seed=step + 1))
     seen = squares(16, small, seed=1000)
-    found = quick(detector.score)(state, seen.image)
+    found = loop.jit_once(detector.score)(state, seen.image)
     assert average_precision_score(seen.label, found.image) == 1
     assert average_precision_score(seen.mask.ravel() > 0, found.map.ravel()) > 0.6
 

@@ -16,7 +16,6 @@ from tests.contract.steps import textures, tiny
 RNG = np.random.default_rng(0)
 CLEAN = np.stack(textures(3, 64, channels=3)).astype(np.float32) / 255
 NOISY = np.clip(CLEAN + RNG.normal(0, 0.1, CLEAN.shape), 0, 1).astype(np.float32)
-compiled = lambda function: jax.jit(function, compiler_options=loop.quick_to_compile())
 
 
 def defined(a: np.ndarray, b: np.ndarray, scales: int) -> float:
@@ -52,7 +51,7 @@ def test_one_scale_is_ssim():
 
 @pytest.mark.parametrize("scales", [1, 3])
 def test_equal_images_lose_nothing_and_grey_ones_repeated_in_colour_as_much_as_grey(scales):
-    compute = compiled(functools.partial(ssim_ae.multi_scale_ssim, scales=scales))
+    compute = loop.jit_once(functools.partial(ssim_ae.multi_scale_ssim, scales=scales))
     lost = lambda a, b: float(compute(a, b))
     assert lost(CLEAN, CLEAN) == pytest.approx(0, abs=1e-5)
     grey = [x[..., :1] for x in (NOISY, CLEAN)]
@@ -66,7 +65,7 @@ def test_contrast_and_structure_do_not_see_brightness_alone():
 
 
 def test_images_that_are_opposites_have_a_gradient_that_leads_away():
-    lost = compiled(jax.value_and_grad(lambda a: ssim_ae.multi_scale_ssim(a, CLEAN, scales=3)))
+    lost = loop.jit_once(jax.value_and_grad(lambda a: ssim_ae.multi_scale_ssim(a, CLEAN, scales=3)))
     opposite = 1 - CLEAN
     value, slope = lost(opposite)
     assert float(value) > 0.5 and bool(jnp.isfinite(slope).all())
@@ -76,7 +75,7 @@ def test_images_that_are_opposites_have_a_gradient_that_leads_away():
 def test_upsampling_is_repetition_and_a_convolution():
     x = RNG.normal(size=(2, 5, 6, 3)).astype(np.float32)
     up = ssim_ae.UpConv(4)
-    variables = compiled(up.init)(jax.random.key(0), x)
+    variables = loop.jit_once(up.init)(jax.random.key(0), x)
     repeated = jnp.repeat(jnp.repeat(x, 2, 1), 2, 2)
     kernel = variables["params"]["kernel"]
     expected = jax.lax.conv_general_dilated(

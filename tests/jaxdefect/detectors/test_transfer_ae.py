@@ -16,14 +16,13 @@ from tests.contract.steps import apart, textures, tiny, weights
 
 SIDE = transfer_ae.SIDE
 IMAGES = np.stack(textures(8, SIDE)).astype(np.float32) / 255
-quick = partial(jax.jit, compiler_options=loop.quick_to_compile())
 
 
 def begun(**settings):
     """(state, step, score) of the tiny detector, compiled."""
     detector, _ = tiny("transfer_ae", **settings)
-    state = quick(detector.init)(jax.random.key(0), Batch(jnp.asarray(IMAGES)))
-    return state, quick(parallel.on_one_device(detector.step)), quick(detector.score)
+    state = loop.jit_once(detector.init)(jax.random.key(0), Batch(jnp.asarray(IMAGES)))
+    return state, loop.jit_once(parallel.on_one_device(detector.step)), loop.jit_once(detector.score)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 A family is all detectors whose settings differ in floats alone: they share what is compiled.
 """
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -29,7 +28,6 @@ SETTINGS = settings_of(tiny_config("sbad"), {}) | {
     "steps": 1000, "attributes": TABLE, "backbone_steps": 0, "ce_steps": CE, "average_steps": AVERAGE, "gan_steps": GAN,
     "hidden": 32, "ce_hidden": 32, "critic_steps": 2, "learning_rate": 1e-2, "attribute_rate": 1e-2, "ce_rate": 1e-2,
 }  # fmt: skip
-quick = functools.partial(jax.jit, compiler_options=loop.quick_to_compile())
 
 
 class Compiled(NamedTuple):
@@ -41,14 +39,14 @@ class Compiled(NamedTuple):
     score: object  # (state, features) -> Scores
 
     def init(self, batch):
-        return quick(self.detector.init)(jax.random.key(0), batch, self.hyperparams)
+        return loop.jit_once(self.detector.init)(jax.random.key(0), batch, self.hyperparams)
 
 
 def compiled(**settings) -> Compiled:
     """SBAD of these settings beside SETTINGS."""
     detector, hyperparams = population.share_program(sbad.make, SETTINGS | settings)
-    score = quick(detector.frozen.score) if detector.frozen else None
-    return Compiled(detector, hyperparams, quick(parallel.on_one_device(detector.step)), score)
+    score = loop.jit_once(detector.frozen.score) if detector.frozen else None
+    return Compiled(detector, hyperparams, loop.jit_once(parallel.on_one_device(detector.step)), score)
 
 
 def blobs(classes, count, seed):

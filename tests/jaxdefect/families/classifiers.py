@@ -1,7 +1,5 @@
 """Tiny classifiers and their images."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,11 +12,10 @@ from tests.contract.steps import textures, tiny
 SIDE = 32
 IMAGES = np.stack(textures(8, SIDE)).astype(np.float32) / 255
 LABELS = np.arange(8, dtype=np.int32) % 2
-quick = partial(jax.jit, compiler_options=loop.quick_to_compile())
 
 
 def begun(name, **settings):
     """(state, step, score) of a tiny detector, compiled."""
     detector, _ = tiny(name, **settings)
-    state = quick(detector.init)(jax.random.key(0), Batch(jnp.asarray(IMAGES)))
-    return state, quick(parallel.on_one_device(detector.step)), quick(detector.score)
+    state = loop.jit_once(detector.init)(jax.random.key(0), Batch(jnp.asarray(IMAGES)))
+    return state, loop.jit_once(parallel.on_one_device(detector.step)), loop.jit_once(detector.score)

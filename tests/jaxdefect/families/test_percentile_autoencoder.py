@@ -12,19 +12,17 @@ from jaxdefect.training import loop
 from tests.contract.steps import tiny
 from tests.jaxdefect.families.loud_networks import IMAGES, scaled
 
-compiled = lambda function: jax.jit(function, compiler_options=loop.quick_to_compile())
-
 
 @pytest.fixture(scope="module")
 def calibrated():
     """(score, state): weights large enough to say something untrained, calibrated on all but the last image."""
     detector, _ = tiny("cae", percentile=90.0)
-    state = compiled(detector.init)(jax.random.key(0), Batch(IMAGES))
+    state = loop.jit_once(detector.init)(jax.random.key(0), Batch(IMAGES))
     state = state._replace(player=state.player._replace(params=scaled(state.player.params, "kernel", 10)))
-    fold = compiled(detector.calibrate)
+    fold = loop.jit_once(detector.calibrate)
     for image in IMAGES[:3]:
         state = fold(state, image[None])
-    return compiled(detector.score), compiled(detector.finalize)(state)
+    return loop.jit_once(detector.score), loop.jit_once(detector.finalize)(state)
 
 
 def test_the_score_is_the_share_of_pixels_above_the_percentile_of_training_errors(calibrated):

@@ -14,8 +14,6 @@ from jaxdefect.training import feed, loop
 from launch.run.trained import example_batch, settings_of
 from tests.tiny import config as tiny_config
 
-quick = functools.partial(jax.jit, compiler_options=loop.quick_to_compile())
-
 
 @functools.cache
 def planned(name: str, keep: float = 0.5):
@@ -28,7 +26,7 @@ def planned(name: str, keep: float = 0.5):
 
 def drawn(make, settings, batch):
     """A state with random weights and statistics of normalisation."""
-    state = quick(make(**settings).init)(jax.random.key(5), channel_groups.concrete(batch))
+    state = loop.jit_once(make(**settings).init)(jax.random.key(5), channel_groups.concrete(batch))
     rng = np.random.default_rng(0)
     jitter = lambda leaf: leaf + jnp.asarray(rng.uniform(0, 0.2, leaf.shape), leaf.dtype)
     leaves = {
@@ -50,8 +48,8 @@ def test_without_dead_channels_scores_are_the_same(name):
     kept = structured.prune(plan, make, state, batch, rank="magnitude", key=jax.random.key(0))
     gone = structured.removed(plan, make, state, batch, rank="magnitude")
     dead = channel_groups.mask_channels(state, plan.channels, gone)
-    full = quick(make(**settings).score)(dead, images(batch))
-    small = quick(make(**plan.settings).score)(kept, images(batch))
+    full = loop.jit_once(make(**settings).score)(dead, images(batch))
+    small = loop.jit_once(make(**plan.settings).score)(kept, images(batch))
     assert float(jnp.ptp(full.map)) > 0
     np.testing.assert_allclose(small.map, full.map, rtol=2e-3, atol=1e-5)
     np.testing.assert_allclose(small.image, full.image, rtol=2e-3, atol=1e-5)
@@ -77,7 +75,7 @@ def test_a_pruned_detector_goes_on_learning():
     detector, side = make(**plan.settings), settings["size"]
     kept = structured.prune(plan, make, drawn(make, settings, batch), batch, rank="magnitude", key=jax.random.key(0))
     images = jnp.asarray(np.random.default_rng(2).random((2, side, side, 1), np.float32))
-    after, metrics = quick(parallel.on_one_device(detector.step))(kept, feed.Batch(images), jax.random.key(1))
+    after, metrics = loop.jit_once(parallel.on_one_device(detector.step))(kept, feed.Batch(images), jax.random.key(1))
     assert np.isfinite(metrics["loss"]) and jax.tree.structure(after) == jax.tree.structure(kept)
 
 
