@@ -1,18 +1,24 @@
-"""Every test runs away from the user's caches; compiled programs are shared by the tests of one session."""
+"""Every test runs away from the user's caches; compiled programs are shared by all, and kept for the next session."""
 
 import contextlib
 import importlib
 import os
+import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
 MANY = 20000  # pieces of mapped memory
-SESSION = Path(tempfile.mkdtemp(prefix="jaxdefect-tests-"))
+KEPT = 7 * 24 * 3600  # seconds that a compiled program is kept for the next session
+FIRST = "JAXDEFECT_TESTS" not in os.environ  # in the process that starts the others
+SESSION = Path(os.environ.setdefault("JAXDEFECT_TESTS", tempfile.mkdtemp(prefix="jaxdefect-tests-") if FIRST else ""))
 os.environ["JAXDEFECT_CACHE"] = str(SESSION / "cache")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = str(SESSION / "compiled")
+# Compiling is most of the tests' time. A program's name there is a digest of all that it was compiled from.
+COMPILED = Path(__file__).parents[1] / ".pytest_cache" / "d" / "compiled"  # where pytest lets others keep things
+COMPILED = Path(os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(COMPILED)))
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -59,10 +65,16 @@ def real_weights() -> Path:
     return next(Path(root).rglob(name), None) or pytest.skip(f"no {name} in {root}")
 
 
-def pytest_sessionfinish() -> None:
-    import shutil
+def pytest_sessionstart() -> None:
+    old = time.time() - KEPT
+    for program in COMPILED.glob("*-cache") if FIRST else ():
+        if program.stat().st_mtime < old:
+            program.unlink(missing_ok=True)
 
-    shutil.rmtree(SESSION, ignore_errors=True)
+
+def pytest_sessionfinish() -> None:
+    if FIRST:
+        shutil.rmtree(SESSION, ignore_errors=True)
 
 
 @pytest.fixture(scope="module", autouse=True)

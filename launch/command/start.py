@@ -57,11 +57,15 @@ def xla_flags(*flags: str) -> None:
 
 
 def devices() -> None:
-    """Joins the cluster, turns on the compilation cache and all cores. Called before JAX is used."""
+    """Joins the cluster, turns on the compilation cache and all cores. Called before JAX is used.
+
+    The cache is that of $JAX_COMPILATION_CACHE_DIR, or a folder of this project's own.
+    """
     use_all_cores()
     parallel.join_cluster()
-    cache = default_cache() / "compiled" / _machine()  # Trusted code: one folder per user, as all of the cache.
-    jax.config.update("jax_compilation_cache_dir", str(cache))
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        cache = default_cache() / "compiled" / _machine()  # Trusted code: one folder per user, as all of the cache.
+        jax.config.update("jax_compilation_cache_dir", str(cache))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 

@@ -8,9 +8,10 @@ import pytest
 
 from jaxdefect import backbones
 from jaxdefect.detector import Batch
+from jaxdefect.training import loop
 from tests.contract.steps import apart, tiny, weights
 from tests.jaxdefect.backbones.weight_files import save
-from tests.jaxdefect.families.classifiers import IMAGES, LABELS, begun, quick
+from tests.jaxdefect.families.classifiers import IMAGES, LABELS, begun
 
 
 def test_a_frozen_front_end_stays_and_a_fine_tuned_one_learns():
@@ -26,7 +27,7 @@ def test_a_frozen_front_end_stays_and_a_fine_tuned_one_learns():
 
 
 def test_the_front_end_comes_from_the_file_of_weights(tmp_path):
-    draw = quick(partial(backbones.init, backbones.load("small")))
+    draw = loop.jit_once(partial(backbones.init, backbones.load("small")))
     drawn = jax.device_get(draw(jax.random.key(7)))
     arrays = {}
     for number in range(1, 6):
