@@ -1,0 +1,1 @@
+"""Flaws made to order: structured corruption of normal images, for detectors that never see a defect."""

@@ -1,0 +1,68 @@
+"""Batches of flawed images, with what is wrong with them: inside the compiled step, each sample by a key of its own."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxdefect.detector import nearest
+from jaxdefect.flaws.kinds import KINDS, contrast
+from jaxdefect.maps.residuals import box_filter
+
+SEEN = 0.4  # of an image's contrast: the least change that is called a flaw
+SEVERE = 1.2  # of an image's contrast: the change that is half severe
+SMALLEST = 16  # pixels a side
+
+
+class Corrupted(NamedTuple):
+    """image [B, H, W, C] in [0, 1]; mask [B, H, W], 1 where it was changed; severity [B, H, W] in [0, 1], how much;
+    label [B] int32, 1 where the mask marks any pixel."""
+
+    image: jax.Array
+    mask: jax.Array
+    severity: jax.Array
+    label: jax.Array
+
+
+def check(kinds: Sequence[str], probability: float, noise: float, *, field: str = "train.corrupt") -> None:
+    """Raises ValueError for kinds, a share or a deviation that make no sense."""
+    for kind in kinds:
+        if kind not in KINDS:
+            raise ValueError(f"{field} = {tuple(kinds)}: no flaw is named {kind!r}{nearest(kind, tuple(KINDS))}")
+    if not 0 <= probability <= 1:
+        raise ValueError(f"{field}_share = {probability}; give a share of the images from 0 to 1")
+    if not 0 <= noise < 1:
+        raise ValueError(f"{field}_noise = {noise}; give a standard deviation of pixels in [0, 1], such as 0.05")
+
+
+def corrupt(
+    keys: jax.Array, images: jax.Array, sources: jax.Array, *, kinds: Sequence[str], share: float = 0.5
+) -> Corrupted:
+    """Gives a `share` of the images one flaw each, of a kind drawn from `kinds`.
+
+    keys [B], one of each image; images, sources [B, H, W, C] float32 in [0, 1], a source being any other normal image.
+    A change too small to see beside the image's contrast is no flaw and is taken back. Raises ValueError for images
+    under SMALLEST pixels a side.
+    """
+    height, width = images.shape[1:3]
+    if min(height, width) < SMALLEST:
+        raise ValueError(f"flaws need images of at least {SMALLEST} x {SMALLEST} pixels, got {height} x {width}; use a "
+                         "larger train.patch")  # fmt: skip
+    draw = jax.vmap(lambda key, image, source: _flawed(key, image, source, kinds=tuple(kinds), share=share))
+    flawed, seen, size = draw(keys, images, sources)
+    mask = seen.astype(jnp.float32)
+    severity = jax.nn.sigmoid(4 * (size / SEVERE - 1)) * mask
+    return Corrupted(flawed, mask, severity, jnp.any(seen, (1, 2)).astype(jnp.int32))
+
+
+def _flawed(key: jax.Array, image: jax.Array, source: jax.Array, *, kinds: tuple[str, ...], share: float):
+    """(image, which pixels are flawed, by how many contrasts): one left as it was is as flawed as those around it."""
+    kind_key, flaw_key, share_key = jax.random.split(key, 3)
+    which = jax.random.randint(kind_key, (), 0, len(kinds))
+    flawed = image
+    for place, kind in enumerate(kinds):  # All are drawn, one is taken: samples of a batch are worked on side by side.
+        flawed = jnp.where(which == place, KINDS[kind](flaw_key, image, source), flawed)
+    size = box_filter(jnp.max(jnp.abs(flawed - image), -1)[None], 3)[0] / contrast(image)
+    seen = (size > SEEN) & jax.random.bernoulli(share_key, share)
+    return jnp.where(seen[..., None], flawed, image), seen, size
