@@ -35,7 +35,10 @@ RUN = {
     "train.patch": 32,  # pixels a side; 0 for whole images, where they have labels
     "train.feed": "auto",  # in_memory (on the device), stream (tf.data), auto: in_memory up to train.memory_limit
     "train.memory_limit": 2048,  # MiB
-    "train.supervision": "none",  # what is learned from beside good images: none, masks, kinds, surfaces
+    "train.supervision": "none",  # what is learned from beside good images: none, simulated, masks, kinds, surfaces
+    "train.corrupt": (),  # flaws given to good images: kinds of jaxdefect/flaws/kinds.py, or all; () for none
+    "train.corrupt_share": 0.5,  # of the good images that get one
+    "train.corrupt_noise": 0.0,  # standard deviation of Gaussian noise that a repaired image keeps, pixels in [0, 1]
     "train.max_masks": -1,  # defective training images whose masks are used, of the others only the label; -1 all
     "train.flips": False,  # images are also shown mirrored and turned upside down
     "train.zoom": 0.0,  # good images are also shown larger and smaller by up to this share of their size

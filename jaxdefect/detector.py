@@ -28,6 +28,13 @@ class Batch(NamedTuple):
     has_mask: jax.Array | None = None  # [B] float32, 0 where a defective image has no mask: only its label is known
     features: jax.Array | None = None  # [B, F] float32, what a frozen backbone makes of each image
     kind: jax.Array | None = None  # [B] int32, 0 is good, the others are kinds of defect in the order of the config
+    target: jax.Array | None = None  # [B, H, W, C], the image before it was given a flaw; None where it was given none
+    severity: jax.Array | None = None  # [B, H, W] in [0, 1], how much a flaw made to order changed each pixel
+
+    @property
+    def clean(self) -> jax.Array:
+        """[B, H, W, C]: what a reconstruction should be, the image without the flaws it was given."""
+        return self.image if self.target is None else self.target
 
 
 class Scores(NamedTuple):

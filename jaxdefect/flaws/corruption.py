@@ -25,15 +25,17 @@ class Corrupted(NamedTuple):
     label: jax.Array
 
 
-def check(kinds: Sequence[str], probability: float, noise: float, *, field: str = "train.corrupt") -> None:
+def check(kinds: Sequence[str], share: float, noise: float = 0.0) -> None:
     """Raises ValueError for kinds, a share or a deviation that make no sense."""
+    if not kinds:
+        raise ValueError(f"train.corrupt names no flaw; give some of {', '.join(KINDS)}")
     for kind in kinds:
         if kind not in KINDS:
-            raise ValueError(f"{field} = {tuple(kinds)}: no flaw is named {kind!r}{nearest(kind, tuple(KINDS))}")
-    if not 0 <= probability <= 1:
-        raise ValueError(f"{field}_share = {probability}; give a share of the images from 0 to 1")
+            raise ValueError(f"train.corrupt = {tuple(kinds)}: no flaw is named {kind!r}{nearest(kind, tuple(KINDS))}")
+    if not 0 <= share <= 1:
+        raise ValueError(f"train.corrupt_share = {share}; give a share of the images from 0 to 1")
     if not 0 <= noise < 1:
-        raise ValueError(f"{field}_noise = {noise}; give a standard deviation of pixels in [0, 1], such as 0.05")
+        raise ValueError(f"train.corrupt_noise = {noise}; give a standard deviation of pixels in [0, 1], such as 0.05")
 
 
 def corrupt(
@@ -54,6 +56,14 @@ def corrupt(
     mask = seen.astype(jnp.float32)
     severity = jax.nn.sigmoid(4 * (size / SEVERE - 1)) * mask
     return Corrupted(flawed, mask, severity, jnp.any(seen, (1, 2)).astype(jnp.int32))
+
+
+def flipped(keys: jax.Array, images: jax.Array) -> jax.Array:
+    """Half of the images [B, H, W, C] mirrored, and half of them turned upside down. keys [B]."""
+    for axis, key in ((1, 0), (2, 1)):
+        turned = jax.vmap(lambda k, key=key: jax.random.bernoulli(jax.random.fold_in(k, key)))(keys)
+        images = jnp.where(turned[:, None, None, None], jnp.flip(images, axis), images)
+    return images
 
 
 def _flawed(key: jax.Array, image: jax.Array, source: jax.Array, *, kinds: tuple[str, ...], share: float):

@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxdefect import parallel
 from jaxdefect.detector import Batch
+from jaxdefect.flaws import corruption
 
 
 class Feed(NamedTuple):
@@ -109,6 +110,42 @@ def vectors(features: np.ndarray, *, surfaces: Sequence[int], labels: Sequence[i
 def _draw_vectors(store: dict[str, jax.Array], keys: jax.Array) -> Batch:
     chosen = jax.vmap(jax.random.randint, (0, None, None, None))(keys, (), 0, len(store["features"]))
     return Batch(None, **{name: values[chosen] for name, values in store.items()})
+
+
+def corrupted(feed: Feed, *, kinds: Sequence[str], share: float, noise: float = 0.0, flips: bool = False) -> Feed:
+    """The feed, a `share` of whose good images get a flaw of one of these kinds (see `flaws.corruption`).
+
+    Its batches also hold target, mask, severity, label and has_mask; defective images stay as they are. flips: good
+    images are mirrored and turned upside down at random first. noise: standard deviation of Gaussian noise that is in
+    image and target alike. The source of a flaw is another patch of the feed or, of a stream, the same. Raises
+    ValueError for kinds and numbers that make no sense, and for pairs of images.
+    """
+    corruption.check(kinds, share, noise)
+    fold = jax.vmap(jax.random.fold_in, (0, None))
+
+    def make_batch(inputs, keys):
+        batch = feed.make_batch(inputs, keys)
+        if batch.image is None or batch.paired_image is not None:
+            raise ValueError("train.corrupt gives flaws to single images: use no train.paired_images, and no surfaces")
+        other = feed.make_batch(inputs, fold(keys, 2)).image
+        clean = corruption.flipped(fold(keys, 3), batch.image) if flips else batch.image
+        made = corruption.corrupt(fold(keys, 4), clean, other, kinds=kinds, share=share)
+        count = len(clean)
+        label = jnp.zeros(count, jnp.int32) if batch.label is None else batch.label
+        mask = jnp.zeros(clean.shape[:3]) if batch.mask is None else batch.mask
+        has_mask = jnp.ones(count) if batch.has_mask is None else batch.has_mask
+        good = label == 0
+        pick = lambda new, old: jnp.where(good.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+        image, target = pick(made.image, batch.image), pick(clean, batch.image)
+        if noise:
+            grain = noise * jax.vmap(lambda key: jax.random.normal(key, clean.shape[1:]))(fold(keys, 5))
+            image, target = image + grain, target + grain
+        return batch._replace(
+            image=image, target=target, mask=pick(made.mask, mask), severity=pick(made.severity, mask),
+            label=jnp.where(good, made.label, label), has_mask=jnp.where(good, 1.0, has_mask),
+        )  # fmt: skip
+
+    return Feed(feed.inputs, make_batch, feed.sharded)
 
 
 def halved(count: int, *, seed: int) -> np.ndarray:

@@ -8,14 +8,16 @@ import numpy as np
 from ml_collections import ConfigDict
 
 import data_pipeline
+from jaxdefect.flaws.kinds import KINDS
 from jaxdefect.training import feed
 from launch.run import cached_features
 from launch.run.data import Data, facts_of, sizes_of
 from launch.run.surfaces import surfaces_of
 from launch.run.trained import make_detector
 
+GOOD_ALONE = ("none", "simulated")  # supervision that needs no defective image
 PATCHES_PER_IMAGE = 16  # in a batch of the stream, so that few are decoded
-SUPERVISION = ("none", "masks", "kinds", "surfaces")
+SUPERVISION = ("none", "simulated", "masks", "kinds", "surfaces")
 
 
 def make_feed(config: ConfigDict, data: Data) -> feed.Feed:
@@ -23,7 +25,37 @@ def make_feed(config: ConfigDict, data: Data) -> feed.Feed:
     knobs = config.train
     if knobs.supervision not in SUPERVISION:
         raise ValueError(f"train.supervision = {knobs.supervision!r} is not known; use {', '.join(SUPERVISION)}")
-    if knobs.zoom and knobs.supervision != "none":
+    return with_flaws(config, as_they_are(config, data))
+
+
+def with_flaws(config: ConfigDict, source: feed.Feed) -> feed.Feed:
+    """The feed with flaws made to order on good images, where a config asks for them: those that train.corrupt names,
+    or all."""
+    knobs = config.train
+    if not makes_flaws(config):
+        return source
+    if knobs.supervision in ("kinds", "surfaces"):
+        raise ValueError(f"train.corrupt = {tuple(knobs.corrupt)} with train.supervision = {knobs.supervision!r}: a "
+                         "flaw made to order is of no kind and no surface; use none, simulated or masks")  # fmt: skip
+    if knobs.paired_images:
+        raise ValueError(f"train.corrupt = {tuple(knobs.corrupt)} with train.paired_images = True: pairs are shown as "
+                         "they are; use train.paired_images=False")  # fmt: skip
+    kinds = tuple(KINDS) if tuple(knobs.corrupt) in ((), ("all",)) else tuple(knobs.corrupt)
+    return feed.corrupted(
+        source, kinds=kinds, share=knobs.corrupt_share, noise=knobs.corrupt_noise,
+        flips=knobs.flips and not source.sharded,
+    )  # fmt: skip
+
+
+def makes_flaws(config: ConfigDict) -> bool:
+    """Whether good images are given flaws made to order."""
+    return bool(config.train.corrupt) or config.train.supervision == "simulated"
+
+
+def as_they_are(config: ConfigDict, data: Data) -> feed.Feed:
+    """Training images without flaws made to order."""
+    knobs = config.train
+    if knobs.zoom and knobs.supervision not in GOOD_ALONE:
         raise ValueError(f"train.zoom = {knobs.zoom} with train.supervision = {knobs.supervision!r}; only good images "
                          "are shown at other sizes: use 0")  # fmt: skip
     if knobs.supervision in ("masks", "kinds"):
@@ -105,7 +137,7 @@ def good_images(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
 
 def streams(config: ConfigDict, data: Data) -> bool:
     """Whether the batches come from the host, one seed's, instead of images kept on the devices."""
-    if config.train.supervision != "none":
+    if config.train.supervision not in GOOD_ALONE:
         return config.train.supervision in ("masks", "kinds")
     return too_large(config, data.converted.train)
 
@@ -120,7 +152,8 @@ def too_large(config: ConfigDict, split: data_pipeline.Split) -> bool:
     mebibytes = len(sizes) * int(np.prod(sizes.max(0))) * config.data.channels / 2**20
     if knobs.feed not in ("auto", "in_memory", "stream"):
         raise ValueError(f"train.feed = {knobs.feed!r} is not known; use auto, in_memory or stream")
-    changed = knobs.flips or knobs.zoom > 0
+    flips = knobs.flips and not makes_flaws(config)  # There images are mirrored on the device, before they get a flaw.
+    changed = flips or knobs.zoom > 0
     if changed and knobs.feed == "in_memory":
         raise ValueError(f"train.feed = 'in_memory' with train.flips = {knobs.flips} and train.zoom = {knobs.zoom}; "
                          "images are mirrored and zoomed in the stream: use auto or stream")  # fmt: skip
@@ -131,9 +164,10 @@ def held_out(config: ConfigDict, data: Data) -> feed.Feed | None:
     """Good images kept from training, as they are, where a config validates on them."""
     if not config.train.validate:
         return None
-    if config.train.supervision != "none" or config.train.paired_images:
+    if config.train.supervision not in GOOD_ALONE or config.train.paired_images:
         raise ValueError(
             "train.validate = True needs good images alone: train.supervision = 'none' and no train.paired_images"
         )
     samples = list(data.converted.calibration)
-    return feed.in_memory([s.image for s in samples], patch=config.train.patch, ids=[s.id for s in samples])
+    images, ids = [s.image for s in samples], [s.id for s in samples]
+    return with_flaws(config, feed.in_memory(images, patch=config.train.patch, ids=ids))

@@ -104,7 +104,7 @@ def example_batch(config: ConfigDict) -> jaxdefect.Batch:
     count, supervision = config.train.batch, config.train.supervision
     images = jax.ShapeDtypeStruct((count, side, side, config.data.channels), jnp.float32)
     numbers, shares = (jax.ShapeDtypeStruct((count,), dtype) for dtype in (jnp.int32, jnp.float32))
-    if supervision in ("masks", "kinds"):
+    if supervision in ("simulated", "masks", "kinds"):
         masks = jax.ShapeDtypeStruct((count, side, side), jnp.float32)
         kinds = numbers if supervision == "kinds" else None
         return jaxdefect.Batch(images, mask=masks, label=numbers, has_mask=shares, kind=kinds)
