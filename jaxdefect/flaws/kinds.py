@@ -1,4 +1,4 @@
-"""What a flaw looks like: (key, image, source) -> image, float32 [H, W, C] in [0, 1]. The source is another normal image.
+"""What a flaw looks like: (key, image, source) -> image, float32 [H, W, C] in [0, 1]; a source is another normal image.
 
 Strengths are multiples of the image's contrast, so that a flaw is as visible on a flat surface as on a busy one, from
 barely to plainly.

@@ -6,8 +6,6 @@ import jax
 import jax.numpy as jnp
 
 
-
-
 def blend(image: jax.Array, source: jax.Array, top: jax.Array, left: jax.Array, rows: jax.Array, columns: jax.Array):
     """The image with what the source has in a rectangle, each edge between pixels as steep as in either of both.
 
