@@ -46,12 +46,14 @@ RUN = {
     "train.log_every": 50,  # steps
     "train.save_every": 250,  # steps, a multiple of log_every
     "train.validate": False,  # also log the loss on held-out images; patience and restore then go by it
+    "train.validate_on": "normal",  # these as they are; simulated: how well flaws painted on them are found
     "train.patience": 0,  # stop after so many logged losses without a lower one; 0 never
     "train.restore": "last",  # the state that is evaluated: last, or best (lowest logged loss)
     "score.mode": "auto",  # whole, tiled; auto: whole unless there are more than 8 sizes of images
     "score.tile": 256,  # pixels a side
     "score.overlap": 64,  # pixels shared by neighbouring tiles
-    # pauta, quantile, false_alarm_rate: fitted on normal images; f1: the best where defective ones are held out, too
+    # pauta, quantile, false_alarm_rate: fitted on normal images; simulated: the best F1 where flaws are painted on these;
+    # f1: the best F1 where defective ones are held out, too
     "threshold.image_rule": "pauta",
     "threshold.pixel_rule": "pauta",  # or otsu, of each image by itself
     "threshold.fitted_on": "calibration",  # normal images held out, or train: those trained on

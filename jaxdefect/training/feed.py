@@ -35,13 +35,15 @@ def in_memory(
     labels: Sequence[int] | None = None,
     surfaces: Sequence[int] | None = None,
     halves: Sequence[int] | None = None,
+    margin: int = 0,
 ) -> Feed:
     """Keeps a split on every device and cuts random patches inside the compiled step.
 
     images: uint8 [H, W, C] of any sizes; an image is drawn uniformly, then a corner. Takes N * max(H) * max(W) * C
     bytes. masks (uint8 [H, W]), labels and surfaces travel along where given. halves (0 or 1 of each image, see
-    `halved`): image is drawn from the images of half 0 and paired_image, independently, from those of half 1. Raises
-    ValueError for an image smaller than the patch, naming it.
+    `halved`): image is drawn from the images of half 0 and paired_image, independently, from those of half 1. margin:
+    pixels by which images are mirrored all around first, so that what lies near a border, and the mirrored border that
+    scoring adds there, are seen as often as the rest. Raises ValueError for an image smaller than the patch, naming it.
     """
     ids = ids or [f"image {i}" for i in range(len(images))]
     if not len(images):
@@ -52,6 +54,9 @@ def in_memory(
                 f"{name} is {image.shape[0]} x {image.shape[1]} pixels, smaller than train.patch = {patch}; "
                 "use a smaller patch or a larger data.scale"
             )
+    widen = lambda image: np.pad(image, [(margin, margin)] * 2 + [(0, 0)] * (image.ndim - 2), "symmetric")
+    if margin:
+        images, masks = [widen(image) for image in images], masks and [widen(mask) for mask in masks]
     sizes = np.array([image.shape[:2] for image in images])
     tall, wide = sizes.max(0)
 

@@ -46,14 +46,16 @@ class Program(NamedTuple):
 
 
 def one_run(
-    detector: Detector, feed: Feed, *, key: jax.Array, batch: int, hyperparams: Any = None, held_out: Feed | None = None
-) -> Program:
+    detector: Detector, feed: Feed, *, key: jax.Array, batch: int, hyperparams: Any = None,
+    held_out: Feed | None = None, judge: Callable[[State], dict[str, float]] | None = None,
+) -> Program:  # fmt: skip
     """One run on all devices. batch: samples per step over all devices and processes.
 
     hyperparams: the float settings, see `population.share_program`.
 
     held_out: images that are not trained on. Their metrics are those a step would have reported that is then not
-    taken, averaged over VALIDATED batches, always the same.
+    taken, averaged over VALIDATED batches, always the same. judge: state -> metrics, `loss` among them, in place of
+    these.
 
     Runs of one detector and one feed share what is compiled, whatever their keys and hyperparams.
     """
@@ -64,14 +66,14 @@ def one_run(
         return compiled(state, feed.inputs(step), step, key)
 
     def validate(state):
-        judge = compile_judge(detector, held_out.make_batch, held_out.sharded, batch)
-        rows = jax.device_get([judge(state, held_out.inputs(i), i, key)[1] for i in range(VALIDATED)])
+        untaken = compile_judge(detector, held_out.make_batch, held_out.sharded, batch)
+        rows = jax.device_get([untaken(state, held_out.inputs(i), i, key)[1] for i in range(VALIDATED)])
         return jax.tree.map(lambda *values: np.mean(values), *rows)
 
     fresh = lambda: init(detector, feed, key=key, batch=batch, hyperparams=hyperparams)
     return Program(
         fresh, parallel.replicate, advance, fetch=lambda state: state, scans=scans(feed),
-        validate=validate if held_out else None,
+        validate=validate if held_out else judge,
     )  # fmt: skip
 
 

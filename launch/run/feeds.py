@@ -117,7 +117,8 @@ def good_images(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
     if not too_large(config, split):
         samples = [image(i) for i in range(len(split) if halves is None else len(halves))]
         ids = [sample.id for sample in samples]
-        return feed.in_memory([s.image for s in samples], patch=knobs.patch, ids=ids, halves=halves)
+        margin = knobs.patch // 2 if makes_flaws(config) else 0
+        return feed.in_memory([s.image for s in samples], patch=knobs.patch, ids=ids, halves=halves, margin=margin)
 
     def patches(step: int, images: data_pipeline.Split = split, seed: int = config.seed) -> Iterator[dict]:
         return data_pipeline.patches(
@@ -162,7 +163,7 @@ def too_large(config: ConfigDict, split: data_pipeline.Split) -> bool:
 
 def held_out(config: ConfigDict, data: Data) -> feed.Feed | None:
     """Good images kept from training, as they are, where a config validates on them."""
-    if not config.train.validate:
+    if not config.train.validate or config.train.validate_on == "simulated":
         return None
     if config.train.supervision not in GOOD_ALONE or config.train.paired_images:
         raise ValueError(

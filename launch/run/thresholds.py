@@ -12,10 +12,13 @@ from ml_collections import ConfigDict
 from data_pipeline import Split
 from jaxdefect.metrics import ranking, threshold
 from jaxdefect.metrics.threshold import Threshold
+from launch.run import simulated
 from launch.run.data import Data
 from launch.run.predictions import Predictions
 
-WITH_DEFECTS = "f1"  # the rule that `threshold.fit` does not know: it needs defective images, too
+# Rules that `threshold.fit` does not know: they need defective images, too.
+WITH_DEFECTS = "f1"
+WITH_FLAWS = "simulated"  # made of the normal ones
 NAMES = {"calibration": "calibration", "train": "training"}
 
 
@@ -35,15 +38,22 @@ class Fitted(NamedTuple):
 def images_to_fit_on(config: ConfigDict, data: Data) -> tuple[Split, Split | None]:
     """The normal images of `threshold.fitted_on`, and the defective ones where a rule asks for them.
 
-    Methods that learn from defects and fit on their training images take the defective ones of these.
+    Methods that learn from defects and fit on their training images take the defective ones of these. Raises ValueError
+    where one rule asks for real defects and the other for painted flaws.
     """
     knobs, dataset = config.threshold, data.converted
     if knobs.fitted_on not in NAMES:
         raise ValueError(f"threshold.fitted_on = {knobs.fitted_on!r} is not known; use calibration (held out) or train")
     trained = knobs.fitted_on == "train"
-    asked = WITH_DEFECTS in (knobs.image_rule, knobs.pixel_rule)
+    rules = (knobs.image_rule, knobs.pixel_rule)
+    if {WITH_DEFECTS, WITH_FLAWS} <= {*rules}:
+        raise ValueError(f"threshold.image_rule = {rules[0]!r} with threshold.pixel_rule = {rules[1]!r}: one needs real "
+                         "defects, the other painted flaws; use the same for both, or pauta for one")  # fmt: skip
+    normal = dataset.train if trained else dataset.calibration
+    if WITH_FLAWS in rules:
+        return normal, simulated.painted(normal)
     defective = dataset.defective if trained else dataset.calibration_defective
-    return dataset.train if trained else dataset.calibration, defective if asked else None
+    return normal, defective if WITH_DEFECTS in rules else None
 
 
 def fit(knobs: ConfigDict, normal: Predictions, defective: Predictions | None) -> Fitted:
@@ -52,9 +62,11 @@ def fit(knobs: ConfigDict, normal: Predictions, defective: Predictions | None) -
     knobs: config.threshold. normal, defective: what was predicted of `images_to_fit_on`.
     """
     parameters = {"sigma": knobs.sigma, "quantile": knobs.quantile, "false_alarm_rate": knobs.false_alarm_rate}
-    if knobs.image_rule == WITH_DEFECTS:
+    if knobs.image_rule in (WITH_DEFECTS, WITH_FLAWS):
         scores = normal.scores + defective.scores
         image = threshold.fit_f1(scores, [0] * len(normal.scores) + [1] * len(defective.scores))
+        if knobs.image_rule == WITH_FLAWS:
+            image = at_least(image, threshold.fit("false_alarm_rate", normal.scores, **parameters), "painted flaws")
     else:
         image = threshold.fit(knobs.image_rule, normal.scores, **parameters)
     if image.value is None:
@@ -62,12 +74,22 @@ def fit(knobs: ConfigDict, normal: Predictions, defective: Predictions | None) -
                          "false_alarm_rate")  # fmt: skip
     if normal.maps is None:
         pixel = image._replace(value=None, rule="none: the detector gives no map", warning=None)
-    elif knobs.pixel_rule == WITH_DEFECTS:
+    elif knobs.pixel_rule in (WITH_DEFECTS, WITH_FLAWS):
         pixel = best_for_pixels(normal, defective)
+        if knobs.pixel_rule == WITH_FLAWS:
+            pixel = at_least(pixel, threshold.fit("quantile", normal.maps, **parameters), "painted flaws")
     else:
         pixel = threshold.fit(knobs.pixel_rule, normal.maps, **parameters)
     named = lambda fitted: fitted._replace(fitted_on=fitted.fitted_on.replace("calibration", NAMES[knobs.fitted_on]))
     return Fitted(named(pixel), named(image), knobs.fitted_on, normal.scores)
+
+
+def at_least(best: Threshold, bound: Threshold, what: str) -> Threshold:
+    """The threshold of the best F1, or the one that bounds false alarms on normal images where that is higher."""
+    rule = f"{best.rule} on {what}"
+    if best.value >= bound.value:
+        return best._replace(rule=f"{rule}, above {bound.rule}")
+    return Threshold(bound.value, f"{bound.rule}, above {rule}", bound.fitted_on, bound.warning)
 
 
 def best_for_pixels(normal: Predictions, defective: Predictions) -> Threshold:

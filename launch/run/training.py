@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ from jaxdefect.detector import no_calibration, no_training
 from jaxdefect.training import feed, loop
 from jaxdefect.training.checkpoint import Checkpoints
 from launch.command import console
+from launch.run import simulated
 from launch.run.data import Data, facts_of
 from launch.run.history import TrainingLog, read_history
 from launch.run.prediction import dataset_sizes, on_canvas, tiles_of
 from launch.run.trained import Run, make_detector, write_facts
+
+VALIDATION = ("normal", "simulated")  # train.validate_on
 
 
 def train_run(
@@ -50,7 +54,7 @@ def train_run(
 
         program = loop.one_run(
             detector, source, key=jax.random.key(config.seed), batch=knobs.batch, hyperparams=hyperparams,
-            held_out=held_out,
+            held_out=held_out, judge=judge_of(config, data, detector),
         )  # fmt: skip
         with contextlib.closing(log):
             fit = loop.fit(
@@ -71,6 +75,15 @@ def train_run(
         span = history[-1]["seconds"] - history[0]["seconds"]
         timings["steps_per_s"] = (history[-1]["step"] - history[0]["step"]) / span if span > 0 else None
     return Run(config, detector, state, timings, facts)
+
+
+def judge_of(config: ConfigDict, data: Data, detector: jaxdefect.Detector) -> Callable[[Any], dict] | None:
+    """What training is judged by beside its loss, where a config validates on painted flaws."""
+    knobs = config.train
+    if knobs.validate_on not in VALIDATION:
+        raise ValueError(f"train.validate_on = {knobs.validate_on!r} is not known; use {' or '.join(VALIDATION)}")
+    painted = knobs.validate and knobs.validate_on == "simulated"
+    return simulated.validation(config, data, detector) if painted else None
 
 
 def calibrate(config: ConfigDict, detector: jaxdefect.Detector, state: Any, data: Data) -> Any:

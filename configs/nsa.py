@@ -1,0 +1,32 @@
+"""NSA: a network that outlines flaws made to order on normal images.
+
+python -m launch.train --detector nsa
+python -m launch.train --detector nsa --dataset mvtec --data FOLDER
+python -m launch.train --detector nsa --preset paper --dataset mvtec --data FOLDER
+
+The flaws are those of train.corrupt; `python -m launch.flaws` draws them on one's own images.
+"""
+
+SETTINGS = {
+    "widths": (16, 32, 64, 128),  # channels at each scale, the finest first
+    "depth": 2,  # convolutions at each scale
+    "skip": True,  # the decoder sees the encoder's features at every scale
+    "learning_rate": 2e-3,
+    "final_rate": 1e-6,  # that it falls to, by a cosine
+    "box": 5,  # side of the mean filter over the map, pixels
+    "top": 0.002,  # share of the pixels, the worst ones, whose mean is the score of an image
+}
+BASE = {
+    "train.supervision": "simulated", "train.patch": 96, "train.batch": 8, "train.flips": True,
+    "train.steps": 1500, "threshold.image_rule": "simulated", "threshold.pixel_rule": "simulated",
+}  # fmt: skip
+PRESETS = {
+    "small": {"settings.widths": (8, 16, 32, 64)},  # five minutes on two cores
+    "large": {"train.patch": 128, "train.batch": 16, "train.steps": 5000},
+    # As published: seamless patches alone, an encoder-decoder of the size of a ResNet-18, 320 epochs of 64 images.
+    "paper": {
+        "train.corrupt": ("nsa",), "train.patch": 256, "train.batch": 64, "train.steps": 1500,
+        "settings.widths": (64, 64, 128, 256, 512), "settings.skip": False, "settings.learning_rate": 1e-3,
+        "settings.box": 1, "settings.top": 1.0,
+    },
+}  # fmt: skip
