@@ -43,13 +43,13 @@ def make(
     """NSA. The learning rates may be tracers.
 
     widths, depth, skip: the network (see `UNet`). learning_rate, final_rate: of Adam, from the first to the last of the
-    `steps` by a cosine. box: side of the mean filter over the map, pixels, odd. top: the share of an image's pixels, the
-    worst ones, whose mean is its score; 1 for all, as published, which tells large flaws only.
+    `steps` by a cosine. box: side of the mean filter over the map, pixels, odd. top: the share of an image's pixels,
+    the worst ones, whose mean is its score; 1 for all, as published, which tells large flaws only.
     """
     check_box(box)
     if not widths or min(widths) < 1 or depth < 1:
-        raise ValueError(f"settings.widths = {tuple(widths)}, settings.depth = {depth}; give the channels of each scale "
-                         "such as (16, 32, 64, 128), and at least one convolution")  # fmt: skip
+        raise ValueError(f"settings.widths = {tuple(widths)}, settings.depth = {depth}; give the channels of each "
+                         "scale, such as (16, 32, 64, 128), and at least one convolution")  # fmt: skip
     net = UNet(tuple(widths), 1, depth, skip)
     multiple = 2 ** (len(widths) - 1)
     adam = optim.adam(cosine(learning_rate, final_rate, steps))

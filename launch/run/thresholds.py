@@ -47,8 +47,8 @@ def images_to_fit_on(config: ConfigDict, data: Data) -> tuple[Split, Split | Non
     trained = knobs.fitted_on == "train"
     rules = (knobs.image_rule, knobs.pixel_rule)
     if {WITH_DEFECTS, WITH_FLAWS} <= {*rules}:
-        raise ValueError(f"threshold.image_rule = {rules[0]!r} with threshold.pixel_rule = {rules[1]!r}: one needs real "
-                         "defects, the other painted flaws; use the same for both, or pauta for one")  # fmt: skip
+        raise ValueError(f"threshold.image_rule = {rules[0]!r} with threshold.pixel_rule = {rules[1]!r}: one needs "
+                         "real defects, the other painted flaws; use the same for both, or pauta for one")  # fmt: skip
     normal = dataset.train if trained else dataset.calibration
     if WITH_FLAWS in rules:
         return normal, simulated.painted(normal)
