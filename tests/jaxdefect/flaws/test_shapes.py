@@ -82,7 +82,7 @@ def test_patches_are_rectangles_inside_the_image_anywhere_in_it():
     assert (heights < 40).all() and (widths < 64).all() and (heights > 1).all() and (widths > 1).all()
     share = heights * widths / (40 * 64)
     assert 0.01 < share.min() < 0.03 and 0.13 < share.max() < 0.17
-    assert 0.2 < (heights / widths).min() and (heights / widths).max() < 5
+    assert (heights / widths).min() > 0.2 and (heights / widths).max() < 5
     for spans in (rows, columns):  # As much room above as below, left as right; both edges are touched.
         before, after = spans.argmax(1), spans[:, ::-1].argmax(1)
         assert scipy.stats.ks_2samp(before, after).pvalue > LIKELY
@@ -91,7 +91,7 @@ def test_patches_are_rectangles_inside_the_image_anywhere_in_it():
 
 def test_log_uniform_is_uniform_in_the_logarithm():
     values = np.asarray(jax.vmap(lambda key: shapes.log_uniform(key, 0.5, 8.0))(keys(2000)))
-    assert 0.5 <= values.min() and values.max() <= 8
+    assert values.min() >= 0.5 and values.max() <= 8
     assert scipy.stats.kstest(np.log(values / 0.5) / np.log(16), "uniform").pvalue > LIKELY
 
 
