@@ -38,6 +38,13 @@ def check(kinds: Sequence[str], share: float, noise: float = 0.0) -> None:
         raise ValueError(f"train.corrupt_noise = {noise}; give a standard deviation of pixels in [0, 1], such as 0.05")
 
 
+def check_size(height: int, width: int) -> None:
+    """Raises ValueError for images too small for a flaw to be a part of them."""
+    if min(height, width) < SMALLEST:
+        raise ValueError(f"flaws need images of at least {SMALLEST} x {SMALLEST} pixels, got {height} x {width}; use a "
+                         "larger train.patch")  # fmt: skip
+
+
 def corrupt(
     keys: jax.Array, images: jax.Array, sources: jax.Array, *, kinds: Sequence[str], share: float = 0.5
 ) -> Corrupted:
@@ -47,10 +54,7 @@ def corrupt(
     A change too small to see beside the image's contrast is no flaw and is taken back. Raises ValueError for images
     under SMALLEST pixels a side.
     """
-    height, width = images.shape[1:3]
-    if min(height, width) < SMALLEST:
-        raise ValueError(f"flaws need images of at least {SMALLEST} x {SMALLEST} pixels, got {height} x {width}; use a "
-                         "larger train.patch")  # fmt: skip
+    check_size(*images.shape[1:3])
     draw = jax.vmap(lambda key, image, source: _flawed(key, image, source, kinds=tuple(kinds), share=share))
     flawed, seen, size = draw(keys, images, sources)
     mask = seen.astype(jnp.float32)

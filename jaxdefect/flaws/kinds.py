@@ -32,6 +32,11 @@ def over(image: jax.Array, cover: jax.Array, ink: jax.Array) -> jax.Array:
     return jnp.clip(image + cover[..., None] * (ink - image), 0, 1)
 
 
+def mean_under(cover: jax.Array, image: jax.Array) -> jax.Array:
+    """[C]: the mean of the image where it is covered."""
+    return jnp.sum(image * cover[..., None], (0, 1)) / jnp.maximum(jnp.sum(cover), 1e-6)
+
+
 def shade(key: jax.Array, image: jax.Array) -> jax.Array:
     """[C]: a change of grey level, darker or brighter, nearly the same in all channels."""
     size_key, sign_key, colour_key = jax.random.split(key, 3)
@@ -44,9 +49,8 @@ def stain(key: jax.Array, image: jax.Array, source: jax.Array, *, shape: Callabl
     del source
     shape_key, shade_key, opacity_key = jax.random.split(key, 3)
     cover = shape(shape_key, *image.shape[:2])
-    here = jnp.sum(image * cover[..., None], (0, 1)) / jnp.maximum(jnp.sum(cover), 1e-6)
     surface = 1 - jax.random.uniform(opacity_key)  # how much of the texture beneath is lost
-    ink = image + surface * (here - image) + shade(shade_key, image)
+    ink = image + surface * (mean_under(cover, image) - image) + shade(shade_key, image)
     return over(image, cover, ink)
 
 
@@ -69,33 +73,40 @@ def perlin(key: jax.Array, image: jax.Array, source: jax.Array) -> jax.Array:
 
 
 def texture(key: jax.Array, image: jax.Array, source: jax.Array) -> jax.Array:
-    """Something else to see: the source moved, turned over, stretched in grey level, or noise of a random grain."""
-    move_key, gain_key, shade_key, noise_key, grain_key, which_key = jax.random.split(key, 6)
+    """Something else to see: the source moved, mirrored, stretched in grey level, or noise of a random grain."""
+    move_key, gain_key, shade_key, noise_key, frame_key, grain_key, which_key = jax.random.split(key, 7)
     moved = elsewhere(move_key, source)
     mean = jnp.mean(moved, (0, 1))
     moved = mean + (moved - mean) * log_uniform(gain_key, 0.3, 3.0)
-    rows, columns = shapes.coordinates(*image.shape[:2])
+    along, across = shapes.about_a_place(frame_key, *image.shape[:2])  # The noise is 0 at the corners of its cells.
     cells = log_uniform(grain_key, 4.0, shapes.CELLS)
-    noise = mean + 2 * contrast(image) * shapes.perlin_noise(noise_key, columns * cells, rows * cells)[..., None]
+    noise = mean + 2 * contrast(image) * shapes.perlin_noise(noise_key, along * cells, across * cells)[..., None]
     chosen = jnp.where(jax.random.bernoulli(which_key, 0.7), moved, noise)
     return jnp.clip(chosen + shade(shade_key, image) / 2, 0, 1)
 
 
 def elsewhere(key: jax.Array, source: jax.Array) -> jax.Array:
-    """The source shifted around its edges, mirrored and turned over at random."""
-    shift_key, flip_key = jax.random.split(key)
-    shift = jax.random.randint(shift_key, (2,), 0, jnp.array(source.shape[:2]))
-    moved = jnp.roll(source, shift, (0, 1))
-    for axis, flipped in enumerate(jax.random.bernoulli(flip_key, shape=(2,))):
-        moved = jnp.where(flipped, jnp.flip(moved, axis), moved)
-    return moved
+    """The source shifted by up to twice its size, mirrored where it ends: no seam shows, and half of it is turned."""
+    for axis, axis_key in enumerate(jax.random.split(key)):
+        size = source.shape[axis]
+        place = (jnp.arange(size) + jax.random.randint(axis_key, (), 0, 2 * size)) % (2 * size)
+        source = jnp.take(source, jnp.minimum(place, 2 * size - 1 - place), axis)
+    return source
 
 
 def cutpaste(key: jax.Array, image: jax.Array, source: jax.Array, *, shape: Callable = shapes.patch) -> jax.Array:
-    """A piece of the source in another place, its grey levels a little changed. Source: Li et al., "CutPaste", 2021."""
-    shape_key, move_key, gain_key, shade_key = jax.random.split(key, 4)
-    piece = elsewhere(move_key, source) * jax.random.uniform(gain_key, minval=0.9, maxval=1.1)
-    return over(image, shape(shape_key, *image.shape[:2]), piece + 0.25 * shade(shade_key, image))
+    """A piece of the source in another place, nearer to the brightness there, more or less opaque.
+
+    Source: Li et al., "CutPaste", 2021, where all of them are plain to see.
+    """
+    shape_key, move_key, near_key, gain_key, shade_key, opacity_key = jax.random.split(key, 6)
+    cover = shape(shape_key, *image.shape[:2])
+    piece = elsewhere(move_key, source)
+    here, there = (mean_under(cover, x) for x in (image, piece))
+    brightness = there + jax.random.uniform(near_key) * (here - there)
+    piece = brightness + (piece - there) * jax.random.uniform(gain_key, minval=0.8, maxval=1.25)
+    opacity = 1 - jax.random.uniform(opacity_key, maxval=0.7)
+    return over(image, opacity * cover, piece + 0.25 * shade(shade_key, image))
 
 
 def scar(key: jax.Array, image: jax.Array, source: jax.Array) -> jax.Array:

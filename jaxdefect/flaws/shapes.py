@@ -103,7 +103,8 @@ def line(key: jax.Array, height: int, width: int) -> jax.Array:
     half_width = jnp.maximum(log_uniform(width_key, 1 / 400, 1 / 60), 0.5 * pixel)
     u = along / half_length
     bend, turn = half_length * jax.random.uniform(bend_key, (2,), minval=-0.5, maxval=0.5)
-    knots = jax.random.normal(knot_key, (KNOTS,)) * log_uniform(rough_key, 1 / 400, 1 / 40)
+    rough = half_length * log_uniform(rough_key, 0.01, 0.08)  # At most as steep as it is long, about: no comb.
+    knots = rough * jax.random.normal(knot_key, (KNOTS,))
     middle = bend * (u**2 - 0.5) + turn * (u**3 - u) + jnp.interp(u, jnp.linspace(-1, 1, KNOTS), knots)
     taper = jnp.sqrt(jnp.maximum(1 - u**2, 0))
     return soft(half_width * taper - jnp.abs(across - middle), pixel) * (jnp.abs(u) < 1)

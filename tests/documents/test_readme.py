@@ -26,6 +26,7 @@ QUICK = {
         "--seeds=0", "train.steps=2", "train.log_every=1", "train.save_every=2", "train.batch=8", "train.patch=16",
         "settings.block=16", "settings.overlap=4",
     ],
+    "launch.flaws": ["--patch=64"],
     "launch.prune": ["--steps=2"],
     "launch.bench": ["--side", "64", "--turns", "1", "--steps", "1", *tiny.words("renet_d")],
     "launch.two_stage": [

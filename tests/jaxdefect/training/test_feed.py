@@ -7,6 +7,7 @@ import pytest
 
 import data_pipeline
 from jaxdefect.training import feed
+from jaxdefect.training.loop import jit_once
 
 
 def sample_images():
@@ -85,3 +86,80 @@ def test_halves_are_even_and_those_of_the_seed(count):
 
 def test_halves_depend_on_the_seed():
     assert any((feed.halved(10, seed=0) != feed.halved(10, seed=seed)).any() for seed in (1, 2))
+
+
+def flawed(images, keys, **options):
+    """A batch of the images with flaws, and the feed that it comes from."""
+    labelled = {name: options.pop(name) for name in ("masks", "labels") if name in options}
+    source = feed.in_memory(images, patch=24, **labelled)
+    made = feed.corrupted(source, **({"kinds": ("spot",), "share": 0.5} | options))
+    return jit_once(made.make_batch)(made.inputs(0), keys), source
+
+
+def grey_noise(count=4, size=40):
+    rng = np.random.default_rng(1)
+    return [rng.integers(90, 160, (size, size, 1), np.uint8) for _ in range(count)]
+
+
+def test_good_images_get_flaws_and_the_target_is_without():
+    keys = jax.random.split(jax.random.key(0), 60)
+    batch, source = flawed(grey_noise(), keys)
+    np.testing.assert_array_equal(batch.target, source.make_batch(source.inputs(0), keys).image)
+    changed = np.asarray(batch.image != batch.target).any(-1)
+    assert not changed[np.asarray(batch.mask) == 0].any() and not batch.severity[batch.mask == 0].any()
+    np.testing.assert_array_equal(batch.label, changed.any((1, 2)))
+    assert 15 < int(batch.label.sum()) < 45 and (batch.has_mask == 1).all()
+    np.testing.assert_array_equal(batch.clean, batch.target)
+
+
+def test_defective_images_stay_as_they_are():
+    masks = [np.full((40, 40), label, np.uint8) for label in (0, 1)]
+    keys = jax.random.split(jax.random.key(1), 40)
+    batch, source = flawed(grey_noise(2), keys, masks=masks, labels=[0, 1], share=1.0, flips=True)
+    before = source.make_batch(source.inputs(0), keys)
+    defective = np.asarray(before.label) == 1
+    assert 5 < defective.sum() < 35 and (np.asarray(batch.label)[~defective] == 1).mean() > 0.7
+    for name, same in (("image", "image"), ("target", "image"), ("mask", "mask"), ("label", "label")):
+        np.testing.assert_array_equal(getattr(batch, name)[defective], getattr(before, same)[defective])
+
+
+def test_images_are_mirrored_before_they_get_a_flaw():
+    keys = jax.random.split(jax.random.key(2), 80)
+    batch, source = flawed(grey_noise(), keys, share=0.0, flips=True)
+    np.testing.assert_array_equal(batch.image, batch.target)
+    cut = np.asarray(source.make_batch(source.inputs(0), keys).image)
+    ways = np.stack([cut, cut[:, ::-1], cut[:, :, ::-1], cut[:, ::-1, ::-1]])
+    same = (ways == np.asarray(batch.target)).all((2, 3, 4))
+    assert (same.sum(0) == 1).all() and (same.sum(1) > 5).all()
+
+
+def test_noise_is_in_image_and_target_alike():
+    keys = jax.random.split(jax.random.key(3), 40)
+    noisy, source = flawed(grey_noise(), keys, noise=0.05)
+    calm, _ = flawed(grey_noise(), keys)
+    grain = np.asarray(noisy.target - calm.target)
+    np.testing.assert_allclose(noisy.image - calm.image, grain, atol=1e-6)
+    np.testing.assert_array_equal(noisy.mask, calm.mask)
+    assert abs(grain.std() - 0.05) < 0.002 and abs(grain.mean()) < 0.002
+
+
+def test_a_stream_gets_flaws_of_its_own_images():
+    images = np.stack(grey_noise(8, size=32))
+    made = feed.corrupted(feed.stream(lambda step: iter([{"image": images}] * 9)), kinds=("cutpaste",), share=1.0)
+    batch = jit_once(made.make_batch)({"image": images}, jax.random.split(jax.random.key(4), 8))
+    assert made.sharded and int(batch.label.sum()) > 5
+    np.testing.assert_allclose(batch.target, images.astype(np.float32) / 255, atol=1e-6)
+
+
+def test_flaws_that_make_no_sense_are_refused():
+    source = feed.in_memory(grey_noise(), patch=24)
+    with pytest.raises(ValueError, match="no flaw is named 'scratch'"):
+        feed.corrupted(source, kinds=("scratch",), share=0.5)
+    with pytest.raises(ValueError, match="train.corrupt_share = 2"):
+        feed.corrupted(source, kinds=("line",), share=2)
+    pairs = feed.in_memory(grey_noise(), patch=24, halves=feed.halved(4, seed=0))
+    vectors = feed.vectors(np.zeros((3, 5)), surfaces=[0, 0, 0], labels=[0, 0, 0])
+    for unfit in (pairs, vectors):
+        made = feed.corrupted(unfit, kinds=("line",), share=0.5)
+        with pytest.raises(ValueError, match="use no train.paired_images, and no surfaces"):
+            made.make_batch(made.inputs(0), jax.random.split(jax.random.key(0), 4))
