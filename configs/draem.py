@@ -24,7 +24,7 @@ PRESETS = {
     "paper": {"data.size": 256, "data.channels": 3},
     # Patches of 96 x 96 pixels, an eighth of the channels: minutes on two cores.
     "small": {
-        "train.patch": 96, "train.steps": 1500, "train.save_every": 250, "settings.widths": (16, 32, 64, 64),
+        "train.patch": 96, "train.steps": 1200, "train.save_every": 200, "settings.widths": (16, 32, 64, 64),
         "settings.segmentation": (8, 16, 32, 32), "settings.learning_rate": 1e-3, "settings.box": 7,
     },
 }  # fmt: skip
