@@ -1,4 +1,4 @@
-"""U-Net: an encoder and a decoder, joined at every scale. Features are [B, H, W, C]."""
+"""U-Net: an encoder and a decoder, joined at every scale or not. Features are [B, H, W, C]."""
 
 from collections.abc import Sequence
 
@@ -16,12 +16,14 @@ class UNet(nn.Module):
     """[B, H, W, C] -> [B, H, W, outputs], without an activation at its end. H and W are multiples of `multiple`.
 
     widths: channels at each scale, the finest first; each is half as large as the one before. depth: convolutions of
-    3 x 3 pixels at each scale of the encoder and of the decoder.
+    3 x 3 pixels at each scale of the encoder and of the decoder. skip: whether the decoder sees the encoder's features
+    of its scale.
     """
 
     widths: Sequence[int]
     outputs: int
     depth: int = 2
+    skip: bool = True
 
     @property
     def multiple(self) -> int:
@@ -35,8 +37,9 @@ class UNet(nn.Module):
             for _ in range(self.depth):
                 x = ConvNorm(width, 3)(x, train=train)
             scales.append(x)
-        for width, skip in zip(self.widths[-2::-1], scales[-2::-1], strict=True):
-            x = jnp.concatenate([twice(ConvNorm(width, 3)(x, train=train)), skip], -1)
+        for width, features in zip(self.widths[-2::-1], scales[-2::-1], strict=True):
+            x = twice(ConvNorm(width, 3)(x, train=train))
+            x = jnp.concatenate([x, features], -1) if self.skip else x
             for _ in range(self.depth):
                 x = ConvNorm(width, 3)(x, train=train)
         return Conv(self.outputs, 1, 1, 0, XAVIER)(x)

@@ -25,8 +25,8 @@ FIGURES = (
 )  # fmt: skip
 OF_SURFACES = ", surfaces"  # after the name of images whose surfaces were told apart
 NEEDS = {
-    "none": "normal images", "masks": "outlined defects", "kinds": "labelled kinds of defect",
-    "surfaces": "surface classes",
+    "none": "normal images", "simulated": "normal images", "masks": "outlined defects",
+    "kinds": "labelled kinds of defect", "surfaces": "surface classes",
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ import pytest
 import jaxdefect
 from jaxdefect.detector import Batch, no_training
 from jaxdefect.training import feed, loop, optim
+from launch.run.feeds import GOOD_ALONE, with_flaws
 from launch.run.trained import settings_of
 from tests.tiny import VARIANTS
 from tests.tiny import config as tiny_config
@@ -56,9 +57,9 @@ def textures(count: int = 6, size: int = 48, channels: int = 1, seed: int = 0) -
 def source(config) -> feed.Feed:
     """The textures as training images of a config, with what it learns from beside them."""
     images = textures(channels=config.data.channels)
-    if config.train.supervision == "none":
+    if config.train.supervision in GOOD_ALONE:
         halves = feed.halved(len(images), seed=0) if config.train.paired_images else None
-        return feed.in_memory(images, patch=config.train.patch, halves=halves)
+        return with_flaws(config, feed.in_memory(images, patch=config.train.patch, halves=halves))
     marked = [marked_as(image, place, config.train.supervision) for place, image in enumerate(images)]
     return feed.in_memory(
         [image for image, _ in marked], patch=config.train.patch, masks=[mask for _, mask in marked],
@@ -85,7 +86,8 @@ def batch_of(config, images) -> Batch:
     surfaces, masks = config.train.supervision == "surfaces", jnp.zeros(images.shape[:3]).at[::2, 4:9, 4:9].set(1)
     if surfaces:
         return Batch(images, label=place * 0, surface=place % SURFACES)
-    return Batch(images, masks, label=1 - place % 2, has_mask=jnp.ones(len(images)))
+    batch = Batch(images, masks, label=1 - place % 2, has_mask=jnp.ones(len(images)))
+    return batch._replace(target=images, severity=masks) if config.train.supervision == "simulated" else batch
 
 
 @functools.cache

@@ -1,0 +1,6 @@
+from tests.tiny import FEW_STEPS
+
+TINY = FEW_STEPS | {
+    "data.size": 0, "data.channels": 1, "train.patch": 16, "settings.widths": (2, 4),
+    "settings.segmentation": (2, 4, 4), "settings.learning_rate": 1e-2, "settings.box": 3,
+}  # fmt: skip
