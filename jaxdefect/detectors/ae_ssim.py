@@ -81,8 +81,8 @@ def make(
 
         def objective(params):
             reconstruction, stats = apply(net, params, state.batch_stats, batch.image, train=True)
-            value = pixel_loss(reconstruction, batch.image)
-            return value, (stats, {"loss": value, "mse": pixel_losses.mse(reconstruction, batch.image)})
+            value = pixel_loss(reconstruction, batch.clean)
+            return value, (stats, {"loss": value, "mse": pixel_losses.mse(reconstruction, batch.clean)})
 
         return optim.update_player(optimizer, objective, state)
 

@@ -92,7 +92,7 @@ def make(
         return State(*(optim.init_player(optimizer, drawn) for drawn in variables))
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
-        images = to_tanh(batch.image)
+        images, clean = to_tanh(batch.image), to_tanh(batch.clean)
         keys = parallel.sample_keys(key, len(images))
         noisy = images + noise * jax.vmap(lambda key: jax.random.normal(key, images.shape[1:]))(keys)
         critic = state.discriminator
@@ -101,7 +101,7 @@ def make(
 
         def critic_loss(params):
             refined, _ = refine(state.refiner.params)
-            real, stats = discriminate(params, critic.batch_stats, images)
+            real, stats = discriminate(params, critic.batch_stats, clean)
             fake, stats = discriminate(params, stats, refined)
             loss = gan_loss(real, True) + gan_loss(fake, False)
             return loss, (stats, {"critic_loss": loss})
@@ -110,8 +110,8 @@ def make(
             refined, stats = refine(params)
             fake, _ = discriminate(updated_critic.params, updated_critic.batch_stats, refined)
             fooling = gan_loss(fake, True)
-            loss = fooling + reconstruction * jnp.mean(jnp.square(refined - images))
-            return loss, (stats, reconstruction_metrics(refined, images) | {"fooling": fooling})
+            loss = fooling + reconstruction * jnp.mean(jnp.square(refined - clean))
+            return loss, (stats, reconstruction_metrics(refined, clean) | {"fooling": fooling})
 
         updated_critic, critic_metrics = optim.update_player(optimizer, critic_loss, critic)
         updated_refiner, metrics = optim.update_player(optimizer, refiner_loss, state.refiner)

@@ -83,7 +83,7 @@ def make(
         return apply(discriminator, params, batch_stats, images, train=train)
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
-        real, critic = to_tanh(batch.image), state.discriminator
+        real, critic = to_tanh(batch.clean), state.discriminator
         keys = parallel.sample_keys(key, len(real))
         z = jax.vmap(lambda key: jax.random.normal(key, (latent,)))(keys)
         generate = lambda params: draw(params, state.generator.batch_stats, z, real.shape[-1], True)

@@ -142,11 +142,11 @@ def make(
         return critic, losses[-1]
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
-        net, real = autoencoder_like(batch.image), to_tanh(batch.image)
+        net, images, real = autoencoder_like(batch.image), to_tanh(batch.image), to_tanh(batch.clean)
         keys = [parallel.sample_keys(k, len(real)) for k in jax.random.split(key, 4)]
         noise, latents = (jax.vmap(lambda k: jax.random.normal(k, (latent,)))(k) for k in keys[:2])
         stats = state.autoencoder.batch_stats
-        reconstruct = lambda params: apply(net, params, stats, real, noise, train=True)
+        reconstruct = lambda params: apply(net, params, stats, images, noise, train=True)
         draw = lambda params: apply(net, params, stats, latents, method="decode", train=True)[0]
 
         def lacking(params, drawn):
@@ -159,8 +159,8 @@ def make(
             drawn = draw(params)
             (value, features), (drawn_value, _) = (criticise(critic.params, x) for x in (reconstruction, drawn))
             terms = {
-                "loss": pixel_losses.l1(from_tanh(reconstruction), batch.image),
-                "dissimilarity": pixel_losses.ssim(from_tanh(reconstruction), batch.image),
+                "loss": pixel_losses.l1(from_tanh(reconstruction), batch.clean),
+                "dissimilarity": pixel_losses.ssim(from_tanh(reconstruction), batch.clean),
                 "kl": jnp.mean(kl(*code)),
                 "fooling": -(jnp.mean(value) + jnp.mean(drawn_value)) / 2,
                 "matching": jnp.mean(jnp.square(features - criticise(critic.params, real)[1])),

@@ -54,12 +54,12 @@ def make(*, size: int, width: int, skip: bool, learning_rate: float, box: int) -
 
     def step(state: Player, batch: Batch, key: jax.Array) -> tuple[Player, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
-        inputs = to_tanh(batch.image)
+        inputs, clean = to_tanh(batch.image), to_tanh(batch.clean)
 
         def loss(params):
             reconstruction, stats = apply(net, params, state.batch_stats, inputs, train=True)
-            squared = jnp.mean(jnp.square(reconstruction - inputs))
-            return squared, (stats, reconstruction_metrics(reconstruction, inputs) | {"squared": squared})
+            squared = jnp.mean(jnp.square(reconstruction - clean))
+            return squared, (stats, reconstruction_metrics(reconstruction, clean) | {"squared": squared})
 
         return optim.update_player(optimizer, loss, state)
 

@@ -141,10 +141,10 @@ def make(
         return State(*players, tuple(map(_weights, players)))
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
-        real, generator = to_tanh(batch.image), generator_like(batch.image)
+        images, real, generator = to_tanh(batch.image), to_tanh(batch.clean), generator_like(batch.image)
         noise_key, *drop_keys = (parallel.sample_keys(k, len(real)) for k in jax.random.split(key, 3))
         noise = jax.vmap(lambda k: jax.random.normal(k, (latent,)))(noise_key)
-        encode = lambda params: apply(encoder, params, state.encoder.batch_stats, real, train=True)
+        encode = lambda params: apply(encoder, params, state.encoder.batch_stats, images, train=True)
         draw = lambda params: apply(generator, params, state.generator.batch_stats, noise, train=True)
 
         def discriminate(params, batch_stats, images, latents, keys):

@@ -156,8 +156,9 @@ def make(
         (scores, features), _ = apply(critic, params, {}, jnp.concatenate(images), train=True)
         return list(zip(jnp.split(scores[:, 0], len(images)), jnp.split(features, len(images)), strict=True))
 
-    def adversarial_step(state: State, images: jax.Array, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+    def adversarial_step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         """`critic_steps` updates of the critic, each on its part of the batch, then one of the generator."""
+        images = to_tanh(batch.clean)
         keys = jax.vmap(lambda key: jax.random.split(key, 3))(parallel.sample_keys(key, len(images)))
         images, keys, generator = parts(images, critic_steps), parts(keys, critic_steps), state.generator
         noise = lambda keys: jax.vmap(lambda key: jax.random.normal(key, (latent,)))(keys)
@@ -194,14 +195,15 @@ def make(
         loss = pixels + kappa * jnp.mean(jnp.square(features - fake_features), -1)
         return loss, reconstruction, values - fake_values
 
-    def encoder_step(state: State, images: jax.Array, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+    def encoder_step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
+        images, clean = to_tanh(batch.image), to_tanh(batch.clean)
 
         def loss(params):
             (z, _), stats = apply(encoder, params, state.encoder.batch_stats, images, train=True)
-            losses, reconstruction, distances = lost(state, images, jnp.tanh(z))
+            losses, reconstruction, distances = lost(state, clean, jnp.tanh(z))
             value = jnp.mean(losses)
-            metrics = {"loss": value, "distance": jnp.mean(distances)} | batch_moments(reconstruction, images)
+            metrics = {"loss": value, "distance": jnp.mean(distances)} | batch_moments(reconstruction, clean)
             return value, (stats, metrics)
 
         updated_encoder, metrics = optim.update_player(rmsprop, loss, state.encoder)
@@ -209,7 +211,7 @@ def make(
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         first = state.step < gan_steps
-        state, metrics = lax.cond(first, adversarial_step, encoder_step, state, to_tanh(batch.image), key)
+        state, metrics = lax.cond(first, adversarial_step, encoder_step, state, batch, key)
         return state._replace(step=state.step + 1), metrics
 
     def score(state: State, images: jax.Array) -> Scores:

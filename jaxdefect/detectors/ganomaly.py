@@ -80,27 +80,29 @@ def make(
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
-        images = to_tanh(batch.image)
+        images, clean = to_tanh(batch.image), to_tanh(batch.clean)
         critic = state.discriminator
-        reconstruct = lambda params: apply(generator, params, state.generator.batch_stats, images, train=True)
+        generate = lambda params, x: apply(generator, params, state.generator.batch_stats, x, train=True)
         discriminate = lambda params, stats, x: apply(discriminator, params, stats, x, train=True)
 
         def critic_loss(params):
-            (reconstruction, _, _), _ = reconstruct(state.generator.params)
-            (real, _), stats = discriminate(params, critic.batch_stats, images)
+            (reconstruction, _, _), _ = generate(state.generator.params, images)
+            (real, _), stats = discriminate(params, critic.batch_stats, clean)
             (fake, _), stats = discriminate(params, stats, reconstruction)
             loss = (gan_loss(real, True) + gan_loss(fake, False)) / 2
             return loss, (stats, {"critic_loss": loss})
 
         def generator_loss(params):
-            (reconstruction, encoded, encoded_again), stats = reconstruct(params)
+            (reconstruction, encoded, encoded_again), stats = generate(params, images)
+            if batch.target is not None:  # Else the encoder learns to overlook flaws, and the score sees none.
+                (_, encoded, _), _ = generate(params, clean)
             features = lambda x: discriminate(updated_critic.params, updated_critic.batch_stats, x)[0][1]
-            matching = jnp.mean(jnp.square(features(reconstruction) - features(images)))
-            error = jnp.mean(jnp.abs(reconstruction - images))
+            matching = jnp.mean(jnp.square(features(reconstruction) - features(clean)))
+            error = jnp.mean(jnp.abs(reconstruction - clean))
             recoded = jnp.mean(jnp.square(encoded_again - encoded))
             loss = adversarial * matching + contextual * error + encoding * recoded
             metrics = {"matching": matching, "recoded": recoded}
-            return loss, (stats, reconstruction_metrics(reconstruction, images) | metrics)
+            return loss, (stats, reconstruction_metrics(reconstruction, clean) | metrics)
 
         updated_critic, critic_metrics = optim.update_player(optimizer, critic_loss, critic)
         updated_generator, metrics = optim.update_player(optimizer, generator_loss, state.generator)

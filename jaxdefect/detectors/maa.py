@@ -151,8 +151,8 @@ def make(
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
-        images = to_tanh(batch.image)
-        paired = images if batch.paired_image is None else to_tanh(batch.paired_image)
+        images, clean = to_tanh(batch.image), to_tanh(batch.clean)
+        paired = clean if batch.paired_image is None else to_tanh(batch.paired_image)
         player, critic = state.generator, state.discriminator
         reconstruct = lambda params: apply(generator, params, player.batch_stats, images, state.memory, train=True)
 
@@ -169,7 +169,7 @@ def make(
             (_, wanted), _ = discriminate(updated_critic.params, updated_critic.batch_stats, paired)
             pair = (taps["features"], wanted["features"]) if feature_loss else (reconstruction, paired)
             content, fooling = jnp.mean(jnp.abs(pair[0] - pair[1])), gan_loss(fake, True)
-            error = jnp.mean(jnp.abs(reconstruction - images)) / 2
+            error = jnp.mean(jnp.abs(reconstruction - clean)) / 2
             metrics = {"loss": error, "content": content, "fooling": fooling} | batch_moments(reconstruction, paired)
             return content + adversarial * fooling, (stats, (remembered, metrics))
 

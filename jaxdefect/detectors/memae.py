@@ -109,14 +109,14 @@ def make(
 
     def step(state: Player, batch: Batch, key: jax.Array) -> tuple[Player, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
-        inputs = to_tanh(batch.image)
+        inputs, clean = to_tanh(batch.image), to_tanh(batch.clean)
 
         def loss(params):
             (reconstruction, weights), stats = reconstruct(params, state.batch_stats, inputs, True)
-            squared, disorder = jnp.mean(jnp.square(reconstruction - inputs)), entropy(weights)
+            squared, disorder = jnp.mean(jnp.square(reconstruction - clean)), entropy(weights)
             mixed = jnp.mean(jnp.sum(weights > 0, -1, dtype=jnp.float32))  # Items per position; 0: shrink is too large.
             metrics = {"squared": squared, "entropy": disorder, "mixed": mixed}
-            return squared + sparsity * disorder, (stats, reconstruction_metrics(reconstruction, inputs) | metrics)
+            return squared + sparsity * disorder, (stats, reconstruction_metrics(reconstruction, clean) | metrics)
 
         return optim.update_player(optimizer, loss, state)
 

@@ -12,6 +12,7 @@ Table 6. Our readings: the widths, and strides of 2 in place of poolings; residu
 to the image's size.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -100,15 +101,13 @@ def make(
         return optim.update_player(optimizer, loss, player)
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
-        scales = pyramid(illumination_free(batch.image), levels)
+        scales, clean_scales = (pyramid(illumination_free(x), levels) for x in (batch.image, batch.clean))
         players, losses = [], {}
-        for level, (player, images, level_key) in enumerate(
-            zip(state.levels, scales, jax.random.split(key, levels), strict=True)
+        pairs_of = jax.vmap(functools.partial(training_pairs, count=patches, noise=noise))
+        for level, (player, images, wanted, level_key) in enumerate(
+            zip(state.levels, scales, clean_scales, jax.random.split(key, levels), strict=True)
         ):
-            keys = parallel.sample_keys(level_key, len(images))
-            clean, noisy = jax.vmap(lambda image, key: training_pairs(image, key, count=patches, noise=noise))(
-                images, keys
-            )
+            clean, noisy = pairs_of(images, wanted, parallel.sample_keys(level_key, len(images)))
             flat = lambda x: x.reshape(-1, PATCH, PATCH, 1)
             player, losses[f"level{level}"] = improved(player, flat(clean), flat(noisy))
             players.append(player)
@@ -170,14 +169,16 @@ def pyramid(images: jax.Array, levels: int) -> list[jax.Array]:
 
 
 def training_pairs(
-    image: jax.Array, key: jax.Array, *, count: int, noise: float | jax.Array
+    image: jax.Array, clean_image: jax.Array, key: jax.Array, *, count: int, noise: float | jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """(clean, noisy) patches [count, 8, 8, 1] drawn from an image [H, W, 1] in [-pi/2, pi/2]."""
+    """(clean, noisy) patches [count, 8, 8, 1] from the same places of two images [H, W, 1] in [-pi/2, pi/2]: the one
+    before it was given flaws, and the one with them, to which noise is added."""
     where, whether, which = jax.random.split(key, 3)
     corners = jax.random.randint(where, (count, 2), 0, jnp.array(image.shape[:2]) - PATCH + 1)
-    clean = jax.vmap(lambda corner: lax.dynamic_slice(image, (*corner, 0), (PATCH, PATCH, 1)))(corners)
+    cut = lambda image: jax.vmap(lambda corner: lax.dynamic_slice(image, (*corner, 0), (PATCH, PATCH, 1)))(corners)
+    clean, shown = cut(clean_image), cut(image)
     extreme = jnp.where(jax.random.bernoulli(which, 0.5, clean.shape), jnp.pi / 2, -jnp.pi / 2)
-    return clean, jnp.where(jax.random.uniform(whether, clean.shape) < noise, extreme, clean)
+    return clean, jnp.where(jax.random.uniform(whether, clean.shape) < noise, extreme, shown)
 
 
 def patch_residuals(reconstruct: Callable[[jax.Array], jax.Array], images: jax.Array, *, stride: int) -> jax.Array:

@@ -117,13 +117,17 @@ def make(
     optimizer = optim.adam(learning_rate)
     multiple = 2 ** (len(widths) - 1)
 
-    def loss_terms(params, batch_stats, images):
-        variables = {"params": params, "batch_stats": batch_stats}
-        (reconstruction, pairs), mutated = net.apply(variables, images, train=True, mutable=["batch_stats"])
+    def loss_terms(params, batch_stats, batch):
+        variables, clean = {"params": params, "batch_stats": batch_stats}, batch.clean
+        run = lambda images: net.apply(variables, images, train=True, mutable=["batch_stats"])
+        (reconstruction, pairs), mutated = run(batch.image)
+        if batch.target is not None and "ms_ssim" in losses:  # Features, too, are to be those of the image unflawed.
+            (_, clean_pairs), _ = run(clean)
+            pairs = [(decoded, encoded) for (decoded, _), (_, encoded) in zip(pairs, clean_pairs, strict=True)]
         term = lambda name: (
-            ms_ssim([*pairs, (reconstruction, images)])
+            ms_ssim([*pairs, (reconstruction, clean)])
             if name == "ms_ssim"
-            else PIXEL_LOSSES[name](reconstruction, images) * {"l1": pixel_range, "mse": pixel_range**2}.get(name, 1)
+            else PIXEL_LOSSES[name](reconstruction, clean) * {"l1": pixel_range, "mse": pixel_range**2}.get(name, 1)
         )
         terms = {name: term(name) for name in losses}
         fit = terms[losses[0]] if len(losses) == 1 else weighted_pair(alpha, *(terms[n] for n in losses))
@@ -142,7 +146,7 @@ def make(
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
-        objective = lambda params: loss_terms(params, state.batch_stats, batch.image)
+        objective = lambda params: loss_terms(params, state.batch_stats, batch)
         params, opt_state, (batch_stats, metrics) = optim.update(optimizer, objective, state.params, state.opt_state)
         return state._replace(params=params, opt_state=opt_state, batch_stats=batch_stats), metrics
 

@@ -99,7 +99,7 @@ def make(
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         del key  # Nothing is random once the weights are drawn.
-        wanted = residuals.resize(batch.image, SIDE, SIDE)
+        wanted = residuals.resize(batch.clean, SIDE, SIDE)
 
         def loss(params):
             reconstruction, stats = reconstruct(state, params, batch.image, train=True)

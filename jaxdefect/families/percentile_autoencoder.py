@@ -40,7 +40,7 @@ def percentile_autoencoder(
 ) -> Detector:  # fmt: skip
     """A detector from an autoencoder of images of one size: [B, size, size, C] in [0, 1] -> the same.
 
-    objective: (reconstructions, images) -> metrics, of which `loss` is descended. residual: a name of
+    objective: (reconstructions, what they should be) -> metrics, of which `loss` is descended. residual: a name of
     `residuals.RESIDUALS`. percentile: of the errors of training pixels, 0 to 100; may be a tracer. box: side of the
     mean filter over the residual, pixels. The map is the filtered residual; the score of an image is the share of its
     pixels above the percentile, at the size of the network.
@@ -56,7 +56,7 @@ def percentile_autoencoder(
 
         def loss(params):
             reconstruction, stats = apply(net, params, state.player.batch_stats, batch.image, train=True)
-            metrics = objective(reconstruction, batch.image)
+            metrics = objective(reconstruction, batch.clean)
             return metrics["loss"], (stats, metrics)
 
         player, metrics = optim.update_player(optimizer, loss, state.player)

@@ -79,7 +79,7 @@ def test_an_opened_map_is_the_opening_of_its_mask_at_every_threshold():
 def test_noise_replaces_its_share_of_pixels_by_salt_and_pepper_alike():
     image = jnp.asarray(RNG.uniform(-1, 1, size=(40, 40, 1)).astype(np.float32))
     pairs = jax.jit(mscdae.training_pairs, static_argnames="count")
-    clean, noisy = pairs(image, jax.random.key(0), count=400, noise=0.1)
+    clean, noisy = pairs(image, image, jax.random.key(0), count=400, noise=0.1)
     changed = np.asarray(noisy != clean)
     assert abs(changed.mean() - 0.1) < 0.01
     np.testing.assert_allclose(np.abs(noisy[changed]), np.pi / 2, rtol=1e-6)
