@@ -13,7 +13,7 @@ SETTINGS = {
     "gamma": 2.0,  # of the focal loss
     "learning_rate": 1e-4,
     "decay": 0.2,  # factor of the learning rate at 80 % and at 90 % of the steps
-    "box": 21,  # side of the mean filter over the map, pixels; 1 for none
+    "box": 21,  # an image scores as the worst mean over so many pixels a side; 1 for single pixels
 }
 BASE = {
     "train.supervision": "simulated", "train.corrupt": ("perlin",), "train.batch": 8, "train.patch": 256,

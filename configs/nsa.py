@@ -11,22 +11,24 @@ SETTINGS = {
     "widths": (16, 32, 64, 128),  # channels at each scale, the finest first
     "depth": 2,  # convolutions at each scale
     "skip": True,  # the decoder sees the encoder's features at every scale
+    "blocks": True,  # the network sees blocks of 2 x 2 pixels
+    "target": "mask",  # whether a pixel was changed; severity: how much
     "learning_rate": 2e-3,
     "final_rate": 1e-6,  # that it falls to, by a cosine
     "box": 5,  # side of the mean filter over the map, pixels
-    "top": 0.002,  # share of the pixels, the worst ones, whose mean is the score of an image
+    "one_of": 500,  # an image scores as the mean of its worst pixels, one of so many
 }
 BASE = {
-    "train.supervision": "simulated", "train.patch": 96, "train.batch": 8, "train.flips": True,
+    "train.supervision": "simulated", "train.patch": 128, "train.batch": 8, "train.flips": True,
     "train.steps": 1500, "threshold.image_rule": "simulated", "threshold.pixel_rule": "simulated",
 }  # fmt: skip
 PRESETS = {
-    "small": {"settings.widths": (8, 16, 32, 64)},  # five minutes on two cores
-    "large": {"train.patch": 128, "train.batch": 16, "train.steps": 5000},
+    "small": {},  # five minutes on two cores
+    "large": {"train.batch": 16, "train.steps": 5000, "settings.widths": (32, 64, 128, 256)},
     # As published: seamless patches alone, an encoder-decoder of the size of a ResNet-18, 320 epochs of 64 images.
     "paper": {
         "train.corrupt": ("nsa",), "train.patch": 256, "train.batch": 64, "train.steps": 1500,
-        "settings.widths": (64, 64, 128, 256, 512), "settings.skip": False, "settings.learning_rate": 1e-3,
-        "settings.box": 1, "settings.top": 1.0,
+        "settings.widths": (64, 64, 128, 256, 512), "settings.skip": False, "settings.blocks": False,
+        "settings.target": "severity", "settings.learning_rate": 1e-3, "settings.box": 1, "settings.one_of": 1,
     },
 }  # fmt: skip

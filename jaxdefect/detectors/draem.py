@@ -76,7 +76,7 @@ def make(
     widths: channels of the network that redraws, at each scale, the finest first (128, 256, 512, 1024, 1024);
     segmentation: of the one that outlines (64, 128, 256, 512, 512, 512). gamma: of the focal loss (2). learning_rate:
     of Adam (1e-4), multiplied by decay (.2) at 80 % and again at 90 % of `steps`, those of the whole training. box:
-    side of the mean filter over the map, pixels (21); the score of an image is the largest value of the smoothed map.
+    pixels (21); the score of an image is the largest mean of the map over box x box pixels.
 
     The loss is the sum of the redrawing's squared error and 1 - SSIM, and the focal loss, each a mean. Images whose
     mask is not known take no part in the last.
@@ -107,8 +107,8 @@ def make(
 
     def score(state: Player, images: jax.Array) -> Scores:
         (redrawn, logits), _ = apply(net, state.params, state.batch_stats, images, train=False)
-        flawed = residuals.box_filter(nn.sigmoid(logits), box)
-        return Scores(jnp.max(flawed, (1, 2)), flawed, jnp.clip(redrawn, 0, 1))
+        flawed = nn.sigmoid(logits)
+        return Scores(jnp.max(residuals.box_filter(flawed, box), (1, 2)), flawed, jnp.clip(redrawn, 0, 1))
 
     return Detector(init, step, score)
 

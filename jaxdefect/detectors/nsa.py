@@ -11,8 +11,8 @@ flaws, and the connections between encoder and decoder, are ours.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
@@ -20,13 +20,29 @@ import optax
 from jaxdefect.detector import Batch, Detector, Scores
 from jaxdefect.maps.residuals import box_filter, check_box, pad_to_multiple
 from jaxdefect.networks.blocks import apply
+from jaxdefect.networks.convolution import block, unblock
 from jaxdefect.networks.unet import UNet
 from jaxdefect.training import optim
 from jaxdefect.training.optim import Player
 
+TARGETS = ("mask", "severity")
 
-class State(NamedTuple):
-    network: Player
+
+class Net(nn.Module):
+    """[B, H, W, C] in [0, 1] -> [B, H, W]: logits of pixels being flawed, of any size."""
+
+    widths: tuple[int, ...]
+    depth: int
+    skip: bool
+    blocks: bool
+
+    @nn.compact
+    def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
+        height, width = images.shape[1:3]
+        unet = UNet(self.widths, 4 if self.blocks else 1, self.depth, self.skip)
+        padded = pad_to_multiple(images, unet.multiple * (2 if self.blocks else 1)) - 0.5
+        logits = unblock(unet(block(padded), train=train)) if self.blocks else unet(padded, train=train)
+        return logits[:, :height, :width, 0]
 
 
 def make(
@@ -34,66 +50,70 @@ def make(
     widths: Sequence[int],
     depth: int,
     skip: bool,
+    blocks: bool,
+    target: str,
     learning_rate: float,
     final_rate: float,
     steps: int,
     box: int,
-    top: float,
+    one_of: int,
 ) -> Detector:
-    """NSA. The learning rates may be tracers.
+    """NSA. The learning rates may be tracers. The state is a Player.
 
-    widths, depth, skip: the network (see `UNet`). learning_rate, final_rate: of Adam, from the first to the last of the
-    `steps` by a cosine. box: side of the mean filter over the map, pixels, odd. top: the share of an image's pixels,
-    the worst ones, whose mean is its score; 1 for all, as published, which tells large flaws only.
+    widths, depth, skip: the network (see `UNet`). blocks: it sees blocks of 2 x 2 pixels and answers for each pixel of
+    one: at equal cost it is twice as wide and sees twice as far. target: what it learns to say of a pixel, mask
+    (whether it was changed) or severity (how much, as published). learning_rate, final_rate: of Adam, from the first to
+    the last of the `steps` by a cosine. box: side of the mean filter over the map, pixels, odd. one_of: an image
+    scores as the mean of its worst pixels, one of so many; 1 for all, as published, which tells large flaws only.
     """
     check_box(box)
     if not widths or min(widths) < 1 or depth < 1:
         raise ValueError(f"settings.widths = {tuple(widths)}, settings.depth = {depth}; give the channels of each "
                          "scale, such as (16, 32, 64, 128), and at least one convolution")  # fmt: skip
-    net = UNet(tuple(widths), 1, depth, skip)
-    multiple = 2 ** (len(widths) - 1)
+    if one_of < 1:
+        raise ValueError(f"settings.one_of = {one_of}; give how many pixels there are for each that is looked at, such "
+                         "as 500; 1 for all")  # fmt: skip
+    if target not in TARGETS:
+        raise ValueError(f"settings.target = {target!r} is not known; use {' or '.join(TARGETS)}")
+    net = Net(tuple(widths), depth, skip, blocks)
     adam = optim.adam(cosine(learning_rate, final_rate, steps))
 
-    def init(key: jax.Array, batch: Batch) -> State:
-        height, width = batch.image.shape[1:3]
-        if height % multiple or width % multiple:
-            raise ValueError(f"train.patch gives images of {height} x {width} pixels, which do not survive "
-                             f"{len(widths) - 1} halvings: use a multiple of {multiple}")  # fmt: skip
-        return State(optim.init_player(adam, net.init(key, batch.image, train=True)))
+    def init(key: jax.Array, batch: Batch) -> Player:
+        return optim.init_player(adam, net.init(key, batch.image, train=True))
 
-    def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+    def step(state: Player, batch: Batch, key: jax.Array) -> tuple[Player, dict[str, jax.Array]]:
         del key  # The feed has drawn the flaws.
-        wanted = batch.mask if batch.severity is None else batch.severity
-        if wanted is None:
-            raise ValueError("the batch has no mask; nsa learns from flaws made to order: set train.supervision = "
-                             "'simulated', or 'masks' for real ones")  # fmt: skip
+        wanted, has_mask = _supervision(batch, target)
 
         def loss(params):
-            logits, stats = apply(net, params, state.network.batch_stats, centred(batch.image), train=True)
-            value = jnp.mean(optax.sigmoid_binary_cross_entropy(logits[..., 0], wanted))
+            logits, stats = apply(net, params, state.batch_stats, batch.image, train=True)
+            errors = jnp.mean(optax.sigmoid_binary_cross_entropy(logits, wanted), (1, 2))
+            value = jnp.mean(has_mask * errors)
             return value, (stats, {"loss": value})
 
-        network, metrics = optim.update_player(adam, loss, state.network)
-        return State(network), metrics
+        return optim.update_player(adam, loss, state)
 
-    def score(state: State, images: jax.Array) -> Scores:
-        padded = pad_to_multiple(images, multiple)
-        logits, _ = apply(net, state.network.params, state.network.batch_stats, centred(padded), train=False)
-        flawed = jax.nn.sigmoid(logits[:, : images.shape[1], : images.shape[2], 0])
-        return Scores(worst(flawed, top), box_filter(flawed, box))
+    def score(state: Player, images: jax.Array) -> Scores:
+        logits, _ = apply(net, state.params, state.batch_stats, images, train=False)
+        flawed = nn.sigmoid(logits)
+        return Scores(worst(flawed, one_of), box_filter(flawed, box))
 
     return Detector(init, step, score)
 
 
-def centred(images: jax.Array) -> jax.Array:
-    """[0, 1] -> [-1, 1]."""
-    return 2 * images - 1
+def _supervision(batch: Batch, target: str) -> tuple[jax.Array, jax.Array]:
+    """What is to be said of each pixel, and [B] float32, 0 for each image of which that is not known."""
+    wanted = batch.mask if target == "mask" or batch.severity is None else batch.severity
+    if wanted is None:
+        raise ValueError("the batch has no mask; nsa learns from flaws made to order: set train.supervision = "
+                         "'simulated', or 'masks' for real ones")  # fmt: skip
+    return wanted, jnp.ones(len(wanted)) if batch.has_mask is None else batch.has_mask
 
 
-def worst(maps: jax.Array, share: float) -> jax.Array:
-    """[B, H, W] -> [B]: the mean over the `share` of the pixels that are worst."""
+def worst(maps: jax.Array, one_of: int) -> jax.Array:
+    """[B, H, W] -> [B]: the mean of the worst pixels, one of so many, and one at least."""
     flat = maps.reshape(len(maps), -1)
-    return jnp.mean(jax.lax.top_k(flat, max(1, round(share * flat.shape[1])))[0], 1)
+    return jnp.mean(jax.lax.top_k(flat, max(1, flat.shape[1] // one_of))[0], 1)
 
 
 def cosine(first: float | jax.Array, last: float | jax.Array, steps: int) -> optax.Schedule:

@@ -14,7 +14,7 @@ from jaxdefect.flaws import seamless, shapes
 from jaxdefect.flaws.shapes import log_uniform
 from jaxdefect.maps.residuals import box_filter
 
-CONTRASTS = (0.7, 8.0)  # by how many contrasts of the image a flaw is darker or brighter
+CONTRASTS = (1.0, 10.0)  # by how many contrasts of the image a flaw is darker or brighter
 FLAT = 0.02  # the contrast of an image that has less
 SMEARED = 9  # places that a smear averages
 

@@ -47,7 +47,9 @@ def test_a_streamed_pair_comes_from_the_two_halves(tmp_path):
 def test_what_is_learned_from_is_named_right(tmp_path):
     config = tiny_config("renet_d")
     config.train.supervision = "mask"
-    with pytest.raises(ValueError, match="train.supervision = 'mask' is not known; use none, masks, kinds, surfaces"):
+    with pytest.raises(
+        ValueError, match="train.supervision = 'mask' is not known; use none, simulated, masks, kinds, surfaces"
+    ):
         feeds.make_feed(config, None)
 
 

@@ -1,0 +1,72 @@
+"""NSA: what it learns to say of a pixel, its rate, its score, and that it outlines a spot it has not seen."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxdefect import parallel
+from jaxdefect.detector import Batch
+from jaxdefect.detectors import nsa
+from jaxdefect.training import feed, loop
+from tests.contract.steps import textures, tiny
+
+
+def test_the_rate_falls_by_half_a_cosine():
+    rate = nsa.cosine(1.0, 0.1, 100)
+    oracle = optax.cosine_decay_schedule(1.0, 100, alpha=0.1)
+    for step in (0, 30, 50, 100, 130):
+        assert float(rate(step)) == pytest.approx(float(oracle(step)), abs=1e-6)
+
+
+def test_the_score_is_the_mean_of_the_worst_pixels():
+    maps = jnp.asarray(np.random.default_rng(0).random((2, 10, 20), np.float32))
+    ranked = np.sort(np.asarray(maps).reshape(2, -1))
+    np.testing.assert_allclose(nsa.worst(maps, 20), ranked[:, -10:].mean(1), rtol=1e-6)
+    np.testing.assert_allclose(nsa.worst(maps, 1), ranked.mean(1), rtol=1e-6)
+    np.testing.assert_allclose(nsa.worst(maps, 500), ranked[:, -1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("target", nsa.TARGETS)
+def test_it_learns_the_mask_or_the_severity(target):
+    detector, config = tiny("nsa", target=target)
+    images = jnp.asarray(np.stack(textures(4, 32)), jnp.float32) / 255
+    mask = jnp.zeros(images.shape[:3]).at[:, :8].set(1)
+    batch = Batch(images, mask=mask, severity=mask / 2, label=jnp.ones(4, jnp.int32))
+    state = loop.jit_once(detector.init)(jax.random.key(0), batch)
+    step = loop.jit_once(parallel.on_one_device(detector.step))
+    key = jax.random.key(0)
+    _, metrics = step(state, batch, key)
+    wanted = mask if target == "mask" else mask / 2
+    assert metrics["loss"] == step(state, batch._replace(mask=wanted, severity=wanted), key)[1]["loss"]
+    unknown = step(state, batch._replace(has_mask=jnp.array([1.0, 1, 0, 0])), key)[1]["loss"]
+    assert 0 < unknown < metrics["loss"]
+
+
+def test_it_asks_for_flaws():
+    detector, _ = tiny("nsa")
+    images = jnp.zeros((2, 32, 32, 1))
+    state = loop.jit_once(detector.init)(jax.random.key(0), Batch(images))
+    with pytest.raises(ValueError, match="set train.supervision = 'simulated', or 'masks'"):
+        detector.step(state, Batch(images), jax.random.key(0))
+
+
+@pytest.mark.parametrize("wrong", [{"widths": ()}, {"depth": 0}, {"target": "edges"}, {"one_of": 0}])
+def test_wrong_settings_are_refused(wrong):
+    with pytest.raises(ValueError, match=f"settings.{next(iter(wrong))}"):
+        tiny("nsa", **wrong)
+
+
+def test_a_square_it_has_not_seen_stands_out():
+    detector, _ = tiny("nsa", widths=(12, 16, 24), steps=150, final_rate=1e-4)
+    plain = feed.in_memory(textures(8, 64), patch=48, margin=16)
+    flawed = feed.corrupted(plain, kinds=("stain", "cutpaste", "perlin"), share=0.7, flips=True)
+    program = loop.one_run(detector, flawed, key=jax.random.key(0), batch=8)
+    state = loop.fit(program, steps=150, log_every=50, save_every=150).state
+    image = jnp.asarray(np.stack(textures(1, 64, seed=5)), jnp.float32) / 255
+    square = image.at[:, 20:30, 34:44].set(0.95)
+    good, bad = detector.score(state, image), detector.score(state, square)
+    inside, outside = bad.map[0, 20:30, 34:44].mean(), bad.map[0].at[16:34, 30:48].set(0).mean()
+    assert float(inside) > 5 * float(outside)
+    assert float(bad.image[0]) > 2 * float(good.image[0])
