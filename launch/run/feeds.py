@@ -37,9 +37,6 @@ def with_flaws(config: ConfigDict, source: feed.Feed) -> feed.Feed:
     if knobs.supervision in ("kinds", "surfaces"):
         raise ValueError(f"train.corrupt = {tuple(knobs.corrupt)} with train.supervision = {knobs.supervision!r}: a "
                          "flaw made to order is of no kind and no surface; use none, simulated or masks")  # fmt: skip
-    if knobs.paired_images:
-        raise ValueError(f"train.corrupt = {tuple(knobs.corrupt)} with train.paired_images = True: pairs are shown as "
-                         "they are; use train.paired_images=False")  # fmt: skip
     kinds = tuple(KINDS) if tuple(knobs.corrupt) in ((), ("all",)) else tuple(knobs.corrupt)
     return feed.corrupted(
         source, kinds=kinds, share=knobs.corrupt_share, noise=knobs.corrupt_noise,

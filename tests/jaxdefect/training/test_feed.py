@@ -157,9 +157,29 @@ def test_flaws_that_make_no_sense_are_refused():
         feed.corrupted(source, kinds=("scratch",), share=0.5)
     with pytest.raises(ValueError, match="train.corrupt_share = 2"):
         feed.corrupted(source, kinds=("line",), share=2)
-    pairs = feed.in_memory(grey_noise(), patch=24, halves=feed.halved(4, seed=0))
     vectors = feed.vectors(np.zeros((3, 5)), surfaces=[0, 0, 0], labels=[0, 0, 0])
-    for unfit in (pairs, vectors):
-        made = feed.corrupted(unfit, kinds=("line",), share=0.5)
-        with pytest.raises(ValueError, match="use no train.paired_images, and no surfaces"):
-            made.make_batch(made.inputs(0), jax.random.split(jax.random.key(0), 4))
+    made = feed.corrupted(vectors, kinds=("line",), share=0.5)
+    with pytest.raises(ValueError, match="features of a frozen backbone"):
+        made.make_batch(made.inputs(0), jax.random.split(jax.random.key(0), 4))
+
+
+def test_of_a_pair_only_the_first_image_gets_a_flaw():
+    pairs = feed.in_memory(grey_noise(), patch=24, halves=feed.halved(4, seed=0))
+    keys = jax.random.split(jax.random.key(5), 12)
+    before = jit_once(pairs.make_batch)(pairs.inputs(0), keys)
+    batch = jit_once(feed.corrupted(pairs, kinds=("cutpaste",), share=1.0).make_batch)(pairs.inputs(0), keys)
+    np.testing.assert_array_equal(batch.paired_image, before.paired_image)
+    np.testing.assert_array_equal(batch.target, before.image)
+    assert not np.array_equal(batch.image, before.image)
+
+
+def test_with_a_margin_the_border_is_mirrored_and_seen_as_often_as_the_rest():
+    image = np.arange(64, dtype=np.uint8).reshape(8, 8, 1)
+    wide = feed.in_memory([image], patch=4, masks=[image[..., 0] // 32], margin=3)
+    batch = jit_once(wide.make_batch)(wide.inputs(0), jax.random.split(jax.random.key(6), 300))
+    grown = np.pad(image[..., 0], 3, "symmetric")
+    windows = np.lib.stride_tricks.sliding_window_view(grown, (4, 4)).reshape(-1, 16)
+    cut = np.round(np.asarray(batch.image)[..., 0] * 255).astype(np.uint8).reshape(-1, 16)
+    assert all((windows == patch).all(1).any() for patch in cut)
+    np.testing.assert_array_equal(batch.mask.reshape(-1, 16), cut // 32)
+    assert (cut == 0).any(1).mean() > 0.1  # The corner pixel: in 16 + of 121 places instead of in one of 25.

@@ -1,5 +1,6 @@
 """What a config feeds its training with: pairs, held-out images, streams."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -62,3 +63,30 @@ def test_of_unseen_surfaces_images_are_shown_where_that_is_asked_for_alone():
         batch = feeds.make_feed(config, open_data(config)).inputs(0)
         shown[show] = set(np.asarray(batch["surface"])[np.asarray(batch["label"]) == 1].tolist())
     assert shown == {False: set(), True: {known.index("Class8"), known.index("Class10")}}
+
+
+def test_good_images_get_flaws_where_a_config_says_so():
+    config = tiny_config("renet_d")
+    config.data.options.update(surfaces=(4,), size=64, train=10, test_good=2, test_defective=2)
+    config.train.update(corrupt=("spot", "line"), corrupt_share=1.0, flips=True)
+    data = open_data(config)
+    assert not feeds.streams(config, data)  # Mirrored on the device.
+    keys = jax.random.split(jax.random.key(0), 16)
+    for source in (feeds.make_feed(config, data), feeds.held_out(_validating(config), data)):
+        batch = jax.jit(source.make_batch)(source.inputs(0), keys)
+        assert int(batch.label.sum()) > 10 and bool((batch.image != batch.target).any())
+    config.train.update(corrupt=(), supervision="simulated")
+    batch = jax.jit((made := feeds.make_feed(config, data)).make_batch)(made.inputs(0), keys)
+    assert batch.mask.shape == (16, 16, 16) and int(batch.label.sum()) > 5
+    config.train.corrupt = ("scratch",)
+    with pytest.raises(ValueError, match=r"train.corrupt = \('scratch',\): no flaw is named 'scratch'"):
+        feeds.make_feed(config, data)
+    config.train.update(corrupt=("all",), supervision="kinds")
+    with pytest.raises(ValueError, match="a flaw made to order is of no kind and no surface"):
+        feeds.with_flaws(config, made)
+
+
+def _validating(config):
+    asked = config.copy_and_resolve_references()
+    asked.train.validate = True
+    return asked
