@@ -37,7 +37,8 @@ RUN = {
     "train.memory_limit": 2048,  # MiB
     "train.supervision": "none",  # what is learned from beside good images: none, simulated, masks, kinds, surfaces
     "train.corrupt": (),  # flaws given to good images: kinds of jaxdefect/flaws/kinds.py, or all; () for none
-    "train.corrupt_share": 0.5,  # of the good images that get one
+    "train.corrupt_share": 0.5,  # of the good images that get flaws
+    "train.corrupt_most": 1,  # flaws of an image, at most
     "train.corrupt_noise": 0.0,  # standard deviation of Gaussian noise that a repaired image keeps, pixels in [0, 1]
     "train.max_masks": -1,  # defective training images whose masks are used, of the others only the label; -1 all
     "train.flips": False,  # images are also shown mirrored and turned upside down

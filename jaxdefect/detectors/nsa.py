@@ -52,19 +52,21 @@ def make(
     skip: bool,
     blocks: bool,
     target: str,
+    weight: float,
     learning_rate: float,
     final_rate: float,
     steps: int,
     box: int,
     one_of: int,
 ) -> Detector:
-    """NSA. The learning rates may be tracers. The state is a Player.
+    """NSA. Floats (weight, the learning rates) may be tracers. The state is a Player.
 
     widths, depth, skip: the network (see `UNet`). blocks: it sees blocks of 2 x 2 pixels and answers for each pixel of
     one: at equal cost it is twice as wide and sees twice as far. target: what it learns to say of a pixel, mask
-    (whether it was changed) or severity (how much, as published). learning_rate, final_rate: of Adam, from the first to
-    the last of the `steps` by a cosine. box: side of the mean filter over the map, pixels, odd. one_of: an image
-    scores as the mean of its worst pixels, one of so many; 1 for all, as published, which tells large flaws only.
+    (whether it was changed) or severity (how much, as published). weight: of a flawed pixel's error, beside 1 of a
+    good one's; there are few of them. learning_rate, final_rate: of Adam, from the first to the last of the `steps` by
+    a cosine. box: side of the mean filter over the map, pixels, odd. one_of: an image scores as the mean of its worst
+    pixels, one of so many; 1 for all, as published, which tells large flaws only.
     """
     check_box(box)
     if not widths or min(widths) < 1 or depth < 1:
@@ -87,8 +89,9 @@ def make(
 
         def loss(params):
             logits, stats = apply(net, params, state.batch_stats, batch.image, train=True)
-            errors = jnp.mean(optax.sigmoid_binary_cross_entropy(logits, wanted), (1, 2))
-            value = jnp.mean(has_mask * errors)
+            weights = 1 + (weight - 1) * wanted
+            errors = weights * optax.sigmoid_binary_cross_entropy(logits, wanted)
+            value = jnp.mean(has_mask * jnp.mean(errors, (1, 2)))
             return value, (stats, {"loss": value})
 
         return optim.update_player(adam, loss, state)

@@ -117,15 +117,17 @@ def _draw_vectors(store: dict[str, jax.Array], keys: jax.Array) -> Batch:
     return Batch(None, **{name: values[chosen] for name, values in store.items()})
 
 
-def corrupted(feed: Feed, *, kinds: Sequence[str], share: float, noise: float = 0.0, flips: bool = False) -> Feed:
-    """The feed, a `share` of whose good images get a flaw of one of these kinds (see `flaws.corruption`).
+def corrupted(
+    feed: Feed, *, kinds: Sequence[str], share: float, most: int = 1, noise: float = 0.0, flips: bool = False
+) -> Feed:
+    """The feed, a `share` of whose good images get flaws of these kinds, `most` at most (see `flaws.corruption`).
 
     Its batches also hold target, mask, severity, label and has_mask; defective images, and the other image of a pair,
     stay as they are. flips: good images are mirrored and turned upside down at random first. noise: standard deviation
     of Gaussian noise that is in image and target alike. The source of a flaw is another patch of the feed or, of a
     stream, the same. Raises ValueError for kinds and numbers that make no sense, and for features in place of images.
     """
-    corruption.check(kinds, share, noise)
+    corruption.check(kinds, share, noise, most)
     fold = jax.vmap(jax.random.fold_in, (0, None))
 
     def make_batch(inputs, keys):
@@ -134,7 +136,7 @@ def corrupted(feed: Feed, *, kinds: Sequence[str], share: float, noise: float = 
             raise ValueError("train.corrupt gives flaws to images, and this feed holds features of a frozen backbone")
         other = feed.make_batch(inputs, fold(keys, 2)).image
         clean = corruption.flipped(fold(keys, 3), batch.image) if flips else batch.image
-        made = corruption.corrupt(fold(keys, 4), clean, other, kinds=kinds, share=share)
+        made = corruption.corrupt(fold(keys, 4), clean, other, kinds=kinds, share=share, most=most)
         count = len(clean)
         label = jnp.zeros(count, jnp.int32) if batch.label is None else batch.label
         mask = jnp.zeros(clean.shape[:3]) if batch.mask is None else batch.mask

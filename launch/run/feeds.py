@@ -39,7 +39,7 @@ def with_flaws(config: ConfigDict, source: feed.Feed) -> feed.Feed:
                          "flaw made to order is of no kind and no surface; use none, simulated or masks")  # fmt: skip
     kinds = tuple(KINDS) if tuple(knobs.corrupt) in ((), ("all",)) else tuple(knobs.corrupt)
     return feed.corrupted(
-        source, kinds=kinds, share=knobs.corrupt_share, noise=knobs.corrupt_noise,
+        source, kinds=kinds, share=knobs.corrupt_share, most=knobs.corrupt_most, noise=knobs.corrupt_noise,
         flips=knobs.flips and not source.sharded,
     )  # fmt: skip
 

@@ -1,5 +1,7 @@
 """What is said of a flaw is true: the mask is what was changed, its severity how much, and the label whether."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -111,6 +113,11 @@ def test_what_makes_no_sense_is_refused(kinds, share, noise, said):
         corruption.check(kinds, share, noise)
 
 
+def test_no_flaw_at_all_is_refused():
+    with pytest.raises(ValueError, match="train.corrupt_most = 0; give how many flaws an image gets at most"):
+        corruption.check(("stain",), 0.5, most=0)
+
+
 def test_what_makes_sense_is_not_refused():
     for share in (0, 0.5, 1):
         corruption.check(tuple(KINDS), share, 0.05)
@@ -127,3 +134,13 @@ def test_the_smallest_images_get_flaws():
     images = textures((16, 16, 1), count=32)
     flawed = corrupt(keys(32), images, images[::-1], kinds=("nsa",))
     assert flawed.label.mean() > 0.5 and np.isfinite(flawed.image).all()
+
+
+def test_further_flaws_come_on_top_of_the_first():
+    images, other = textures(SIZES[0], count=60), textures(SIZES[0], count=60, seed=1)
+    single = corrupt(keys(60), images, other, kinds=SOME, share=0.5)
+    draw = jit_once(functools.partial(corruption.corrupt, kinds=SOME, most=4))
+    several = jax.device_get(draw(keys(60), images, other))
+    np.testing.assert_array_equal(several.label, single.label)  # As many images stay good.
+    assert (several.mask >= single.mask).all() and several.mask.mean() > 1.5 * single.mask.mean()
+    np.testing.assert_array_equal(several.image[several.mask == 0], images[several.mask == 0])
