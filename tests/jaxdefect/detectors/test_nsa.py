@@ -61,7 +61,7 @@ def test_wrong_settings_are_refused(wrong):
 def test_a_square_it_has_not_seen_stands_out():
     detector, _ = tiny("nsa", widths=(12, 16, 24), steps=150, final_rate=1e-4)
     plain = feed.in_memory(textures(8, 64), patch=48, margin=16)
-    flawed = feed.corrupted(plain, kinds=("stain", "cutpaste", "perlin"), share=0.7, flips=True)
+    flawed = feed.corrupted(plain, kinds=("stain", "cutpaste", "perlin"), share=0.8, most=3, flips=True)
     program = loop.one_run(detector, flawed, key=jax.random.key(0), batch=8)
     state = loop.fit(program, steps=150, log_every=50, save_every=150).state
     image = jnp.asarray(np.stack(textures(1, 64, seed=5)), jnp.float32) / 255
