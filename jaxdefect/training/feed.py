@@ -48,15 +48,15 @@ def in_memory(
     ids = ids or [f"image {i}" for i in range(len(images))]
     if not len(images):
         raise ValueError("no images to train on; the training split is empty")
+    widen = lambda image: np.pad(image, [(margin, margin)] * 2 + [(0, 0)] * (image.ndim - 2), "symmetric")
+    if margin:
+        images, masks = [widen(image) for image in images], masks and [widen(mask) for mask in masks]
     for name, image in zip(ids, images, strict=True):
         if min(image.shape[:2]) < patch:
             raise ValueError(
                 f"{name} is {image.shape[0]} x {image.shape[1]} pixels, smaller than train.patch = {patch}; "
                 "use a smaller patch or a larger data.scale"
             )
-    widen = lambda image: np.pad(image, [(margin, margin)] * 2 + [(0, 0)] * (image.ndim - 2), "symmetric")
-    if margin:
-        images, masks = [widen(image) for image in images], masks and [widen(mask) for mask in masks]
     sizes = np.array([image.shape[:2] for image in images])
     tall, wide = sizes.max(0)
 

@@ -183,3 +183,5 @@ def test_with_a_margin_the_border_is_mirrored_and_seen_as_often_as_the_rest():
     assert all((windows == patch).all(1).any() for patch in cut)
     np.testing.assert_array_equal(batch.mask.reshape(-1, 16), cut // 32)
     assert (cut == 0).any(1).mean() > 0.1  # The corner pixel: in 16 + of 121 places instead of in one of 25.
+    large = feed.in_memory([image], patch=12, margin=3)  # A margin makes room for patches larger than the image.
+    assert large.make_batch(large.inputs(0), jax.random.split(jax.random.key(6), 2)).image.shape == (2, 12, 12, 1)
