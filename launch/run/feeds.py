@@ -49,6 +49,11 @@ def makes_flaws(config: ConfigDict) -> bool:
     return bool(config.train.corrupt) or config.train.supervision == "simulated"
 
 
+def margin_of(config: ConfigDict) -> int:
+    """Pixels by which training images are mirrored all around: flaws near a border are to be learned like others."""
+    return config.train.patch // 2 if makes_flaws(config) else 0
+
+
 def as_they_are(config: ConfigDict, data: Data) -> feed.Feed:
     """Training images without flaws made to order."""
     knobs = config.train
@@ -114,8 +119,8 @@ def good_images(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
     if not too_large(config, split):
         samples = [image(i) for i in range(len(split) if halves is None else len(halves))]
         ids = [sample.id for sample in samples]
-        margin = knobs.patch // 2 if makes_flaws(config) else 0
-        return feed.in_memory([s.image for s in samples], patch=knobs.patch, ids=ids, halves=halves, margin=margin)
+        images, margin = [s.image for s in samples], margin_of(config)
+        return feed.in_memory(images, patch=knobs.patch, ids=ids, halves=halves, margin=margin)
 
     def patches(step: int, images: data_pipeline.Split = split, seed: int = config.seed) -> Iterator[dict]:
         return data_pipeline.patches(
@@ -147,7 +152,7 @@ def too_large(config: ConfigDict, split: data_pipeline.Split) -> bool:
     """
     knobs = config.train
     sizes = np.array(sizes_of(split))
-    mebibytes = len(sizes) * int(np.prod(sizes.max(0))) * config.data.channels / 2**20
+    mebibytes = len(sizes) * int(np.prod(sizes.max(0) + 2 * margin_of(config))) * config.data.channels / 2**20
     if knobs.feed not in ("auto", "in_memory", "stream"):
         raise ValueError(f"train.feed = {knobs.feed!r} is not known; use auto, in_memory or stream")
     flips = knobs.flips and not makes_flaws(config)  # There images are mirrored on the device, before they get a flaw.

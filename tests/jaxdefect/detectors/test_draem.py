@@ -12,8 +12,9 @@ from jaxdefect import parallel
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import draem
 from jaxdefect.networks.blocks import apply
-from jaxdefect.training import feed, loop
+from jaxdefect.training import loop
 from tests.contract.steps import batch_of, textures, tiny
+from tests.jaxdefect.detectors.spotted_stripes import striped_and_spotted, trained
 
 IMAGES = jnp.asarray(np.stack(textures(4, 16)), jnp.float32) / 255
 LOGITS, MASKS = np.linspace(-8, 8, 41, dtype=np.float32), np.arange(41, dtype=np.float32) % 2
@@ -105,12 +106,8 @@ def test_settings_that_cannot_work_are_refused_with_a_remedy(changed, remedy):
 
 def test_a_spot_on_stripes_stands_out():
     detector, _ = tiny("draem", widths=(4, 8), segmentation=(8, 8), steps=200, box=3)
-    flawed = feed.corrupted(feed.in_memory(textures(8), patch=24), kinds=("perlin",), share=0.8, most=4)
-    program = loop.one_run(detector, flawed, key=jax.random.key(0), batch=16)
-    state = loop.fit(program, steps=200, log_every=50, save_every=200).state
-    images = np.stack(textures(4, seed=1)).astype(np.float32) / 255
-    spotted = images.copy()
-    spotted[:, 20:26, 30:36] = 0.05
+    state = trained(detector, kinds=("perlin",), share=0.8, most=4)
+    images, spotted = striped_and_spotted(6)
     scores = jax.jit(detector.score)(state, np.concatenate([images, spotted]))
     assert float(scores.image[4:].min()) > float(scores.image[:4].max())
     spot = np.zeros((48, 48), bool)

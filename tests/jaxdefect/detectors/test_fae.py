@@ -10,8 +10,9 @@ from jaxdefect import parallel
 from jaxdefect.detector import Batch
 from jaxdefect.detectors import fae
 from jaxdefect.networks.blocks import apply
-from jaxdefect.training import feed, loop
+from jaxdefect.training import loop
 from tests.contract.steps import textures, tiny
+from tests.jaxdefect.detectors.spotted_stripes import striped_and_spotted, trained
 
 IMAGES = jnp.asarray(np.stack(textures(4, 16)), jnp.float32) / 255
 
@@ -54,12 +55,8 @@ def test_settings_that_cannot_work_are_refused_with_a_remedy():
 
 def test_a_spot_on_stripes_goes_and_is_the_worst_place():
     detector, _ = tiny("fae", widths=(8, 16), box=3)
-    flawed = feed.corrupted(feed.in_memory(textures(8), patch=24), kinds=("stain",), share=0.5, noise=0.02)
-    program = loop.one_run(detector, flawed, key=jax.random.key(0), batch=16)
-    state = loop.fit(program, steps=200, log_every=50, save_every=200).state
-    images = np.stack(textures(4, seed=1)).astype(np.float32) / 255
-    spotted = images.copy()
-    spotted[:, 20:25, 30:35] = 0.05
+    state = trained(detector, kinds=("stain",), share=0.5, noise=0.02)
+    images, spotted = striped_and_spotted(5)
     scores = jax.jit(detector.score)(state, np.concatenate([images, spotted]))
     assert float(scores.image[4:].min()) > float(scores.image[:4].max())
     repaired = np.abs(scores.reconstruction[4:] - images)[:, 20:25, 30:35].mean()
