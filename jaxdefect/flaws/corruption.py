@@ -80,14 +80,18 @@ def _flawed(
     """(image, which pixels are flawed, by how many contrasts): one left as it was is as flawed as those around it."""
     draws = [KINDS[kind] for kind in kinds]
     limit = SEEN * contrast(image)
-    flawed, seen, size = image, jnp.zeros(image.shape[:2], bool), jnp.zeros(image.shape[:2])
-    for number in range(most):
+
+    def one_more(number: jax.Array, drawn_before: tuple[jax.Array, jax.Array, jax.Array]):
+        flawed, seen, size = drawn_before
         kind_key, flaw_key, share_key = jax.random.split(jax.random.fold_in(key, number), 3)
         which = jax.random.randint(kind_key, (), 0, len(kinds))
         drawn = jax.lax.switch(which, draws, flaw_key, flawed, source)
         change = box_filter(jnp.max(jnp.abs(drawn - flawed), -1)[None], 3)[0]
-        chance = share if number == 0 else 0.5 * jnp.any(seen)
+        chance = jnp.where(number == 0, share, 0.5 * jnp.any(seen))
         here = (change > limit) & jax.random.bernoulli(share_key, chance)
-        flawed, seen = jnp.where(here[..., None], drawn, flawed), seen | here
-        size = jnp.maximum(size, jnp.where(here, change, 0))
+        return jnp.where(here[..., None], drawn, flawed), seen | here, jnp.maximum(size, jnp.where(here, change, 0))
+
+    untouched = (image, jnp.zeros(image.shape[:2], bool), jnp.zeros(image.shape[:2]))
+    # A loop, for compiling each kind takes about a second.
+    flawed, seen, size = jax.lax.fori_loop(0, most, one_more, untouched)
     return flawed, seen, size / contrast(image)

@@ -88,9 +88,13 @@ def scans(feed: Feed) -> bool:
 def init(detector: Detector, feed: Feed, *, key: jax.Array, batch: int, hyperparams: Any = None) -> State:
     """A fresh state, drawn from the key and the first batch; the same for any number of devices."""
     keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.fold_in(key, 0), jnp.arange(batch))
-    example = feed.make_batch(jax.tree.map(whole, feed.inputs(0)) if feed.sharded else feed.inputs(0), keys)
-    draw = jit_once(detector.init)
-    return draw(jax.random.fold_in(key, 1), example, *([] if hyperparams is None else [hyperparams]))
+    inputs = jax.tree.map(whole, feed.inputs(0)) if feed.sharded else feed.inputs(0)
+
+    def draw(key, inputs, keys, *hyperparams):  # As one program, which leaves out what no weight depends on: flaws.
+        return detector.init(key, feed.make_batch(inputs, keys), *hyperparams)
+
+    hyperparams = [] if hyperparams is None else [hyperparams]
+    return jit_once(draw)(jax.random.fold_in(key, 1), inputs, keys, *hyperparams)
 
 
 def jit_once(function: Callable) -> Callable:

@@ -123,8 +123,9 @@ def test_scores_are_numbers_before_anything_is_learned(name, trained):
 
 @every_detector
 def test_any_size_of_image_is_scored(name, trained):
+    score = loop.jit_once(trained.detector.score)
     for height, width in ((37, 41), (16, 48), (48, 19)):
-        scores = trained.score(trained.state, trained.images[:1, :height, :width])
+        scores = score(trained.state, trained.images[:1, :height, :width])
         assert scores.map is None or scores.map.shape == (1, height, width)
 
 

@@ -20,6 +20,10 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.S)
 COMMANDS = [line.split("  #")[0].strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
+LONG = "--detector|--preset paper|launch.prune|launch.two_stage|launch.bench|--quick|train.steps=300"
+CASES = [
+    pytest.param(command, marks=pytest.mark.drill) if re.search(LONG, command) else command for command in COMMANDS
+]
 # What makes the work small enough for a test.
 QUICK = {
     "launch.sweep": [
@@ -81,9 +85,12 @@ def test_the_readme_has_commands():
     assert len(COMMANDS) >= 8 and COMMANDS[0] == "./in_venv python -m launch.train"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", CASES)
 def test_a_command_of_the_readme_runs(command, place, tmp_path):
-    # In the order of the README: detect and evaluate use the RUN that train leaves.
+    # In the order of the README: those that read RUN or SYSTEM find what the command before them left.
+    if " RUN" in command and not (place / "RUN").exists() and "--workdir RUN" not in command:
+        trains = next(command for command in COMMANDS if command.endswith("--workdir RUN"))
+        assert commands.run(small(trains), cwd=place, output=tmp_path / "trained")[0] == 0
     words = small(command)
     if words[0] == "pytest":
         done = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True)
