@@ -12,6 +12,7 @@ SETTINGS = {
     "depth": 2,  # convolutions at each scale
     "skip": True,  # the decoder sees the encoder's features at every scale
     "blocks": True,  # the network sees blocks of 2 x 2 pixels
+    "window": 31,  # side of the square whose contrast a pixel is seen in; 0: grey levels
     "target": "mask",  # whether a pixel was changed; severity: how much
     "weight": 4.0,  # of a flawed pixel's error; that of a good one is 1
     "learning_rate": 5e-3,
@@ -32,7 +33,7 @@ PRESETS = {
     "paper": {
         "train.corrupt": ("nsa",), "train.corrupt_share": 0.5, "train.patch": 256, "train.batch": 64,
         "train.steps": 1500, "settings.widths": (64, 64, 128, 256, 512), "settings.skip": False,
-        "settings.blocks": False, "settings.target": "severity", "settings.weight": 1.0,
+        "settings.blocks": False, "settings.window": 0, "settings.target": "severity", "settings.weight": 1.0,
         "settings.learning_rate": 1e-3, "settings.box": 1, "settings.one_of": 1,
     },
 }  # fmt: skip

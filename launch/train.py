@@ -14,7 +14,9 @@ from pathlib import Path
 from launch.command import arguments as command_line
 from launch.command import start
 from launch.command.console import console
+from launch.page.flaw_sheet import write_sheet
 from launch.page.run_page import write_report
+from launch.run.feeds import flaws_of
 from launch.run.folder import default_workdir
 from launch.run.pipeline import print_summary, train
 
@@ -31,6 +33,8 @@ def main(argv: list[str] | None = None) -> Path:
     result = train(config, workdir)
     if result is None:
         return workdir
+    if flaws_of(config) and not (workdir / "flaws.png").exists():
+        write_sheet(config, workdir / "flaws.png", kinds=flaws_of(config))
     page = write_report(workdir)
     print_summary(result)
     console.print(f"{time.monotonic() - begun:.0f} s in all. Report: {page}")

@@ -37,13 +37,10 @@ class Networks(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> tuple[jax.Array, jax.Array]:
-        height, width, channels = images.shape[1:]
-        redraw = UNet(self.widths, channels, skip=False, name="reconstruction")
+        redraw = UNet(self.widths, images.shape[-1], skip=False, name="reconstruction")
         segment = UNet(self.segmentation, 1, name="segmentation")
-        padded = residuals.pad_to_multiple(images, max(redraw.multiple, segment.multiple))
-        redrawn = redraw(padded, train=train)
-        logits = segment(jnp.concatenate([redrawn, padded], -1), train=train)
-        return redrawn[:, :height, :width], logits[:, :height, :width, 0]
+        redrawn = redraw(images, train=train)
+        return redrawn, segment(jnp.concatenate([redrawn, images], -1), train=train)[..., 0]
 
 
 def focal(logits: jax.Array, masks: jax.Array, gamma: float | jax.Array) -> jax.Array:

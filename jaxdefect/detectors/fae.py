@@ -35,10 +35,7 @@ class Autoencoder(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-        height, width, channels = images.shape[1:]
-        net = UNet(self.widths, channels, skip=self.skip)
-        redrawn = net(residuals.pad_to_multiple(images, net.multiple), train=train)
-        return redrawn[:, :height, :width]
+        return UNet(self.widths, images.shape[-1], skip=self.skip)(images, train=train)
 
 
 def make(*, widths: tuple[int, ...], skip: bool, learning_rate: float, residual: str, box: int) -> Detector:

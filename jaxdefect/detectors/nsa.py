@@ -26,6 +26,7 @@ from jaxdefect.training import optim
 from jaxdefect.training.optim import Player
 
 TARGETS = ("mask", "severity")
+FLAT = 0.02  # the least deviation that contrast is measured by, of pixels in [0, 1]
 
 
 class Net(nn.Module):
@@ -35,14 +36,24 @@ class Net(nn.Module):
     depth: int
     skip: bool
     blocks: bool
+    window: int
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
         height, width = images.shape[1:3]
+        seen = local_contrast(images, self.window) if self.window else images - 0.5
         unet = UNet(self.widths, 4 if self.blocks else 1, self.depth, self.skip)
-        padded = pad_to_multiple(images, unet.multiple * (2 if self.blocks else 1)) - 0.5
-        logits = unblock(unet(block(padded), train=train)) if self.blocks else unet(padded, train=train)
-        return logits[:, :height, :width, 0]
+        if not self.blocks:
+            return unet(seen, train=train)[..., 0]
+        return unblock(unet(block(pad_to_multiple(seen, 2)), train=train))[:, :height, :width, 0]
+
+
+def local_contrast(images: jax.Array, window: int) -> jax.Array:
+    """[B, H, W, C] less its mean over window x window pixels (odd), in deviations there: light that differs from image
+    to image, or from place to place, is gone. The border is mirrored.
+    """
+    apart = images - box_filter(images, window)
+    return apart / jnp.sqrt(box_filter(jnp.square(apart), window) + FLAT**2)
 
 
 def make(
@@ -51,6 +62,7 @@ def make(
     depth: int,
     skip: bool,
     blocks: bool,
+    window: int,
     target: str,
     weight: float,
     learning_rate: float,
@@ -62,7 +74,8 @@ def make(
     """NSA. Floats (weight, the learning rates) may be tracers. The state is a Player.
 
     widths, depth, skip: the network (see `UNet`). blocks: it sees blocks of 2 x 2 pixels and answers for each pixel of
-    one: at equal cost it is twice as wide and sees twice as far. target: what it learns to say of a pixel, mask
+    one: at equal cost it is twice as wide and sees twice as far. window: it sees the local contrast of so many pixels a
+    side (odd) in place of grey levels; 0: grey levels. target: what it learns to say of a pixel, mask
     (whether it was changed) or severity (how much, as published). weight: of a flawed pixel's error, beside 1 of a
     good one's; there are few of them. learning_rate, final_rate: of Adam, from the first to the last of the `steps` by
     a cosine. box: side of the mean filter over the map, pixels, odd. one_of: an image scores as the mean of its worst
@@ -72,12 +85,14 @@ def make(
     if not widths or min(widths) < 1 or depth < 1:
         raise ValueError(f"settings.widths = {tuple(widths)}, settings.depth = {depth}; give the channels of each "
                          "scale, such as (16, 32, 64, 128), and at least one convolution")  # fmt: skip
+    if window and (window < 3 or window % 2 == 0):
+        raise ValueError(f"settings.window = {window}; give an odd number of pixels from 3, such as 31; 0 for none")
     if one_of < 1:
         raise ValueError(f"settings.one_of = {one_of}; give how many pixels there are for each that is looked at, such "
                          "as 500; 1 for all")  # fmt: skip
     if target not in TARGETS:
         raise ValueError(f"settings.target = {target!r} is not known; use {' or '.join(TARGETS)}")
-    net = Net(tuple(widths), depth, skip, blocks)
+    net = Net(tuple(widths), depth, skip, blocks, window)
     adam = optim.adam(cosine(learning_rate, final_rate, steps))
 
     def init(key: jax.Array, batch: Batch) -> Player:

@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxdefect.maps.residuals import pad_to_multiple
 from jaxdefect.networks.blocks import Conv, ConvNorm
 from jaxdefect.networks.convolution import max_pool
 
@@ -13,7 +14,8 @@ XAVIER = nn.initializers.glorot_uniform()
 
 
 class UNet(nn.Module):
-    """[B, H, W, C] -> [B, H, W, outputs], without an activation at its end. H and W are multiples of `multiple`.
+    """[B, H, W, C] -> [B, H, W, outputs], without an activation at its end, of any size: it is mirrored beyond its
+    lower and right border until it can be halved at each scale.
 
     widths: channels at each scale, the finest first; each is half as large as the one before. depth: convolutions of
     3 x 3 pixels at each scale of the encoder and of the decoder. skip: whether the decoder sees the encoder's features
@@ -25,24 +27,22 @@ class UNet(nn.Module):
     depth: int = 2
     skip: bool = True
 
-    @property
-    def multiple(self) -> int:
-        return 2 ** (len(self.widths) - 1)
-
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        height, width = x.shape[1:3]
+        x = pad_to_multiple(x, 2 ** (len(self.widths) - 1))
         scales = []
-        for level, width in enumerate(self.widths):
+        for level, channels in enumerate(self.widths):
             x = x if level == 0 else max_pool(x)
             for _ in range(self.depth):
-                x = ConvNorm(width, 3)(x, train=train)
+                x = ConvNorm(channels, 3)(x, train=train)
             scales.append(x)
-        for width, features in zip(self.widths[-2::-1], scales[-2::-1], strict=True):
-            x = twice(ConvNorm(width, 3)(x, train=train))
+        for channels, features in zip(self.widths[-2::-1], scales[-2::-1], strict=True):
+            x = twice(ConvNorm(channels, 3)(x, train=train))
             x = jnp.concatenate([x, features], -1) if self.skip else x
             for _ in range(self.depth):
-                x = ConvNorm(width, 3)(x, train=train)
-        return Conv(self.outputs, 1, 1, 0, XAVIER)(x)
+                x = ConvNorm(channels, 3)(x, train=train)
+        return Conv(self.outputs, 1, 1, 0, XAVIER)(x)[:, :height, :width]
 
 
 def twice(x: jax.Array) -> jax.Array:

@@ -173,6 +173,17 @@ def read_index(folder: Path) -> dict[str, str]:
     return index
 
 
+def read_picture(path: Path) -> tuple[str, list[str]]:
+    """(a picture of a run folder as a data URI, empty where there is none; notes on a damaged one)."""
+    if not path.is_file():
+        return "", []
+    try:
+        with Image.open(path) as picture:
+            return data_uri(np.asarray(picture), quality=QUALITY["input"]), []
+    except (OSError, ValueError) as error:
+        return "", [f"{path.name} is not shown: {error}"]
+
+
 def read_images(
     folder: Path, *, pixel_threshold: float | None
 ) -> tuple[list[ShownImage], dict[str, Scale | None], list[str]]:

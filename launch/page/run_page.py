@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from launch.command import files
-from launch.page.images import ShownImage, outlined, read_images
+from launch.page.images import ShownImage, outlined, read_images, read_picture
 from launch.page.render import as_json, as_pairs, is_number, render
 from launch.page.run_folder import Prediction, command, read_columns, read_predictions, read_result, worst_first
 from launch.page.surfaces import read_kinds, read_surfaces
@@ -80,13 +80,14 @@ def page(run: Path) -> dict[str, Any]:
     predictions = [seen_and_unseen(row) for row in predictions] if surfaces["apart"] else predictions
     images, scales, lost = read_images(run / "images", pixel_threshold=thresholds["pixel"].get("value"))
     curves = {level: (result.get("curves") or {}).get(level) or {} for level in ("image", "pixel")}
+    sheet, damaged_sheet = read_picture(run / "flaws.png")
     fitted, gammas = result.get("fitted") or {}, by_gamma(figures["image"])
     return {
-        "result": result, "figures": figures, "thresholds": thresholds, "notes": notes + damaged + lost,
+        "result": result, "figures": figures, "thresholds": thresholds, "notes": notes + damaged + lost + damaged_sheet,
         "predictions": predictions, "images": arranged(images, predictions), "scales": scales, "history": history,
         "config": config, "command": command(run / "config.json"), "fitted": fitted, "gammas": gammas,
         **surfaces, "columns": columns, "pixels": pixels, "outlines": outlined(images),
-        "kinds_matrix": read_kinds(result),
+        "kinds_matrix": read_kinds(result), "sheet": sheet,
         "decisions": decided(figures["image"].get("report") or {}, surfaces["words"]),
         "kinds": [(kind, row or {}, None) for kind, row in figures["by_kind"].items()],
         "data": as_json({

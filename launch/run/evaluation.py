@@ -100,7 +100,8 @@ def result_of(
         timings["score_mb"] = memory(predictor, data.converted.test[0].image)
     return {
         "name": name, "detector": run.config.detector, "preset": run.config.preset, "seed": run.config.seed,
-        "dataset": describe(run, data), "figures": summary.figures, "curves": summary.curves,
+        "dataset": describe(run, data), "curves": summary.curves,
+        "figures": summary.figures | ({"painted": fitted.painted} if fitted.painted else {}),
         "thresholds": {"pixel": fitted.pixel._asdict(), "image": fitted.image._asdict()},
         "fitted": fitted.as_json(), "state": sizes_of_state(run.state),
         **({"surfaces": summary.surfaces} if summary.surfaces else {}),

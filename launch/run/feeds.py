@@ -32,26 +32,27 @@ def with_flaws(config: ConfigDict, source: feed.Feed) -> feed.Feed:
     """The feed with flaws made to order on good images, where a config asks for them: those that train.corrupt names,
     or all."""
     knobs = config.train
-    if not makes_flaws(config):
+    kinds = flaws_of(config)
+    if not kinds:
         return source
     if knobs.supervision in ("kinds", "surfaces"):
         raise ValueError(f"train.corrupt = {tuple(knobs.corrupt)} with train.supervision = {knobs.supervision!r}: a "
                          "flaw made to order is of no kind and no surface; use none, simulated or masks")  # fmt: skip
-    kinds = tuple(KINDS) if tuple(knobs.corrupt) in ((), ("all",)) else tuple(knobs.corrupt)
     return feed.corrupted(
         source, kinds=kinds, share=knobs.corrupt_share, most=knobs.corrupt_most, noise=knobs.corrupt_noise,
         flips=knobs.flips and not source.sharded,
     )  # fmt: skip
 
 
-def makes_flaws(config: ConfigDict) -> bool:
-    """Whether good images are given flaws made to order."""
-    return bool(config.train.corrupt) or config.train.supervision == "simulated"
+def flaws_of(config: ConfigDict) -> tuple[str, ...]:
+    """The kinds of flaws made to order that good images are given; none for a detector that sees them as they are."""
+    asked = tuple(config.train.corrupt) or ("all",) * (config.train.supervision == "simulated")
+    return tuple(KINDS) if asked == ("all",) else asked
 
 
 def margin_of(config: ConfigDict) -> int:
     """Pixels by which training images are mirrored all around: flaws near a border are to be learned like others."""
-    return config.train.patch // 2 if makes_flaws(config) else 0
+    return config.train.patch // 2 if flaws_of(config) else 0
 
 
 def as_they_are(config: ConfigDict, data: Data) -> feed.Feed:
@@ -155,7 +156,7 @@ def too_large(config: ConfigDict, split: data_pipeline.Split) -> bool:
     mebibytes = len(sizes) * int(np.prod(sizes.max(0) + 2 * margin_of(config))) * config.data.channels / 2**20
     if knobs.feed not in ("auto", "in_memory", "stream"):
         raise ValueError(f"train.feed = {knobs.feed!r} is not known; use auto, in_memory or stream")
-    flips = knobs.flips and not makes_flaws(config)  # There images are mirrored on the device, before they get a flaw.
+    flips = knobs.flips and not flaws_of(config)  # There images are mirrored on the device, before they get a flaw.
     changed = flips or knobs.zoom > 0
     if changed and knobs.feed == "in_memory":
         raise ValueError(f"train.feed = 'in_memory' with train.flips = {knobs.flips} and train.zoom = {knobs.zoom}; "

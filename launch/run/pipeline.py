@@ -31,12 +31,8 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any] | None:
 def print_summary(result: dict) -> None:
     """The headline figures in one line."""
     figures = result["figures"]
-    named = [
-        ("image AUROC", "image", "auroc"),
-        ("pixel AUROC", "pixel", "auroc"),
-        ("PRO", "pixel", "pro"),
-        ("pixel F1", "pixel", "f1"),
-    ]
+    named = [("pixel F1", "pixel", "f1"), ("AP", "pixel", "ap"), ("AUROC", "pixel", "auroc"), ("PRO", "pixel", "pro"),
+             ("image AUROC", "image", "auroc")]  # fmt: skip
     if "surfaces" in figures:
         named = [("seen", "surfaces", "seen"), ("unseen", "surfaces", "unseen"), ("harmonic", "surfaces", "harmonic"),
                  ("AUROC of the alarm", "image", "auroc")]  # fmt: skip

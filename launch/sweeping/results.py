@@ -10,6 +10,7 @@ from typing import Any
 from launch.command import configuration, files, markdown
 from launch.page.run_folder import read_columns
 from launch.sweeping import plan
+from launch.sweeping.agreement import agreements
 from launch.sweeping.plan import Plan, Planned
 
 NAMES = {"f1": "F1", "auroc": "AUROC", "ap": "average precision", "pro": "PRO", "score_ms_per_image": "ms per image"}
@@ -38,7 +39,7 @@ def collect(folder: Path) -> dict[str, Any]:
         "datasets": _datasets(about, sweep.runs, finished),
         "seeds": about["seeds"], "figures": [_figure(key) for key in about["figures"]] + _multiples(about, cells),
         "rows": rows, "cells": cells, "trainings": trainings, "unfilled": _unfilled(about, cells),
-        "notes": _notes(about, finished),
+        "notes": _notes(about, finished), "agreements": agreements(about, cells),
     }  # fmt: skip
 
 
@@ -80,6 +81,8 @@ def as_markdown(results: dict[str, Any]) -> str:
         for gap in results["unfilled"]
     )
     ending = f"\n\nPublished values without a run:\n{missing}" if missing else ""
+    told = "".join(f"\n- {agreement['text']}" for agreement in results["agreements"])
+    ending += f"\n\nRank correlation between painted flaws and the test:\n{told}" if told else ""
     head = f"# {results['title']}\n\n{results['source']}; {results['size']} size.\n\n    {results['command']}"
     return f"{head}\n\n{table}{ending}\n"
 

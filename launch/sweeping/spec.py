@@ -44,7 +44,15 @@ OPTIONAL = {
     "BASE": {}, "QUICK": {}, "IMAGES": {}, "AXES": (), "RUNS": {}, "MULTIPLE_OF": {}, "GROUPS": "",
     "BY_KIND": False, "PAPER": (), "WHY": "",
 }  # fmt: skip
-SECTIONS = ("image", "pixel", "surfaces", "kinds", "boxes", "timings")  # of result.json, that figures are taken from
+SECTIONS = (
+    "image",
+    "pixel",
+    "painted",
+    "surfaces",
+    "kinds",
+    "boxes",
+    "timings",
+)  # of result.json, that figures are taken from
 
 
 class Run(NamedTuple):

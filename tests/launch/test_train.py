@@ -143,7 +143,7 @@ def test_where_no_defective_image_has_a_mask_images_alone_are_judged(outlined, t
     assert result["warnings"].count(NO_MASKS) == 1 and page.count(NO_MASKS) == 1
     assert result["figures"]["image"]["auroc"] is not None and result["figures"]["pixel"]["auroc"] is None
     assert {row["defect_pixels"] for row in rows_of(tmp_path / "run" / "predictions.csv")} == {""}
-    assert "Pixel AUROC" not in page and "Pixel ROC" not in page and "Image AUROC" in page
+    assert "Pixel AP" not in page and "Pixel ROC" not in page and "Image AUROC" in page
 
 
 def test_where_some_have_masks_the_remedy_is_named_and_helps(outlined, tmp_path):

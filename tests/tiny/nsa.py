@@ -2,5 +2,5 @@ from tests.tiny import FEW_STEPS
 
 TINY = FEW_STEPS | {
     "train.patch": 32, "settings.widths": (4, 6), "settings.depth": 1, "settings.learning_rate": 1e-2,
-    "settings.final_rate": 1e-3, "settings.box": 3,
+    "settings.final_rate": 1e-3, "settings.box": 3, "settings.window": 15,
 }  # fmt: skip

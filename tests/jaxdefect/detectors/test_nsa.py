@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import scipy.ndimage
 
 from jaxdefect import parallel
 from jaxdefect.detector import Batch
@@ -26,6 +27,16 @@ def test_the_score_is_the_mean_of_the_worst_pixels():
     np.testing.assert_allclose(nsa.worst(maps, 20), ranked[:, -10:].mean(1), rtol=1e-6)
     np.testing.assert_allclose(nsa.worst(maps, 1), ranked.mean(1), rtol=1e-6)
     np.testing.assert_allclose(nsa.worst(maps, 500), ranked[:, -1], rtol=1e-6)
+
+
+def test_local_contrast_is_the_same_in_any_light():
+    image = jnp.asarray(np.stack(textures(1, 40)), jnp.float32) / 255
+    seen = nsa.local_contrast(image, 15)
+    np.testing.assert_allclose(nsa.local_contrast(image + 0.2, 15), seen, atol=1e-4)
+    np.testing.assert_allclose(nsa.local_contrast(3 * image, 15), seen, rtol=0.07, atol=0.05)  # But for FLAT.
+    mean = lambda x: scipy.ndimage.uniform_filter(x, (0, 15, 15, 0))
+    apart = np.asarray(image) - mean(np.asarray(image))
+    np.testing.assert_allclose(seen, apart / np.sqrt(mean(apart**2) + nsa.FLAT**2), atol=1e-4)
 
 
 @pytest.mark.parametrize("target", nsa.TARGETS)
@@ -52,7 +63,7 @@ def test_it_asks_for_flaws():
         detector.step(state, Batch(images), jax.random.key(0))
 
 
-@pytest.mark.parametrize("wrong", [{"widths": ()}, {"depth": 0}, {"target": "edges"}, {"one_of": 0}])
+@pytest.mark.parametrize("wrong", [{"widths": ()}, {"depth": 0}, {"target": "edges"}, {"one_of": 0}, {"window": 4}])
 def test_wrong_settings_are_refused(wrong):
     with pytest.raises(ValueError, match=f"settings.{next(iter(wrong))}"):
         tiny("nsa", **wrong)

@@ -2,11 +2,15 @@
 
 import base64
 import hashlib
+import io
 import json
 import re
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from launch.command import files
 from launch.page import run_page
 from tests.launch.page.run_pages import (
     EVIL,
@@ -75,10 +79,34 @@ def test_headline_figures_keep_the_oracle_apart(tmp_path):
     html = page_of(tmp_path / "run")
     tiles = re.findall(r'<div class="tile ([^"]*)"><dt>(.*?)</dt><dd>(.*?)</dd>', html)
     plain = [(title, value) for kind, title, value in tiles if not kind]
-    assert plain == [("Image AUROC", "0.911"), ("Pixel AUROC", "0.933"), ("PRO", "0.855"), ("Pixel F1", "0.646")]
+    assert [title for title, _ in plain] == ["Pixel F1", "Pixel AP", "PRO", "Image AUROC"]
+    assert [value for _, value in plain] == ["0.646", "0.944", "0.855", "0.911"] and "forgives blobs, 0.933" in html
     assert [(title, value) for kind, title, value in tiles if kind == "oracle"] == [("Pixel F1 oracle", "0.789")]
     for text in ("pauta mean + 3.0 std", "6 normal calibration images", "only 6 calibration images", "4.25 s"):
         assert text in html
+
+
+def test_what_was_found_of_painted_flaws_stands_beside_the_thresholds(tmp_path):
+    fabricate_run(tmp_path / "run")
+    assert "painted on held-out" not in page_of(tmp_path / "run")
+    path = tmp_path / "run" / "result.json"
+    result = json.loads(path.read_text())
+    result["figures"]["painted"] = {"image": {"auroc": 0.771}, "pixel": {"auroc": 0.882, "ap": 0.443}}
+    path.write_text(json.dumps(result))
+    html = page_of(tmp_path / "run")
+    assert "image AUROC <b>0.771</b>, pixel AUROC <b>0.882</b>, pixel AP <b>0.443</b>" in html
+
+
+def test_the_flaws_it_was_taught_are_shown(tmp_path):
+    fabricate_run(tmp_path / "run")
+    sheet = tmp_path / "run" / "flaws.png"
+    assert 'class="sheet"' not in page_of(tmp_path / "run")
+    files.write_png(sheet, np.full((20, 30, 3), 90, np.uint8))
+    encoded = re.search(r'class="sheet" src="data:image/webp;base64,([^"]+)"', page_of(tmp_path / "run"))[1]
+    assert Image.open(io.BytesIO(base64.b64decode(encoded))).size == (30, 20)
+    sheet.write_bytes(b"no picture")
+    html = page_of(tmp_path / "run")
+    assert 'class="sheet"' not in html and "flaws.png is not shown" in html
 
 
 @pytest.mark.parametrize("gap", GAPS)

@@ -75,8 +75,12 @@ def test_a_run_is_validated_and_its_thresholds_are_fitted_on_painted_flaws(tmp_p
     train.main([*words, "train.restore=best", "--workdir", str(tmp_path / "run")])
     rows = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
     assert all(0 <= row["val_image_auroc"] <= 1 and 0 <= row["val_pixel_ap"] <= 1 for row in rows)
-    fitted = result_of(tmp_path / "run")["thresholds"]
+    result = result_of(tmp_path / "run")
+    fitted, painted = result["thresholds"], result["figures"]["painted"]
     assert "painted flaws" in fitted["pixel"]["rule"] and "painted flaws" in fitted["image"]["rule"]
+    assert all(
+        0 <= painted[part][figure] <= 1 for part, figure in [("image", "auroc"), ("pixel", "auroc"), ("pixel", "ap")]
+    )
 
 
 def test_painted_flaws_and_real_defects_are_not_asked_for_at_once(data):
