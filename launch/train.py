@@ -1,8 +1,8 @@
 """Trains a detector, evaluates it and writes its report page.
 
-    python -m launch.train                                          # ReNet-D on synthetic textures
+    python -m launch.train                                          # NSA on synthetic textures
     python -m launch.train --dataset mvtec --data FOLDER            # a folder in MVTec layout
-    python -m launch.train --dataset nanotwice --data FOLDER --preset wide train.steps=600 settings.alpha=1.0
+    python -m launch.train --detector renet_d --dataset nanotwice --data FOLDER train.steps=600 settings.alpha=1.0
 
 Started again with the same --workdir, it goes on where it was stopped.
 """
@@ -23,7 +23,7 @@ from launch.run.pipeline import print_summary, train
 
 def main(argv: list[str] | None = None) -> Path:
     """Returns the report page; in processes that write no files, the folder of the run."""
-    parser = command_line.parser(__doc__)
+    parser = command_line.parser(__doc__, detector="nsa")
     parser.add_argument("--workdir", help="the folder of the run (default: runs/<detector>-<preset>-<dataset>-<seed>)")
     arguments = parser.parse_intermixed_args(argv)
     config = command_line.from_arguments(arguments)
@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> Path:
     if result is None:
         return workdir
     if flaws_of(config) and not (workdir / "flaws.png").exists():
-        write_sheet(config, workdir / "flaws.png", kinds=flaws_of(config))
+        write_sheet(config, workdir / "flaws.png", kinds=tuple(dict.fromkeys(flaws_of(config))))
     page = write_report(workdir)
     print_summary(result)
     console.print(f"{time.monotonic() - begun:.0f} s in all. Report: {page}")

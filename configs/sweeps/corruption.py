@@ -27,8 +27,12 @@ RUNS |= {
 }
 RUNS |= {f"{name}: outlines": {"detector": name} for name in ("nsa", "draem")} | {"fae: repairs": {"detector": "fae"}}
 GROUPS = "run"
+BASE = {"threshold.image_rule": "simulated", "threshold.pixel_rule": "simulated"}
 SEEDS = (0, 1, 2)
-FIGURES = ("image.auroc", "pixel.auroc", "pixel.ap", *(name for name in FIGURES if name.split(".")[1] != "auroc"))
+FIGURES = (
+    "image.auroc", "pixel.auroc", "pixel.ap", *(name for name in FIGURES if name.split(".")[1] != "auroc"),
+    "painted.image.auroc", "painted.pixel.auroc", "painted.pixel.ap",
+)  # fmt: skip
 QUICK = {
     "train.steps": 20, "train.log_every": 10, "train.save_every": 20, "data.options.train": 20,
     "data.options.test_good": 6, "data.options.test_defective": 12,

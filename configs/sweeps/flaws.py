@@ -7,18 +7,20 @@ Simple marks are learned soonest; pieces of other images take longer, and are wh
 takes uneven light away, and with it what is only dark. Half size sees twice as far at a quarter of the cost.
 """
 
+from configs.nsa import BASE as MIXED
+from configs.nsa import MARKS
 from configs.sweeps import QUICK as SMALLER
 
 TITLE = "Which flaws to train on"
 SOURCE = "The methods of docs/quality.md; no published table"
 DETECTOR, PRESET = "nsa", "small"
-MARKS = ("stain", "spot", "line")
+FLAWS = {"marks": MARKS, "all": ("all",), "all, marks twice as often": MIXED["train.corrupt"]}
 RUNS = {
-    f"{name}, {seen}": {"train.corrupt": flaws, "settings.window": window}
-    for name, flaws in (("marks", MARKS), ("all", ("all",)))
+    f"{name}; {seen}": {"train.corrupt": flaws, "settings.window": window}
+    for name, flaws in FLAWS.items()
     for seen, window in (("local contrast", 31), ("grey levels", 0))
 }
-RUNS |= {"marks, grey levels, half size": {
+RUNS |= {"marks; grey levels, half size": {
     "train.corrupt": MARKS, "settings.window": 0, "data.scale": 0.5, "train.patch": 96,
 }}  # fmt: skip
 SEEDS = (0, 1, 2)

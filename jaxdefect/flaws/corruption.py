@@ -52,9 +52,9 @@ def corrupt(
 ) -> Corrupted:
     """Gives a `share` of the images flaws, of kinds drawn from `kinds`: one, and each further one of `most` by a coin.
 
-    keys [B], one of each image; images, sources [B, H, W, C] float32 in [0, 1], a source being any other normal image.
-    A change too small to see beside the image's contrast is no flaw and is taken back. Raises ValueError for images
-    under SMALLEST pixels a side.
+    A kind that is named twice is drawn twice as often. keys [B], one of each image; images, sources [B, H, W, C]
+    float32 in [0, 1], a source being any other normal image. A change too small to see beside the image's contrast is
+    no flaw and is taken back. Raises ValueError for images under SMALLEST pixels a side.
     """
     check_size(*images.shape[1:3])
     draw = lambda sample: _flawed(*sample, kinds=tuple(kinds), share=share, most=most)
@@ -78,13 +78,14 @@ def _flawed(
     key: jax.Array, image: jax.Array, source: jax.Array, *, kinds: tuple[str, ...], share: float, most: int
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """(image, which pixels are flawed, by how many contrasts): one left as it was is as flawed as those around it."""
-    draws = [KINDS[kind] for kind in kinds]
+    distinct = tuple(dict.fromkeys(kinds))
+    draws, places = [KINDS[kind] for kind in distinct], jnp.array([distinct.index(kind) for kind in kinds])
     limit = SEEN * contrast(image)
 
     def one_more(number: jax.Array, drawn_before: tuple[jax.Array, jax.Array, jax.Array]):
         flawed, seen, size = drawn_before
         kind_key, flaw_key, share_key = jax.random.split(jax.random.fold_in(key, number), 3)
-        which = jax.random.randint(kind_key, (), 0, len(kinds))
+        which = places[jax.random.randint(kind_key, (), 0, len(kinds))]
         drawn = jax.lax.switch(which, draws, flaw_key, flawed, source)
         change = box_filter(jnp.max(jnp.abs(drawn - flawed), -1)[None], 3)[0]
         chance = jnp.where(number == 0, share, 0.5 * jnp.any(seen))

@@ -18,6 +18,7 @@ from jaxdefect.metrics import float_keys
 
 RULES = ("pauta", "quantile", "otsu", "false_alarm_rate")
 OTSU_BINS = 256
+LEVELS = 100  # thresholds tried for each image
 
 
 class Threshold(NamedTuple):
@@ -100,6 +101,29 @@ def fit_f1(scores: Sequence[float], labels: Sequence[int]) -> Threshold:
     warning = None if hits[best] > 1 else "the best F1 on held-out images is that of a single defective one"
     return Threshold(float(value), "best F1", f"{int(defective.sum())} defective and {int((~defective).sum())} good "
                      "calibration images", warning)  # fmt: skip
+
+
+def fit_mean_f1(maps: Sequence, masks: Sequence) -> Threshold:
+    """The threshold of pixels with the best mean, over flawed images, of each image's F1: a large flaw counts no more
+    than a small one, as it would where all pixels are pooled.
+
+    maps: float32 [H, W] each, read twice; masks: [H, W] each, 1 where flawed; an image without such a pixel does not
+    count. The thresholds tried lie just below LEVELS quantiles of the scores of each image's flawed pixels; of equals
+    the highest is taken. Raises ValueError where no image has a flawed pixel.
+    """
+    shares, scores_of = np.linspace(0, 1, LEVELS), lambda index: exact_scores(maps[index], index)
+    flawed = [index for index, mask in enumerate(masks) if mask.any()]
+    if not flawed:
+        raise ValueError(f"none of {len(maps)} flawed images has a pixel that is outlined; use another rule for pixels")
+    quantiles = np.concatenate([np.quantile(scores_of(index)[masks[index] > 0], shares) for index in flawed])
+    levels = np.nextafter(np.unique(quantiles.astype(np.float32)), np.float32(-np.inf))
+    above = lambda scores: scores.size - np.searchsorted(np.sort(scores, axis=None), levels, side="right")
+    total = np.zeros(len(levels))
+    for index in flawed:
+        scores, inside = scores_of(index), masks[index] > 0
+        total += 2 * above(scores[inside]) / (above(scores) + inside.sum())
+    best = len(levels) - 1 - int(total[::-1].argmax())
+    return Threshold(float(levels[best]), "best mean F1 of images", f"{len(flawed)} outlined flawed images")
 
 
 @jax.jit

@@ -79,10 +79,11 @@ def fit(knobs: ConfigDict, normal: Predictions, defective: Predictions | None) -
                          "false_alarm_rate")  # fmt: skip
     if normal.maps is None:
         pixel = image._replace(value=None, rule="none: the detector gives no map", warning=None)
-    elif knobs.pixel_rule in (WITH_DEFECTS, WITH_FLAWS):
+    elif knobs.pixel_rule == WITH_DEFECTS:
         pixel = best_for_pixels(normal, defective)
-        if knobs.pixel_rule == WITH_FLAWS:
-            pixel = at_least(pixel, threshold.fit("quantile", normal.maps, **parameters), "painted flaws")
+    elif knobs.pixel_rule == WITH_FLAWS:
+        best = threshold.fit_mean_f1(defective.maps, defective.masks)
+        pixel = at_least(best, threshold.fit("quantile", normal.maps, **parameters), "painted flaws")
     else:
         pixel = threshold.fit(knobs.pixel_rule, normal.maps, **parameters)
     named = lambda fitted: fitted._replace(fitted_on=fitted.fitted_on.replace("calibration", NAMES[knobs.fitted_on]))

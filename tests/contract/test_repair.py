@@ -87,6 +87,7 @@ def grainy(seed: int, patch: int) -> feed.Feed:
     return feed.corrupted(images, kinds=("spot",), share=1.0)
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("name", COPYING)
 def test_trained_on_flaws_it_redraws_the_surface_beneath_them_better(name):
     detector, config = tiny(name, **COPYING[name])

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```bash\n(.*?)```", README, re.S)
 COMMANDS = [line.split("  #")[0].strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
-LONG = "--detector|--preset paper|launch.prune|launch.two_stage|launch.bench|--quick|train.steps=300"
+LONG = "--detector|launch.flaws|--preset paper|launch.prune|launch.two_stage|launch.bench|--quick|train.steps=300"
 CASES = [
     pytest.param(command, marks=pytest.mark.drill) if re.search(LONG, command) else command for command in COMMANDS
 ]
@@ -71,7 +71,7 @@ def small(command: str) -> list[str]:
     words = words[words.index("python") + 2 :]
     module, extra = words[0], QUICK.get(words[0], [])
     if module == "launch.train":
-        detector = words[words.index("--detector") + 1] if "--detector" in words else "renet_d"
+        detector = words[words.index("--detector") + 1] if "--detector" in words else "nsa"
         extra = tiny.words(detector, synthetic="--dataset" not in words)
     if module == "launch.sweep" and "--axis" not in words:
         extra = ["--axis=settings.alpha=0,1", *extra]

@@ -9,10 +9,9 @@ from PIL import Image
 from launch.run.history import read_history
 from tests import tiny
 
-# Of ReNet-D, the detector that a command takes if none is named.
 SMALL = [
-    *tiny.words("renet_d"), "data.options.size=64", "data.options.surfaces=(3,)", "data.options.train=6",
-    "data.options.test_good=3", "data.options.test_defective=4",
+    "--detector", "renet_d", *tiny.words("renet_d"), "data.options.size=64", "data.options.surfaces=(3,)",
+    "data.options.train=6", "data.options.test_good=3", "data.options.test_defective=4",
 ]  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from launch.run.trained import load_run
 from tests import tiny
 
 
+@pytest.mark.drill
 def test_a_run_becomes_a_smaller_one_and_stays_as_it_is(tmp_path):
     options = ["data.options.size=64", "data.options.train=6", "settings.width=4", "train.steps=10"]
     words = ["--detector", "dae", *tiny.words("dae"), *options]

@@ -54,12 +54,14 @@ def test_the_folder_of_another_config_is_refused(run):
         train.main([*SMALL, "settings.alpha=0.5", "--workdir", str(run)])
 
 
+@pytest.mark.drill
 def test_tiles_and_scaled_images_give_maps_of_the_original_size(tmp_path):
     small = [*SMALL, "score.mode=tiled", "score.tile=32", "score.overlap=8", "data.scale=0.5", "report.keep_maps=true"]
     train.main([*small, "--workdir", str(tmp_path / "run")])
     assert np.load(tmp_path / "run" / "maps" / "00000.npy", allow_pickle=False).shape == (64, 64)
 
 
+@pytest.mark.drill
 def test_the_stream_feed_trains_too(tmp_path):
     train.main([*SMALL, "train.feed=stream", "--workdir", str(tmp_path / "run")])
     assert result_of(tmp_path / "run")["figures"]["pixel"]["auroc"] is not None

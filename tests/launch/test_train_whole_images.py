@@ -6,6 +6,8 @@ from launch import train
 from tests import tiny
 from tests.launch.small_runs import result_of, whole, write
 
+pytestmark = pytest.mark.drill
+
 
 def test_the_page_of_a_run_tells_what_is_its_own(maa):
     result, page = result_of(maa), (maa / "report.html").read_text()

@@ -13,6 +13,7 @@ from launch.system import training
 from launch.system.outcomes import outcome_of
 from tests import tiny
 
+pytestmark = pytest.mark.drill  # It trains a system of several runs.
 SMALL = [
     *(f"surfaces.{word}" for word in tiny.words("sbad")),
     *(f"defects.{word}" for word in tiny.words("segdec", synthetic=False)),

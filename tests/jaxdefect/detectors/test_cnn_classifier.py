@@ -35,6 +35,7 @@ def of_kinds():
     return score(state, images), kinds, places
 
 
+@pytest.mark.drill
 def test_kinds_of_defects_are_told_apart_on_images_never_seen(of_kinds):
     scores, kinds, _ = of_kinds
     assert scores.kinds.shape == (30, 3)

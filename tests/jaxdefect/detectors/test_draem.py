@@ -104,6 +104,7 @@ def test_settings_that_cannot_work_are_refused_with_a_remedy(changed, remedy):
         tiny("draem", **changed)
 
 
+@pytest.mark.drill
 def test_a_spot_on_stripes_stands_out():
     detector, _ = tiny("draem", widths=(4, 8), segmentation=(8, 8), steps=300, box=3)
     state = trained(detector, kinds=("perlin",), share=0.8, most=4)

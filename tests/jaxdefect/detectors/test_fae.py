@@ -53,6 +53,7 @@ def test_settings_that_cannot_work_are_refused_with_a_remedy():
         tiny("fae", box=4)
 
 
+@pytest.mark.drill
 def test_a_spot_on_stripes_goes_and_is_the_worst_place():
     detector, _ = tiny("fae", widths=(8, 16), box=3)
     state = trained(detector, kinds=("stain",), share=0.5, noise=0.02)

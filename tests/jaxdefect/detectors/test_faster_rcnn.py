@@ -52,6 +52,7 @@ def learned():
     return batch, jax.tree.map(np.asarray, loop.jit_once(detector.score)(state, batch.image))
 
 
+@pytest.mark.drill
 def test_boxes_are_found_on_images_never_seen(learned):
     batch, scores = learned
     assert box_figures(scores.boxes, true_boxes(batch))["ap50"] > 0.7

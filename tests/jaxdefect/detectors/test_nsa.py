@@ -69,6 +69,7 @@ def test_wrong_settings_are_refused(wrong):
         tiny("nsa", **wrong)
 
 
+@pytest.mark.drill
 def test_a_square_it_has_not_seen_stands_out():
     detector, _ = tiny("nsa", widths=(12, 16, 24), steps=150, final_rate=1e-4)
     plain = feed.in_memory(textures(8, 64), patch=48, margin=16)

@@ -21,6 +21,7 @@ from tests.jaxdefect.detectors.unseen_surfaces import (
 SHORT = {"mode": "A", "ce_steps": 3, "average_steps": 4, "gan_steps": 3}  # The classifier begins after 10 steps.
 
 
+@pytest.mark.drill
 def test_mode_a_learns_unseen_surfaces_from_their_attributes():
     one, other = (compiled(**SHORT, classifier_rate=3e-2, attributes=table) for table in (TABLE, OTHER))
     (*_, before, first), (*_, second) = train_for(one, 11)[0], train_for(other, 11)[0]

@@ -171,6 +171,7 @@ def test_images_of_any_size_are_learned_from_and_scored():
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves((metrics, scores)))
 
 
+@pytest.mark.drill
 def test_it_learns_to_find_and_to_judge():
     detector, small = make(widths=(4, 4, 8, 8), steps=60, learning_rate=0.5), (32, 48)
     state, advance = start(detector, squares(1, small)), stepper(detector)

@@ -12,6 +12,7 @@ from jaxdefect.flaws.kinds import KINDS, contrast
 from jaxdefect.training.loop import jit_once
 from tests.jaxdefect.flaws.flawed_textures import SIZES, all_kinds, corrupt, keys, made, textures
 
+pytestmark = pytest.mark.xdist_group("flaws")  # Two files share what is compiled.
 SOME = ("spot", "nsa")  # a painted and a blended one
 
 
@@ -62,6 +63,16 @@ def test_a_share_of_the_images_gets_a_flaw(share):
     assert not flawed.severity[good].any()
     large = (flawed.mask.mean((1, 2)) > 0.035)[~good]  # No spot is, and nearly all pieces of another image are.
     assert not share or 0.35 < large.mean() < 0.65  # Both kinds are drawn equally often.
+
+
+def test_a_kind_that_is_named_twice_is_drawn_twice_as_often():
+    """An image with a spot is the one that spots alone would leave; where they would leave none, nothing is known."""
+    images = textures(SIZES[0], count=200)
+    drawn = [
+        corrupt(keys(200), images, images, kinds=kinds, share=1.0) for kinds in (("spot", "spot", "scar"), ("spot",))
+    ]
+    same = (drawn[0].image == drawn[1].image).all((1, 2, 3))[drawn[1].label > 0]
+    assert same.mean() == pytest.approx(2 / 3, abs=0.1)
 
 
 def test_a_sample_is_flawed_alike_in_any_batch():

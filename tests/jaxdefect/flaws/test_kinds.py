@@ -8,6 +8,7 @@ from jaxdefect.flaws import kinds
 from jaxdefect.training.loop import jit_once
 from tests.jaxdefect.flaws.flawed_textures import SIZES, all_kinds, keys, made, textures
 
+pytestmark = pytest.mark.xdist_group("flaws")  # Two files share what is compiled.
 # Shares of 128 x 128 pixels between which the median mask lies, and the largest one's; measured medians, in percent:
 # .6, .2, .7, 4.6, 1.5, 6.1, .1, 1.7, 3.0.
 AREAS = {

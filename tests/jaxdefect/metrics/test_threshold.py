@@ -7,7 +7,7 @@ import pytest
 import skimage.filters
 import sklearn.metrics
 
-from jaxdefect.metrics import threshold
+from jaxdefect.metrics import ranking, threshold
 
 
 def maps_of(draw, seed=0, sizes=((30, 41), (17, 5), (64, 64))):
@@ -174,3 +174,34 @@ def test_f1_takes_the_threshold_with_most_room_about_it():
     assert threshold.fit_f1([0.3, 0.3], [0, 1]).value < 0.3
     with pytest.raises(ValueError, match="both kinds, got 0 defective of 2"):
         threshold.fit_f1([0.1, 0.2], [0, 0])
+
+
+def test_the_best_mean_f1_is_that_of_trying_every_threshold():
+    rng = np.random.default_rng(0)
+    masks = [(rng.random((20, 30)) < share).astype(np.uint8) for share in (0.02, 0.1, 0.6)]
+    maps = [(mask * rng.uniform(0.5, 2) + rng.normal(0, 0.5, mask.shape)).astype(np.float32) for mask in masks]
+
+    def mean_f1(level):
+        pairs = zip(masks, maps, strict=True)
+        return np.mean([sklearn.metrics.f1_score(mask.ravel(), (m > level).ravel()) for mask, m in pairs])
+
+    fitted = threshold.fit_mean_f1(maps, masks)
+    assert mean_f1(fitted.value) == pytest.approx(max(map(mean_f1, np.unique(np.concatenate(maps)))), abs=0.01)
+
+
+def test_a_large_flaw_counts_no_more_than_a_small_one():
+    """Two small plain ones on uneven ground and a large faint one: pooled, the faint one decides."""
+    small, large = np.zeros((40, 40), np.uint8), np.zeros((40, 40), np.uint8)
+    small[:4, :4], large[:30, :30] = 1, 1
+    maps = [np.where(small, np.float32(peak), np.float32(0.3)) for peak in (0.9, 0.8)] + [large * np.float32(0.2)]
+    masks = [small, small, large]
+    assert 0.3 <= threshold.fit_mean_f1(maps, masks).value < 0.8
+    assert ranking.best_f1(ranking.pixel_counts(maps[:1] + maps[2:], masks[:1] + masks[2:]))["threshold"] < 0.2
+
+
+def test_a_map_that_is_the_mask_is_cut_below_one_and_images_without_flaw_do_not_count():
+    mask, none = np.eye(4, dtype=np.uint8), np.zeros((4, 4), np.uint8)
+    fitted = threshold.fit_mean_f1([np.float32(mask), np.float32(none) + 3], [mask, none])
+    assert 0.99 < fitted.value < 1 and fitted.fitted_on == "1 outlined flawed images"
+    with pytest.raises(ValueError, match="none of 1 flawed images has a pixel"):
+        threshold.fit_mean_f1([np.float32(none)], [none])

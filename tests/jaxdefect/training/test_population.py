@@ -64,6 +64,7 @@ def test_runs_of_a_family_share_what_is_compiled(name):
     assert loop.compile_advance.cache_info().misses == trained and scoring.detect._cache_size() == scored
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("name", CASES)
 def test_devices_agree_on_a_population(name, tmp_path):
     assert jax.local_device_count() == 1
@@ -104,6 +105,7 @@ def test_as_many_runs_train_at_once_as_fit_into_memory():
     assert fits(None) == 1  # On CPU, in turn.
 
 
+@pytest.mark.drill
 def test_convolutions_as_matrix_products_train_alike():
     detector, source, hyperparams, batch = members("alocc")
     products = population.many_runs(

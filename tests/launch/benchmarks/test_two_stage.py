@@ -1,8 +1,11 @@
 """The two stages are timed apart and together."""
 
+import pytest
+
 from launch.benchmarks import two_stage
 
 
+@pytest.mark.drill
 def test_the_two_stages_are_timed_apart_and_together(monkeypatch, backbones_are_drawn_quickly):
     monkeypatch.setattr(two_stage, "LAYERS", {"small": ((1, 16, 16, 4), 8)})
     result = two_stage.bench_two_stage(turns=1, systems={"small": ("small", 64)})

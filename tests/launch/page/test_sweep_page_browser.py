@@ -12,7 +12,7 @@ from launch.page.sweep_page import write_sweep_page
 from tests.launch.page import browser
 from tests.launch.page.sweep_pages import ALPHA, EVIL, GAPS, IMAGES, LOSS, fabricate, store_images, train
 
-pytestmark = browser.browser
+pytestmark = [browser.browser, pytest.mark.drill]
 
 
 def play(results, folder, steps, *, width=1200):

@@ -10,6 +10,7 @@ from tests.launch.sweeping.small_sweeps import run_sweep, write
 from tests.tiny import config as tiny_config
 
 
+@pytest.mark.drill
 def test_what_only_scoring_reads_is_not_trained_twice(tmp_path):
     path = write(
         tmp_path,
