@@ -2,6 +2,7 @@
 
     python -m launch.tabulate                                    # the words again, once a detector was changed
     python -m launch.tabulate sweeps/comparison-magnetic_tile sweeps/comparison-aitex     # and what was measured anew
+    python -m launch.tabulate --add runs/nsa-small-magnetic_tile-0      # of one detector; the others stay as they are
 
 Words come from the detectors' own docstrings and configs, figures from result.json: of single runs, or of all runs of
 a sweep. Runs of the same detector on the same images that differ in their seeds are averaged.
@@ -23,11 +24,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--note", default="", help="a sentence on how this was measured")
     parser.add_argument("--page", type=Path, default=Path("docs/detectors.md"), help="(default: %(default)s)")
     parser.add_argument("--readme", type=Path, default=Path("README.md"), help="(default: %(default)s)")
+    parser.add_argument("--add", action="store_true", help="keep what the page says of other detectors and images")
     arguments = parser.parse_args(argv)
-    if arguments.folders:
-        page = written([run for folder in arguments.folders for run in runs_in(folder)], note=arguments.note)
+    runs = [run for folder in arguments.folders for run in runs_in(folder)]
+    if runs and not arguments.add:
+        page = written(runs, note=arguments.note)
     else:
-        page = with_words(arguments.page.read_text(encoding="utf-8"))
+        page = with_words(arguments.page.read_text(encoding="utf-8"), runs)
     texts = {arguments.page: page, arguments.readme: with_summary(arguments.readme.read_text(encoding="utf-8"))}
     for path, text in texts.items():
         with files.replacing(path) as file:

@@ -91,8 +91,9 @@ def row_of(name: str, runs: Sequence[Measured], sets: Sequence[str]) -> list[str
     return [f"`{name}`", idea, source, needs(name), *cells, trained, scored, use]
 
 
-def with_words(page: str) -> str:
-    """A page that `written` made, with the words of the detectors there are now; what was measured stays as it is.
+def with_words(page: str, runs: Sequence[Measured] = ()) -> str:
+    """A page that `written` made, with the words of the detectors there are now; what was measured stays as it is, but
+    for the detectors of these runs on the images of these runs. Raises ValueError for images without a column.
 
     A new detector has dashes, one that is gone has no row; rows of no detector's name (variants) are left as they are.
     """
@@ -108,12 +109,17 @@ def with_words(page: str) -> str:
             measured[cells[0].strip("`")] = cells[4:-1]
         else:
             variants.append(cells)
-    width = len(lines[table[0]].strip("| ").split(" | ")) - 5
+    head = lines[table[0]].strip("| ").split(" | ")
+    sets = head[4:-3]
+    for run in runs:
+        if run.images not in sets:
+            raise ValueError(f"the page has no column for {run.images}, only {', '.join(sets)}; measure all detectors "
+                             "on them and write the page anew, without --add")  # fmt: skip
     rows = []
     for name in jaxdefect.names():
-        idea, source, use = words_of(name)
-        rows.append([f"`{name}`", idea, source, needs(name), *measured.get(name, ["–"] * width), use])
-    head = lines[table[0]].strip("| ").split(" | ")
+        row = row_of(name, [run for run in runs if run.detector == name], sets)
+        kept = measured.get(name, ["–"] * (len(head) - 5))
+        rows.append([*row[:4], *(b if a == "–" else a for a, b in zip(row[4:-1], kept, strict=True)), row[-1]])
     return "\n".join([*lines[: table[0]], markdown.table(head, [*rows, *variants]), *lines[table[-1] + 1 :]]) + "\n"
 
 

@@ -69,6 +69,19 @@ def test_without_folders_the_words_are_renewed_and_what_was_measured_stays(tmp_p
     assert rows_of(page.read_text()) == (head, rows)
 
 
+def test_a_run_is_added_and_the_rest_stays(tmp_path, pages):
+    page, _, words = pages
+    tabulate.main([str(write(tmp_path / "run")), *words])
+    before = rows_of(page.read_text())[1]
+    tabulate.main(["--add", str(write(tmp_path / "other", detector="nsa")), *words])
+    rows = rows_of(page.read_text())[1]
+    assert rows["nsa"][4:7] == [".800 / .600", "1.5", "12"] and rows["phot"] == before["phot"]
+    elsewhere = write(tmp_path / "elsewhere", dataset=RESULT["dataset"] | {"name": "nanotwice"})
+    with pytest.raises(ValueError, match="no column for nanotwice, only aitex; .* without --add"):
+        tabulate.main(["--add", str(elsewhere), *words])
+    assert rows_of(page.read_text())[1] == rows
+
+
 def test_the_readme_gets_the_table_of_all_detectors_between_its_marks(pages):
     page, readme, words = pages
     page.write_text(detector_table.written([]))
