@@ -54,7 +54,7 @@ RUN = {
     "score.tile": 256,  # pixels a side
     "score.overlap": 64,  # pixels shared by neighbouring tiles
     # pauta, quantile, false_alarm_rate: fitted on normal images; simulated: the best F1 where flaws are painted on
-    # these; f1: the best F1 where defective ones are held out, too
+    # these (of pixels, the best mean F1 of these images); f1: the best F1 where defective ones are held out, too
     "threshold.image_rule": "pauta",
     "threshold.pixel_rule": "pauta",  # or otsu, of each image by itself
     "threshold.fitted_on": "calibration",  # normal images held out, or train: those trained on

@@ -19,6 +19,7 @@ SETTINGS = {
     "weight": 4.0,  # of a flawed pixel's error; that of a good one is 1
     "learning_rate": 5e-3,
     "final_rate": 1e-6,  # that it falls to, by a cosine
+    "clip": 1.0,  # norm that greater gradients are scaled down to
     "box": 5,  # side of the mean filter over the map, pixels
     "one_of": 500,  # an image scores as the mean of its worst pixels, one of so many
 }
@@ -27,6 +28,7 @@ BASE = {
     # Many flaws to a patch cost little more than one: with one each, 1500 steps hardly taught anything.
     "train.corrupt_share": 0.8, "train.corrupt_most": 4,
     "train.corrupt": (*MARKS, *MARKS, "perlin", "nsa", "cutpaste", "scar", "smear", "fold"),  # marks twice as often
+    "score.tile": 512,  # An image scores as its worst tile: as few as can be.
     "train.steps": 1500, "threshold.image_rule": "simulated", "threshold.pixel_rule": "simulated",
 }  # fmt: skip
 PRESETS = {
@@ -38,6 +40,6 @@ PRESETS = {
         "train.corrupt": ("nsa",), "train.corrupt_share": 0.5, "train.patch": 256, "train.batch": 64,
         "train.steps": 1500, "settings.widths": (64, 64, 128, 256, 512), "settings.skip": False,
         "settings.blocks": False, "settings.window": 0, "settings.target": "severity", "settings.weight": 1.0,
-        "settings.learning_rate": 1e-3, "settings.box": 1, "settings.one_of": 1,
+        "settings.learning_rate": 1e-3, "settings.clip": 1e9, "settings.box": 1, "settings.one_of": 1,
     },
 }  # fmt: skip

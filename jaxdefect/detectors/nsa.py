@@ -67,19 +67,21 @@ def make(
     weight: float,
     learning_rate: float,
     final_rate: float,
+    clip: float,
     steps: int,
     box: int,
     one_of: int,
 ) -> Detector:
-    """NSA. Floats (weight, the learning rates) may be tracers. The state is a Player.
+    """NSA. Floats (weight, the learning rates, clip) may be tracers. The state is a Player.
 
     widths, depth, skip: the network (see `UNet`). blocks: it sees blocks of 2 x 2 pixels and answers for each pixel of
     one: at equal cost it is twice as wide and sees twice as far. window: it sees the local contrast of so many pixels a
-    side (odd) in place of grey levels; 0: grey levels. target: what it learns to say of a pixel, mask
-    (whether it was changed) or severity (how much, as published). weight: of a flawed pixel's error, beside 1 of a
-    good one's; there are few of them. learning_rate, final_rate: of Adam, from the first to the last of the `steps` by
-    a cosine. box: side of the mean filter over the map, pixels, odd. one_of: an image scores as the mean of its worst
-    pixels, one of so many; 1 for all, as published, which tells large flaws only.
+    side (odd) in place of grey levels; 0: grey levels. target: what it learns to say of a pixel, mask (whether it was
+    changed) or severity (how much, as published). weight: of a flawed pixel's error, beside 1 of a good one's; there
+    are few of them. learning_rate, final_rate: of Adam, from the first to the last of the `steps` by a cosine. clip:
+    the norm that greater gradients are scaled down to. box: side of the mean filter over the map, pixels, odd. one_of:
+    an image scores as the mean of its worst pixels, one of so many; 1 for all, as published, which tells large flaws
+    only.
     """
     check_box(box)
     if not widths or min(widths) < 1 or depth < 1:
@@ -93,7 +95,7 @@ def make(
     if target not in TARGETS:
         raise ValueError(f"settings.target = {target!r} is not known; use {' or '.join(TARGETS)}")
     net = Net(tuple(widths), depth, skip, blocks, window)
-    adam = optim.adam(cosine(learning_rate, final_rate, steps))
+    adam = optim.adam(cosine(learning_rate, final_rate, steps), clip=clip)
 
     def init(key: jax.Array, batch: Batch) -> Player:
         return optim.init_player(adam, net.init(key, batch.image, train=True))

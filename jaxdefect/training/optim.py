@@ -21,10 +21,18 @@ def step_decay(rate: float | jax.Array, factor: float | jax.Array, every: int) -
 
 
 def adam(
-    learning_rate: float | jax.Array | optax.Schedule, *, b1: float = 0.9, b2: float = 0.999
+    learning_rate: float | jax.Array | optax.Schedule,
+    *,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    clip: float | jax.Array | None = None,
 ) -> optax.GradientTransformation:
-    """Adam over device-averaged gradients. The learning rate may be a tracer, or a schedule of one."""
-    return optax.chain(average_over_devices(), optax.adam(learning_rate, b1=b1, b2=b2))
+    """Adam over device-averaged gradients. The learning rate may be a tracer, or a schedule of one.
+
+    clip: gradients of a greater norm are scaled down to it; it may be a tracer.
+    """
+    clipped = () if clip is None else (optax.clip_by_global_norm(clip),)
+    return optax.chain(average_over_devices(), *clipped, optax.adam(learning_rate, b1=b1, b2=b2))
 
 
 def decaying_adam(

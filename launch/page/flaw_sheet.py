@@ -44,7 +44,9 @@ def samples(config: ConfigDict, kinds: Sequence[str]) -> dict[str, Batch]:
     split = open_data(config).converted.train
     chosen = np.random.default_rng(config.seed).permutation(len(split))[:DRAWN_FROM]
     shown = [split[index] for index in chosen]
-    source = feed.in_memory([s.image for s in shown], patch=config.train.patch, ids=[s.id for s in shown])
+    patch, ids = config.train.patch, [s.id for s in shown]
+    # Mirrored beyond their borders as they are in training: an image may be smaller than a patch.
+    source = feed.in_memory([s.image for s in shown], patch=patch, ids=ids, margin=patch // 2)
     keys = jax.random.split(jax.random.key(config.seed), SAMPLES)
     flawed = [feed.corrupted(source, kinds=(kind,), share=1.0) for kind in kinds]
     every = loop.jit_once(lambda inputs, keys: [part.make_batch(inputs, keys) for part in flawed])
