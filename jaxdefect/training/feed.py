@@ -43,7 +43,8 @@ def in_memory(
     bytes. masks (uint8 [H, W]), labels and surfaces travel along where given. halves (0 or 1 of each image, see
     `halved`): image is drawn from the images of half 0 and paired_image, independently, from those of half 1. margin:
     pixels by which images are mirrored all around first, so that what lies near a border, and the mirrored border that
-    scoring adds there, are seen as often as the rest. Raises ValueError for an image smaller than the patch, naming it.
+    scoring adds there, are seen; and more often than the rest, for borders differ most. Raises ValueError for an image
+    smaller than the patch, naming it.
     """
     ids = ids or [f"image {i}" for i in range(len(images))]
     if not len(images):
@@ -67,6 +68,7 @@ def in_memory(
         return store
 
     store = {"image": stack(images), "corners": sizes - patch + 1}
+    beyond = patch // 4 if margin else 0  # Corners drawn beyond an end count as that end.
     store |= {} if masks is None else {"mask": stack(masks)}
     store |= {} if labels is None else {"label": np.asarray(labels, np.int32)}
     store |= {} if surfaces is None else {"surface": np.asarray(surfaces, np.int32)}
@@ -80,7 +82,8 @@ def in_memory(
         which, where = jax.random.split(key)
         pool = store["pools"]["image"]
         index = pool[jax.random.randint(which, (), 0, len(pool))]
-        y, x = jax.random.randint(where, (2,), 0, store["corners"][index])
+        corners = store["corners"][index]
+        y, x = jnp.clip(jax.random.randint(where, (2,), -beyond, corners + beyond), 0, corners - 1)
         window = lambda name, *tail: jax.lax.dynamic_slice(
             store[name], (index, y, x, *(0 for _ in tail)), (1, patch, patch, *tail)
         )[0]

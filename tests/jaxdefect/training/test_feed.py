@@ -173,7 +173,7 @@ def test_of_a_pair_only_the_first_image_gets_a_flaw():
     assert not np.array_equal(batch.image, before.image)
 
 
-def test_with_a_margin_the_border_is_mirrored_and_seen_as_often_as_the_rest():
+def test_with_a_margin_the_border_is_mirrored_and_seen_more_often_than_the_rest():
     image = np.arange(64, dtype=np.uint8).reshape(8, 8, 1)
     wide = feed.in_memory([image], patch=4, masks=[image[..., 0] // 32], margin=3)
     batch = jit_once(wide.make_batch)(wide.inputs(0), jax.random.split(jax.random.key(6), 300))
@@ -183,5 +183,7 @@ def test_with_a_margin_the_border_is_mirrored_and_seen_as_often_as_the_rest():
     assert all((windows == patch).all(1).any() for patch in cut)
     np.testing.assert_array_equal(batch.mask.reshape(-1, 16), cut // 32)
     assert (cut == 0).any(1).mean() > 0.1  # The corner pixel: in 16 + of 121 places instead of in one of 25.
+    first = (cut == windows.reshape(11, 11, 16)[0][:, None]).all(2).any(0)
+    assert first.mean() == pytest.approx(2 / 13, abs=0.06)  # The first row: a place, and one of 2 x 1 beyond the ends.
     large = feed.in_memory([image], patch=12, margin=3)  # A margin makes room for patches larger than the image.
     assert large.make_batch(large.inputs(0), jax.random.split(jax.random.key(6), 2)).image.shape == (2, 12, 12, 1)
