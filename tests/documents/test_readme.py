@@ -28,8 +28,8 @@ CASES = [
 QUICK = {
     "launch.sweep": [
         "--seeds=0", "train.steps=2", "train.log_every=1", "train.save_every=2", "train.batch=8", "train.patch=16",
-        "settings.block=16", "settings.overlap=4",
     ],
+    "table4": ["settings.block=16", "settings.overlap=4"],
     "launch.flaws": ["--patch=64"],
     "launch.prune": ["--steps=2"],
     "launch.bench": ["--side", "64", "--turns", "1", "--steps", "1", *tiny.words("renet_d")],
@@ -73,8 +73,9 @@ def small(command: str) -> list[str]:
     if module == "launch.train":
         detector = words[words.index("--detector") + 1] if "--detector" in words else "nsa"
         extra = tiny.words(detector, synthetic="--dataset" not in words)
-    if module == "launch.sweep" and "--axis" not in words:
-        extra = ["--axis=settings.alpha=0,1", *extra]
+    if module == "launch.sweep":
+        axis = {"table4": "settings.alpha=0,1", "flaws": "settings.window=0,15"}[words[1]]
+        extra = [*([] if "--axis" in words else [f"--axis={axis}"]), *extra, *QUICK.get(words[1], [])]
     if module == "launch.sweep" and "--dataset" not in words:
         extra = [*extra, *(f"data.options.{part}=2" for part in ("train", "test_good", "test_defective"))]
     given = {word.split("=")[0] for word in words} - {"train.steps", "train.patch"}

@@ -8,11 +8,11 @@ from jaxdefect.training import feed, loop
 from tests.contract.steps import textures
 
 
-def trained(detector: Detector, **flaws) -> State:
-    """The state after 200 steps on patches of 24 x 24 pixels. flaws: see `feed.corrupted`."""
+def trained(detector: Detector, *, steps: int = 200, **flaws) -> State:
+    """The state after these steps on patches of 24 x 24 pixels. flaws: see `feed.corrupted`."""
     flawed = feed.corrupted(feed.in_memory(textures(8), patch=24), **flaws)
     program = loop.one_run(detector, flawed, key=jax.random.key(0), batch=16)
-    return loop.fit(program, steps=200, log_every=50, save_every=200).state
+    return loop.fit(program, steps=steps, log_every=50, save_every=steps).state
 
 
 def striped_and_spotted(side: int) -> tuple[np.ndarray, np.ndarray]:

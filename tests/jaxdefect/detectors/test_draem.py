@@ -106,8 +106,8 @@ def test_settings_that_cannot_work_are_refused_with_a_remedy(changed, remedy):
 
 @pytest.mark.drill
 def test_a_spot_on_stripes_stands_out():
-    detector, _ = tiny("draem", widths=(4, 8), segmentation=(8, 8), steps=300, box=3)
-    state = trained(detector, kinds=("perlin",), share=0.8, most=4)
+    detector, _ = tiny("draem", widths=(4, 8), segmentation=(8, 8), steps=400, box=3)
+    state = trained(detector, steps=400, kinds=("perlin",), share=0.8, most=4)
     images, spotted = striped_and_spotted(6)
     scores = jax.jit(detector.score)(state, np.concatenate([images, spotted]))
     assert float(scores.image[4:].min()) > float(scores.image[:4].max())
