@@ -32,8 +32,8 @@ BASE = {
     "train.steps": 1500, "threshold.image_rule": "simulated", "threshold.pixel_rule": "simulated",
 }  # fmt: skip
 PRESETS = {
-    "small": {},  # five minutes on two cores
-    "medium": {"train.steps": 3000},  # nine minutes; surfaces that differ from image to image need them
+    "small": {},  # three and a half minutes on two cores
+    "medium": {"train.steps": 3000},  # seven minutes; surfaces that differ from image to image need them
     "large": {"train.batch": 16, "train.steps": 5000, "settings.widths": (32, 64, 128, 256)},
     # As published: seamless patches alone, an encoder-decoder of the size of a ResNet-18, 320 epochs of 64 images.
     "paper": {
