@@ -1,7 +1,7 @@
 """ReNet-D on any folder of images.
 
-python -m launch.train                              # synthetic textures
-python -m launch.train --dataset mvtec --data FOLDER
+python -m launch.train --detector renet_d                              # synthetic textures
+python -m launch.train --detector renet_d --dataset mvtec --data FOLDER
 """
 
 SETTINGS = {

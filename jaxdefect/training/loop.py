@@ -89,12 +89,14 @@ def init(detector: Detector, feed: Feed, *, key: jax.Array, batch: int, hyperpar
     """A fresh state, drawn from the key and the first batch; the same for any number of devices."""
     keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.fold_in(key, 0), jnp.arange(batch))
     inputs = jax.tree.map(whole, feed.inputs(0)) if feed.sharded else feed.inputs(0)
-
-    def draw(key, inputs, keys, *hyperparams):  # As one program, which leaves out what no weight depends on: flaws.
-        return detector.init(key, feed.make_batch(inputs, keys), *hyperparams)
-
     hyperparams = [] if hyperparams is None else [hyperparams]
-    return jit_once(draw)(jax.random.fold_in(key, 1), inputs, keys, *hyperparams)
+    return compile_init(detector, feed.make_batch)(jax.random.fold_in(key, 1), inputs, keys, *hyperparams)
+
+
+@functools.lru_cache(maxsize=16)
+def compile_init(detector: Detector, cut: Callable) -> Callable[..., State]:
+    """Cutting a batch and drawing a state as one program, which leaves out what no weight depends on, such as flaws."""
+    return jit_once(lambda key, inputs, keys, *hyperparams: detector.init(key, cut(inputs, keys), *hyperparams))
 
 
 def jit_once(function: Callable) -> Callable:

@@ -4,7 +4,7 @@ The painters are the ten of the synthetic surfaces, none of which `train.corrupt
 some kinds is judged by others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -58,8 +58,8 @@ def paint(image: np.ndarray, kind: defects.Kind, *, seed: int) -> tuple[np.ndarr
 def validation(config: ConfigDict, data: Data, detector: Detector) -> Callable[[Any], dict[str, float]]:
     """state -> how well flaws painted on held-out normal images are found, in windows of train.patch pixels.
 
-    image_auroc, pixel_auroc, pixel_ap; and loss, 1 less the mean of the first and the last: what patience and restore
-    go by. Raises ValueError for a detector whose scores need calibration, which comes after training.
+    image_auroc, image_ap, pixel_auroc, pixel_ap; and loss, 1 less the mean of the first and the last: what patience and
+    restore go by. Raises ValueError for a detector whose scores need calibration, which comes after training.
     """
     if detector.calibrate is not no_calibration:
         raise ValueError(f"train.validate_on = 'simulated': {config.detector} scores by what calibration gathers after "
@@ -72,16 +72,22 @@ def validation(config: ConfigDict, data: Data, detector: Detector) -> Callable[[
 
     def validate(state: Any) -> dict[str, float]:
         scores = jax.device_get(score(state, images))
-        by_image = ranking.image_counts(scores.image.tolist(), labels)
-        figures = {"image_auroc": ranking.area_under_roc(by_image)}
-        shown = ranking.average_precision(by_image)
-        if scores.map is not None:
-            pixels = ranking.pixel_counts(list(scores.map), list(truth))
-            shown = ranking.average_precision(pixels)
-            figures |= {"pixel_auroc": ranking.area_under_roc(pixels), "pixel_ap": shown}
-        return {"loss": 1 - (figures["image_auroc"] + shown) / 2} | figures
+        figures = found(scores.image.tolist(), labels, None if scores.map is None else list(scores.map), list(truth))
+        named = {f"{part}_{name}": value for part, of_part in figures.items() for name, value in of_part.items()}
+        shown = figures.get("pixel", figures["image"])["ap"]
+        return {"loss": 1 - (named["image_auroc"] + shown) / 2} | named
 
     return validate
+
+
+def found(
+    scores: Sequence[float], labels: Sequence[int], maps: Sequence | None, masks: Sequence | None
+) -> dict[str, dict[str, float]]:
+    """How well flawed images, and their pixels, stand out: {"image": {"auroc", "ap"}, "pixel": the same, if maps}."""
+    counts = {"image": ranking.image_counts(scores, labels)}
+    counts |= {} if maps is None else {"pixel": ranking.pixel_counts(maps, masks)}
+    measure = lambda of: {"auroc": ranking.area_under_roc(of), "ap": ranking.average_precision(of)}
+    return {part: measure(of) for part, of in counts.items()}
 
 
 def windows(normal: Split, patch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

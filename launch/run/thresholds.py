@@ -25,8 +25,8 @@ NAMES = {"calibration": "calibration", "train": "training"}
 class Fitted(NamedTuple):
     """Thresholds, and the image scores of the normal images they were fitted on.
 
-    painted: how well flaws painted on these are found, {"image": {"auroc"}, "pixel": {"auroc", "ap"}}: what detectors
-    and settings may be chosen by. None where no rule paints any.
+    painted: how well flaws painted on these are found, see `simulated.found`: what detectors and settings may be
+    chosen by. None where no rule paints any.
     """
 
     pixel: Threshold
@@ -87,21 +87,13 @@ def fit(knobs: ConfigDict, normal: Predictions, defective: Predictions | None) -
     else:
         pixel = threshold.fit(knobs.pixel_rule, normal.maps, **parameters)
     named = lambda fitted: fitted._replace(fitted_on=fitted.fitted_on.replace("calibration", NAMES[knobs.fitted_on]))
-    painted = found(normal, defective) if WITH_FLAWS in (knobs.image_rule, knobs.pixel_rule) else None
+    painted = None
+    if WITH_FLAWS in (knobs.image_rule, knobs.pixel_rule):
+        labels = [0] * len(normal.scores) + [1] * len(defective.scores)
+        maps = None if normal.maps is None else [*normal.maps, *defective.maps]
+        masks = maps and [*(np.zeros(m.shape, np.uint8) for m in normal.maps), *defective.masks]
+        painted = simulated.found(normal.scores + defective.scores, labels, maps, masks)
     return Fitted(named(pixel), named(image), knobs.fitted_on, normal.scores, painted)
-
-
-def found(normal: Predictions, defective: Predictions) -> dict[str, dict[str, float]]:
-    """How well defective images, and their pixels, stand out from normal ones; see `Fitted.painted`."""
-    images = ranking.image_counts(
-        normal.scores + defective.scores, [0] * len(normal.scores) + [1] * len(defective.scores)
-    )
-    figures = {"image": {"auroc": ranking.area_under_roc(images)}}
-    if normal.maps is not None:
-        masks = [np.zeros(m.shape, np.uint8) for m in normal.maps] + [*defective.masks]
-        pixels = ranking.pixel_counts([*normal.maps, *defective.maps], masks)
-        figures["pixel"] = {"auroc": ranking.area_under_roc(pixels), "ap": ranking.average_precision(pixels)}
-    return figures
 
 
 def at_least(best: Threshold, bound: Threshold, what: str) -> Threshold:

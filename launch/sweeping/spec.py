@@ -44,15 +44,8 @@ OPTIONAL = {
     "BASE": {}, "QUICK": {}, "IMAGES": {}, "AXES": (), "RUNS": {}, "MULTIPLE_OF": {}, "GROUPS": "",
     "BY_KIND": False, "PAPER": (), "WHY": "",
 }  # fmt: skip
-SECTIONS = (
-    "image",
-    "pixel",
-    "painted",
-    "surfaces",
-    "kinds",
-    "boxes",
-    "timings",
-)  # of result.json, that figures are taken from
+# Of result.json, that figures are taken from.
+SECTIONS = ("image", "pixel", "painted", "surfaces", "kinds", "boxes", "timings")
 
 
 class Run(NamedTuple):

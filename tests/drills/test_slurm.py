@@ -134,7 +134,8 @@ def test_an_array_job_runs_a_sweep_to_its_end(array):
 
 
 def test_two_tasks_train_the_run_that_one_trains(slurm, array, tmp_path):
-    words = ["-m", "launch.train", "--preset", "paper", *(word(field, value) for field, value in BASE.items())]
+    named = ["--detector", "renet_d", "--preset", "paper"]
+    words = ["-m", "launch.train", *named, *(word(field, value) for field, value in BASE.items())]
     done = subprocess.run(
         ["srun", "--ntasks=2", sys.executable, *words, "--workdir", str(tmp_path / "together")],
         env=slurm, cwd=tmp_path, capture_output=True, text=True, timeout=300,
