@@ -44,20 +44,21 @@ def in_memory(
     `halved`): image is drawn from the images of half 0 and paired_image, independently, from those of half 1. margin:
     pixels by which images are mirrored all around first, so that what lies near a border, and the mirrored border that
     scoring adds there, are seen; and more often than the rest, for borders differ most. Raises ValueError for an image
-    smaller than the patch, naming it.
+    smaller than the patch less one margin, naming it.
     """
     ids = ids or [f"image {i}" for i in range(len(images))]
     if not len(images):
         raise ValueError("no images to train on; the training split is empty")
+    for name, image in zip(ids, images, strict=True):
+        if min(image.shape[:2]) < patch - margin:
+            least = f"train.patch = {patch}" if not margin else f"{patch - margin}, what train.patch = {patch} needs"
+            raise ValueError(
+                f"{name} is {image.shape[0]} x {image.shape[1]} pixels, smaller than {least}; "
+                "use a smaller patch or a larger data.scale"
+            )
     widen = lambda image: np.pad(image, [(margin, margin)] * 2 + [(0, 0)] * (image.ndim - 2), "symmetric")
     if margin:
         images, masks = [widen(image) for image in images], masks and [widen(mask) for mask in masks]
-    for name, image in zip(ids, images, strict=True):
-        if min(image.shape[:2]) < patch:
-            raise ValueError(
-                f"{name} is {image.shape[0]} x {image.shape[1]} pixels, smaller than train.patch = {patch}; "
-                "use a smaller patch or a larger data.scale"
-            )
     sizes = np.array([image.shape[:2] for image in images])
     tall, wide = sizes.max(0)
 

@@ -32,7 +32,7 @@ PAPER, INK = 255, 0
 def write_sheet(config: ConfigDict, path: Path, *, kinds: Sequence[str] = ()) -> None:
     """Draws flaws of these kinds, by default of all, on patches of a config's training images (train.patch), as a PNG.
 
-    Raises ValueError for an unknown kind and for an image smaller than the patch.
+    Raises ValueError for an unknown kind and for an image smaller than half the patch.
     """
     files.write_png(path, draw(samples(config, kinds or tuple(KINDS))))
 

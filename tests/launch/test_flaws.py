@@ -23,7 +23,7 @@ def test_a_sheet_is_drawn_and_depends_on_the_seed_alone(tmp_path, capsys):
 
 @pytest.mark.parametrize("words, said", [
     (["--kinds", "spot,lines"], "no flaw is named 'lines'; did you mean 'line'?"),
-    (["--patch", "65"], "is 64 x 64 pixels, smaller than train.patch = 65; use a smaller patch"),
+    (["--patch", "130"], "is 64 x 64 pixels, smaller than 65, what train.patch = 130 needs; use a smaller patch"),
     (["--patch", "-3"], "at least 16 x 16 pixels, got -3 x -3"),
 ])  # fmt: skip
 def test_what_cannot_be_drawn_is_refused_in_a_line(words, said, tmp_path, capsys):

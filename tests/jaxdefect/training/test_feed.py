@@ -185,5 +185,5 @@ def test_with_a_margin_the_border_is_mirrored_and_seen_more_often_than_the_rest(
     assert (cut == 0).any(1).mean() > 0.1  # The corner pixel: in 16 + of 121 places instead of in one of 25.
     first = (cut == windows.reshape(11, 11, 16)[0][:, None]).all(2).any(0)
     assert first.mean() == pytest.approx(2 / 13, abs=0.06)  # The first row: a place, and one of 2 x 1 beyond the ends.
-    large = feed.in_memory([image], patch=12, margin=3)  # A margin makes room for patches larger than the image.
+    large = feed.in_memory([image], patch=12, margin=6)  # A margin makes room for patches larger than the image.
     assert large.make_batch(large.inputs(0), jax.random.split(jax.random.key(6), 2)).image.shape == (2, 12, 12, 1)
