@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 
 from jaxdefect import parallel
-from jaxdefect.detector import no_training
 from jaxdefect.training import loop, population
 from tests.contract.populations import COMPARED, SEEDS, alone, members, start, together
-from tests.contract.steps import CASES, apart, must_learn, tiny
+from tests.contract.steps import CASES, apart, must_learn
 
 NUMBERS = ("renet_d", "segdec")  # one that learns from normal images; labels and a schedule
-LEARNING = [name for name in CASES if tiny(name)[0].step is not no_training]
 
 
 def equals_the_same_run_alone(name):
@@ -41,9 +39,11 @@ def test_a_run_of_any_population_equals_the_same_run_alone(name):
     equals_the_same_run_alone(name)
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.xdist_group(n)) for n in LEARNING])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.xdist_group(n)) for n in CASES])
 def test_many_runs_are_one_program(name):
-    """Its shapes: those of a run, with runs in front. Traced, not compiled."""
+    """Its shapes: those of a run, with runs in front. Every float setting is a tracer: one that decides over a shape or
+    a branch is refused. Traced, not compiled.
+    """
     detector, source, hyperparams, batch = members(name)
     keys = jnp.stack([jax.random.key(seed) for seed in SEEDS])
     numbers = {key: jnp.stack([jnp.asarray(own[key]) for own in hyperparams]) for key in hyperparams[0]}

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.interpreters import partial_eval
 
 import jaxdefect
 from jaxdefect import parallel
@@ -22,6 +23,7 @@ def repairs(name: str) -> bool:
 
 
 REPAIRING = [name for name in jaxdefect.names() if repairs(name)]
+NUMBERS = ("renet_d", "f_anogan")
 SAME_PROGRAM = ("renet_d", "maa", "f_anogan")  # one player; several with a memory; two phases
 DRAWING = ("anogan", "f_anogan")  # no image goes through an encoder, of the second in its first phase
 SAMPLES = 8
@@ -45,6 +47,25 @@ def starting(name: str):
 
 
 @pytest.mark.parametrize("name", REPAIRING)
+def test_a_step_reads_the_image_shown_and_the_one_asked_for(name):
+    """Traced: what no parameter depends on is left out."""
+    detector, config = tiny(name)
+    images = jax.ShapeDtypeStruct((SAMPLES, config.train.patch, config.train.patch, config.data.channels), jnp.float32)
+    state = jax.eval_shape(lambda images: detector.init(jax.random.key(0), Batch(images)), images)
+    step = step_of(detector)
+
+    def learned(state, *pair):
+        leaves = jax.tree_util.tree_leaves_with_path(step(state, *pair)[0])
+        return [leaf for path, leaf in leaves if ".params" in jax.tree_util.keystr(path)]
+
+    traced = jax.make_jaxpr(learned)(state, images, images).jaxpr
+    _, read = partial_eval.dce_jaxpr(traced, [True] * len(traced.outvars))
+    assert read[-2:] == [name != "anogan", True]  # Which shows no image to a network while it learns.
+
+
+@pytest.mark.parametrize("name", [
+    name if name in NUMBERS else pytest.param(name, marks=pytest.mark.drill) for name in REPAIRING
+])  # fmt: skip
 def test_what_is_learned_depends_on_the_image_shown_and_on_the_one_asked_for(name):
     detector, state, clean, flawed = starting(name)
     step = loop.jit_once(step_of(detector))

@@ -47,6 +47,7 @@ def test_detection_finds_what_evaluation_found(run, tmp_path):
     assert row["defect_pixels"] == theirs["predicted_pixels"]
 
 
+@pytest.mark.drill
 def test_images_of_any_shape_are_brought_to_the_detectors_size(maa, tmp_path):
     write(tmp_path / "in" / "wide.png", 37, 91)
     write(tmp_path / "in" / "tiny.png", 9, 5)

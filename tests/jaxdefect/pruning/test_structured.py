@@ -40,7 +40,9 @@ def images(batch):
     return jnp.asarray(rng.random((1, 48, 64, batch.image.shape[-1]), np.float32))
 
 
-@pytest.mark.parametrize("name", ["memae", *(pytest.param(n, marks=pytest.mark.drill) for n in ("segdec", "draem"))])
+@pytest.mark.parametrize(
+    "name", ["dae", *(pytest.param(n, marks=pytest.mark.drill) for n in ("memae", "segdec", "draem"))]
+)
 def test_without_dead_channels_scores_are_the_same(name):
     make, settings, batch, plan = planned(name)
     assert plan.settings != settings and not plan.skipped

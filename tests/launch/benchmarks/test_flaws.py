@@ -1,10 +1,13 @@
 """Flaws are timed beside the step they are for, and detection beside that of the published network."""
 
+import pytest
+
 from launch import bench
 from launch.benchmarks import flaws
 from tests.tiny import config as tiny_config
 
 
+@pytest.mark.drill
 def test_flaws_and_detection_are_timed(tmp_path, monkeypatch):
     monkeypatch.setattr(flaws.configuration, "get", lambda name, preset: tiny_config(name))
     monkeypatch.setattr(flaws, "KINDS", ("spot",))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from jaxdefect.training import feed
+from jaxdefect.training.loop import jit_once
 from launch.run import feeds
 from launch.run.data import open_data
 from tests.tiny import config as tiny_config
@@ -73,10 +74,10 @@ def test_good_images_get_flaws_where_a_config_says_so():
     assert not feeds.streams(config, data)  # Mirrored on the device.
     keys = jax.random.split(jax.random.key(0), 16)
     for source in (feeds.make_feed(config, data), feeds.held_out(_validating(config), data)):
-        batch = jax.jit(source.make_batch)(source.inputs(0), keys)
+        batch = jit_once(source.make_batch)(source.inputs(0), keys)
         assert int(batch.label.sum()) > 10 and bool((batch.image != batch.target).any())
     config.train.update(corrupt=(), supervision="simulated")
-    batch = jax.jit((made := feeds.make_feed(config, data)).make_batch)(made.inputs(0), keys)
+    batch = jit_once((made := feeds.make_feed(config, data)).make_batch)(made.inputs(0), keys)
     assert batch.mask.shape == (16, 16, 16) and int(batch.label.sum()) > 5
     config.train.corrupt = ("scratch",)
     with pytest.raises(ValueError, match=r"train.corrupt = \('scratch',\): no flaw is named 'scratch'"):
