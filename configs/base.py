@@ -32,7 +32,7 @@ RUN = {
     "data.options": {},  # of the layout, e.g. data.options.surfaces=(1,2)
     "train.steps": 1000,
     "train.batch": 256,  # patches per step, over all devices
-    "train.patch": 32,  # pixels a side; 0 for whole images, where they have labels
+    "train.patch": 32,  # pixels a side; 0 for whole images, of good images alone the largest square in them all
     "train.feed": "auto",  # in_memory (on the device), stream (tf.data), auto: in_memory up to train.memory_limit
     "train.memory_limit": 2048,  # MiB
     "train.supervision": "none",  # what is learned from beside good images: none, simulated, masks, kinds, surfaces
@@ -41,6 +41,7 @@ RUN = {
     "train.corrupt_most": 1,  # flaws of an image, at most
     "train.corrupt_noise": 0.0,  # standard deviation of Gaussian noise that a repaired image keeps, pixels in [0, 1]
     "train.max_masks": -1,  # defective training images whose masks are used, of the others only the label; -1 all
+    "train.max_defective": -1,  # defective images that are learned from, drawn at random; -1 all
     "train.flips": False,  # images are also shown mirrored and turned upside down
     "train.zoom": 0.0,  # good images are also shown larger and smaller by up to this share of their size
     "train.paired_images": False,  # also draw an image of the other half of the training set (MAA)

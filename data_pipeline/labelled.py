@@ -22,6 +22,7 @@ def labelled(
     patch: int = 0,
     masks: int = -1,
     flips: bool = False,
+    every_good: bool = False,
     kinds: Sequence[str] = (),
     start_step: int = 0,
     process_index: int = 0,
@@ -34,7 +35,8 @@ def labelled(
 
     An epoch is all defective images and as many good ones, shuffled; see `order`. patch: pixels a side of a window,
     of a defective image one with a part of the defect; 0 for whole images. masks: defective images whose outlines
-    are used, drawn at random, fewer being among those of more; -1 for all. flips: mirrored and upside down, too. kinds:
+    are used, drawn at random, fewer being among those of more; -1 for all. flips: mirrored and upside down, too.
+    every_good: an epoch is all defective and all good images instead, where good ones are a lesson, too. kinds:
     of defect; with these also "kind" int32 [b], 0 for good and the place of a kind, counted from 1, and an epoch has as
     many images of each, and good ones, as the most frequent of them all has.
 
@@ -50,7 +52,10 @@ def labelled(
     with_mask &= [entry.has_mask for entry in defective.records]
     share = slice(process_index * batch // process_count, (process_index + 1) * batch // process_count)
     which = [1 + kinds.index(entry.kind) for entry in defective.records] if kinds else []
-    every = even_order([*which, *[0] * len(good)], seed=seed) if kinds else order(count, len(good), seed=seed)
+    if kinds:
+        every = even_order([*which, *[0] * len(good)], seed=seed)
+    else:
+        every = order_of_all(count + len(good), seed=seed) if every_good else order(count, len(good), seed=seed)
     drawn = itertools.islice(every, start_step * batch, None)
     for step in itertools.count(start_step):
         chosen = list(itertools.islice(drawn, batch))[share]
@@ -78,6 +83,13 @@ def order(positives: int, negatives: int, *, seed: int) -> Iterator[int]:
         chosen = np.concatenate([np.tile(np.arange(negatives), whole), some])
         used[some] += 1
         yield from rng.permutation(np.concatenate([np.arange(positives), positives + chosen])).tolist()
+
+
+def order_of_all(count: int, *, seed: int) -> Iterator[int]:
+    """Endless indices, epoch by epoch: each once."""
+    rng = np.random.default_rng((seed, 0))
+    while True:
+        yield from rng.permutation(count).tolist()
 
 
 def even_order(classes: Sequence[int], *, seed: int) -> Iterator[int]:

@@ -18,7 +18,7 @@ from jaxdefect.flaws import corruption
 from jaxdefect.flaws.kinds import KINDS
 from jaxdefect.training import feed, loop
 from launch.command import files
-from launch.run.data import open_data
+from launch.run.data import open_data, patch_of
 from launch.run.detection import with_outline
 
 SAMPLES = 8  # of each kind
@@ -40,13 +40,14 @@ def write_sheet(config: ConfigDict, path: Path, *, kinds: Sequence[str] = ()) ->
 def samples(config: ConfigDict, kinds: Sequence[str]) -> dict[str, Batch]:
     """SAMPLES patches with a flaw of each kind; the patches of all kinds are the same."""
     corruption.check(kinds, 1.0)
-    corruption.check_size(config.train.patch, config.train.patch)
     split = open_data(config).converted.train
+    patch = patch_of(config, split)
+    corruption.check_size(patch, patch)
     chosen = np.random.default_rng(config.seed).permutation(len(split))[:DRAWN_FROM]
     shown = [split[index] for index in chosen]
-    patch, ids = config.train.patch, [s.id for s in shown]
     # Mirrored beyond their borders as they are in training: an image may be smaller than a patch.
-    source = feed.in_memory([s.image for s in shown], patch=patch, ids=ids, margin=patch // 2)
+    margin = config.train.patch // 2
+    source = feed.in_memory([s.image for s in shown], patch=patch, ids=[s.id for s in shown], margin=margin)
     keys = jax.random.split(jax.random.key(config.seed), SAMPLES)
     flawed = [feed.corrupted(source, kinds=(kind,), share=1.0) for kind in kinds]
     every = loop.jit_once(lambda inputs, keys: [part.make_batch(inputs, keys) for part in flawed])

@@ -58,6 +58,11 @@ def sizes_of(split: data_pipeline.Split) -> list[tuple[int, int]]:
     return [(record.height, record.width) for record in split.records]
 
 
+def patch_of(config: ConfigDict, split: data_pipeline.Split) -> int:
+    """train.patch, or, where that is 0, the side of the largest square that fits into every image of a split."""
+    return config.train.patch or min((min(size) for size in sizes_of(split)), default=0)
+
+
 def facts_of(config: ConfigDict, data: Data) -> dict[str, Any]:
     """What a detector's `make` may ask of the data by name, beside the fields of config.data.
 

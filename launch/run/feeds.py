@@ -11,7 +11,7 @@ import data_pipeline
 from jaxdefect.flaws.kinds import KINDS
 from jaxdefect.training import feed
 from launch.run import cached_features
-from launch.run.data import Data, facts_of, sizes_of
+from launch.run.data import Data, facts_of, patch_of, sizes_of
 from launch.run.surfaces import surfaces_of
 from launch.run.trained import make_detector
 
@@ -69,15 +69,34 @@ def as_they_are(config: ConfigDict, data: Data) -> feed.Feed:
 
 
 def with_masks(config: ConfigDict, data: Data) -> feed.Feed:
-    """As many defective as good images, with masks where train.max_masks allows, or as many of each kind of defect."""
+    """As many defective as good images, with masks where train.max_masks allows, or as many of each kind of defect.
+
+    Where good images get flaws made to order each is a lesson, too: then all are shown as often as the defective ones.
+    """
     knobs = config.train
     kinds = facts_of(config, data)["kinds"]
     batches = functools.partial(
-        data_pipeline.labelled, data.converted.train, data.converted.defective, batch=knobs.batch, seed=config.seed,
-        patch=knobs.patch, masks=knobs.max_masks, flips=knobs.flips, kinds=kinds,
+        data_pipeline.labelled, data.converted.train, learned_from(config, data.converted.defective), batch=knobs.batch,
+        seed=config.seed, patch=knobs.patch, masks=knobs.max_masks, flips=knobs.flips, kinds=kinds,
+        every_good=bool(flaws_of(config)),
         process_index=jax.process_index(), process_count=jax.process_count(),
     )  # fmt: skip
     return feed.stream(lambda step: batches(start_step=step))
+
+
+def learned_from(config: ConfigDict, defective: data_pipeline.Split) -> data_pipeline.Split:
+    """The defective images that train.max_defective leaves, drawn by the seed; fewer are among those of more."""
+    most = config.train.max_defective
+    if most == 0 or most < -1:
+        raise ValueError(f"train.max_defective = {most}; give how many defective images are learned from, -1 for all, "
+                         "or, to learn from flaws made to order alone, train.supervision=simulated")  # fmt: skip
+    if most < 0 or most >= len(defective):
+        return defective
+    if config.train.supervision == "kinds":
+        raise ValueError(f"train.max_defective = {most} with train.supervision = 'kinds', which learns from images of "
+                         "every kind; use -1, or train.supervision=masks")  # fmt: skip
+    drawn = np.random.default_rng((config.seed, 3)).permutation(len(defective))[:most]
+    return defective.part(np.sort(drawn))
 
 
 def with_surfaces(config: ConfigDict, data: Data) -> feed.Feed:
@@ -113,19 +132,19 @@ def check_surfaces(surfaces: list[str], data: Data) -> None:
 
 def good_images(config: ConfigDict, split: data_pipeline.Split) -> feed.Feed:
     """Patches of good images, kept on the devices or streamed."""
-    knobs = config.train
+    knobs, patch = config.train, patch_of(config, split)
     halves = feed.halved(len(split), seed=config.data.seed) if knobs.paired_images else None
     image = lambda index: split[index % len(split)]  # A single image is both halves.
-    whole = max(max(size) for size in sizes_of(split)) == knobs.patch
+    whole = max(max(size) for size in sizes_of(split)) == patch
     if not too_large(config, split):
         samples = [image(i) for i in range(len(split) if halves is None else len(halves))]
         ids = [sample.id for sample in samples]
         images, margin = [s.image for s in samples], margin_of(config)
-        return feed.in_memory(images, patch=knobs.patch, ids=ids, halves=halves, margin=margin)
+        return feed.in_memory(images, patch=patch, ids=ids, halves=halves, margin=margin)
 
     def patches(step: int, images: data_pipeline.Split = split, seed: int = config.seed) -> Iterator[dict]:
         return data_pipeline.patches(
-            images, patch=knobs.patch, batch=knobs.batch, seed=seed, start_step=step, flips=knobs.flips,
+            images, patch=patch, batch=knobs.batch, seed=seed, start_step=step, flips=knobs.flips,
             zoom=knobs.zoom, patches_per_image=1 if whole else PATCHES_PER_IMAGE,
             process_index=jax.process_index(), process_count=jax.process_count(),
         )  # fmt: skip
@@ -172,6 +191,7 @@ def held_out(config: ConfigDict, data: Data) -> feed.Feed | None:
         raise ValueError(
             "train.validate = True needs good images alone: train.supervision = 'none' and no train.paired_images"
         )
-    samples = list(data.converted.calibration)
+    split = data.converted.calibration
+    samples = list(split)
     images, ids = [s.image for s in samples], [s.id for s in samples]
-    return with_flaws(config, feed.in_memory(images, patch=config.train.patch, ids=ids))
+    return with_flaws(config, feed.in_memory(images, patch=patch_of(config, split), ids=ids))

@@ -17,7 +17,7 @@ from data_pipeline.record import PART, Sample
 from data_pipeline.synthetic import defects
 from jaxdefect.detector import Detector, no_calibration
 from jaxdefect.metrics import ranking
-from launch.run.data import Data
+from launch.run.data import Data, patch_of
 
 LEAST = 20  # flawed images; of few normal ones each is painted on several times
 FAINTEST = 0.3  # of a painter's contrast
@@ -64,7 +64,7 @@ def validation(config: ConfigDict, data: Data, detector: Detector) -> Callable[[
     if detector.calibrate is not no_calibration:
         raise ValueError(f"train.validate_on = 'simulated': {config.detector} scores by what calibration gathers after "
                          "training; use train.validate_on=normal")  # fmt: skip
-    good, flawed, masks = windows(data.converted.calibration, config.train.patch)
+    good, flawed, masks = windows(data.converted.calibration, patch_of(config, data.converted.calibration))
     images = jnp.asarray(np.concatenate([good, flawed]), jnp.float32) / 255
     truth = np.concatenate([np.zeros_like(masks), masks])
     labels = [0] * len(good) + [1] * len(flawed)

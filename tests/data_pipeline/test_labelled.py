@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_pipeline import labelled, load
-from data_pipeline.labelled import even_order, order
+from data_pipeline.labelled import even_order, order, order_of_all
 
 DRAWN = {"surfaces": (4,), "size": 64, "train": 12, "train_defective": 6, "test_good": 2, "test_defective": 2}
 
@@ -48,6 +48,18 @@ def test_an_even_epoch_has_as_many_of_each_class():
         uses = np.bincount(epoch, minlength=12)
         assert np.bincount(classes, weights=uses).tolist() == [7, 7, 7]
         assert all(np.ptp(uses[classes == one]) <= 1 for one in range(3))
+
+
+def test_an_epoch_of_all_is_each_once():
+    drawn = order_of_all(9, seed=0)
+    epochs = [take(drawn, 9) for _ in range(3)]
+    assert all(sorted(epoch) == list(range(9)) for epoch in epochs) and epochs[0] != epochs[1]
+
+
+def test_with_every_good_image_the_few_defective_ones_are_rare(data):
+    batches = take(labelled(data.train, data.defective, batch=5, seed=0, every_good=True), 30)
+    share = len(data.defective) / (len(data.train) + len(data.defective))
+    assert np.mean([batch["label"] for batch in batches]) == pytest.approx(share, abs=0.03)
 
 
 def test_kinds_of_defect_are_told_and_drawn_alike(tmp_path):

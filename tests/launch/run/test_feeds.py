@@ -87,6 +87,34 @@ def test_good_images_get_flaws_where_a_config_says_so():
         feeds.with_flaws(config, made)
 
 
+def test_so_many_defective_images_are_learned_from_and_fewer_are_among_more():
+    config = tiny_config("segdec")
+    defective = open_data(config).converted.defective
+
+    def kept(most):
+        config.train.max_defective = most
+        return [record.id for record in feeds.learned_from(config, defective).records]
+
+    assert kept(-1) == kept(len(defective)) == kept(100) == [record.id for record in defective.records]
+    assert len(kept(3)) == 3 and len(kept(1)) == 1 and set(kept(1)) < set(kept(3)) < set(kept(-1))
+    for wrong in (0, -2):
+        with pytest.raises(ValueError, match=f"train.max_defective = {wrong}; give .*train.supervision=simulated"):
+            kept(wrong)
+    config.train.supervision = "kinds"
+    with pytest.raises(ValueError, match="train.max_defective = 2 with train.supervision = 'kinds'"):
+        kept(2)
+
+
+def test_whole_images_without_labels_are_the_largest_square_in_all():
+    config = tiny_config("segdec")
+    config.train.update(patch=0, supervision="simulated", corrupt=("spot",), corrupt_share=1.0)
+    data = open_data(config)
+    sizes = {size for record in data.converted.train.records for size in (record.height, record.width)}
+    source = feeds.make_feed(config, data)
+    batch = jit_once(source.make_batch)(source.inputs(0), jax.random.split(jax.random.key(0), 2))
+    assert batch.image.shape[1:3] == (min(sizes), min(sizes)) and bool(batch.label.all())
+
+
 def _validating(config):
     asked = config.copy_and_resolve_references()
     asked.train.validate = True
