@@ -1,4 +1,4 @@
-"""The dataset of a config: as the detector sees it, test images at original resolution, and what it tells `make`."""
+"""The dataset of a config: as the detector sees it, at original resolution, and what it tells `make`."""
 
 from typing import Any, NamedTuple
 
@@ -10,10 +10,10 @@ from data_pipeline import images
 
 
 class Data(NamedTuple):
-    """A dataset as the detector sees it, and its test images at original resolution, in the same order."""
+    """A dataset as the detector sees it, and at original resolution, in the same order."""
 
     converted: data_pipeline.Dataset
-    original: data_pipeline.Split
+    original: data_pipeline.Dataset
 
 
 def open_data(config: ConfigDict) -> Data:
@@ -33,7 +33,7 @@ def open_data(config: ConfigDict) -> Data:
     how = conversion(config)
     converted = data_pipeline.load(data.name, scale=how["scale"], resize=how["size"], **fixed)
     same = how == {"scale": 1, "size": None}
-    return Data(converted, converted.test if same else data_pipeline.load(data.name, **fixed).test)
+    return Data(converted, converted if same else data_pipeline.load(data.name, **fixed))
 
 
 def conversion(config: ConfigDict) -> dict[str, Any]:

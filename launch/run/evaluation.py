@@ -64,7 +64,7 @@ def evaluation_of(predictor: Predictor, data: Data, maps: Path) -> Evaluation:
     normal = predict(predictor, data, normal, maps / "normal")
     defective = None if defective is None else predict(predictor, data, defective, maps / "defective")
     fitted = thresholds.fit(run.config.threshold, normal, defective)
-    predictions = predict(predictor, data, dataset.test, maps / "test", original=data.original)
+    predictions = predict(predictor, data, dataset.test, maps / "test", original=data.original.test)
     return Evaluation(predictions, fitted, figures_of(run.config, run.facts, data, predictions, fitted))
 
 
@@ -166,7 +166,7 @@ def write_images(folder: Path, predictor: Predictor, data: Data, chosen: Sequenc
     shutil.rmtree(folder, ignore_errors=True)
     index = []
     for number, place in enumerate(chosen):
-        original, shown = data.original[place], data.converted.test[place].image
+        original, shown = data.original.test[place], data.converted.test[place].image
         prediction = predictor(shown, original.image.shape[:2])
         mask = defect_mask(prediction, level, predictor.run.config.threshold.min_area)
         files.write_arrays(folder / f"{number:03d}.npz", **image_arrays(original, shown, prediction, mask))

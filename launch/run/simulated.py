@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from data_pipeline import Split
+from data_pipeline import Split, images
 from data_pipeline.record import PART, Sample
 from data_pipeline.synthetic import defects
 from jaxdefect.detector import Detector, no_calibration
 from jaxdefect.metrics import ranking
-from launch.run.data import Data, patch_of
+from launch.run.data import Data, convert, patch_of
 
 LEAST = 20  # flawed images; of few normal ones each is painted on several times
 FAINTEST = 0.3  # of a painter's contrast
@@ -25,10 +25,12 @@ WINDOWS = 64  # of good images, and as many flawed ones, to validate on while tr
 SEED = 7  # of all that is painted: the same for every run
 
 
-def painted(normal: Split, *, least: int = LEAST) -> Split:
+def painted(config: ConfigDict, normal: Split, original: Split, *, least: int = LEAST) -> Split:
     """Normal images with one flaw each: every image once or, where there are fewer than `least`, several times.
 
-    ids end in `#` and the kind of flaw. Masks mark what was changed.
+    normal, original: as the detector of a config sees them, and as they were taken. Flaws are painted on the second, so
+    that they are the same however large the detector sees them. ids end in `#` and the kind of flaw. Masks mark what
+    was changed.
     """
     count = len(normal) * -(-least // len(normal))
     kinds = list(defects.KINDS.values())
@@ -39,8 +41,10 @@ def painted(normal: Split, *, least: int = LEAST) -> Split:
     ]  # fmt: skip
 
     def sample(place: int) -> Sample:
-        entry, image = entries[place], normal[place % len(normal)].image
+        entry, image = entries[place], original[place % len(normal)].image
         flawed, mask = paint(image, kinds[place % len(kinds)], seed=place)
+        flawed = convert(config, flawed)
+        mask = images.resize_mask(mask, height=flawed.shape[0], width=flawed.shape[1])
         return Sample(flawed, mask, 1, entry.kind, entry.surface, entry.id)
 
     return Split(entries, sample)
@@ -65,13 +69,13 @@ def validation(config: ConfigDict, data: Data, detector: Detector) -> Callable[[
         raise ValueError(f"train.validate_on = 'simulated': {config.detector} scores by what calibration gathers after "
                          "training; use train.validate_on=normal")  # fmt: skip
     good, flawed, masks = windows(data.converted.calibration, patch_of(config, data.converted.calibration))
-    images = jnp.asarray(np.concatenate([good, flawed]), jnp.float32) / 255
+    seen = jnp.asarray(np.concatenate([good, flawed]), jnp.float32) / 255
     truth = np.concatenate([np.zeros_like(masks), masks])
     labels = [0] * len(good) + [1] * len(flawed)
     score = jax.jit(detector.score)
 
     def validate(state: Any) -> dict[str, float]:
-        scores = jax.device_get(score(state, images))
+        scores = jax.device_get(score(state, seen))
         figures = found(scores.image.tolist(), labels, None if scores.map is None else list(scores.map), list(truth))
         named = {f"{part}_{name}": value for part, of_part in figures.items() for name, value in of_part.items()}
         shown = figures.get("pixel", figures["image"])["ap"]

@@ -56,7 +56,8 @@ def images_to_fit_on(config: ConfigDict, data: Data) -> tuple[Split, Split | Non
                          "real defects, the other painted flaws; use the same for both, or pauta for one")  # fmt: skip
     normal = dataset.train if trained else dataset.calibration
     if WITH_FLAWS in rules:
-        return normal, simulated.painted(normal)
+        original = data.original.train if trained else data.original.calibration
+        return normal, simulated.painted(config, normal, original)
     defective = dataset.defective if trained else dataset.calibration_defective
     return normal, defective if WITH_DEFECTS in rules else None
 

@@ -64,7 +64,7 @@ def test_images(config: ConfigDict) -> Split:
     """The test images of the set the surfaces were learned from, labelled by their defects, at original size."""
     plain = config.copy_and_resolve_references()
     plain.data.update(surfaces_as_classes=False, unseen=(), size=0, width=0, scale=1.0)
-    return open_data(plain).original
+    return open_data(plain).original.test
 
 
 def read(paths: list[Path], folder: Path) -> Iterator[tuple[str, object]]:

@@ -29,16 +29,16 @@ def test_a_width_without_a_size_is_refused():
 
 def test_test_images_come_as_the_detector_sees_them_and_at_original_resolution():
     data = open_data(small(data__size=32, data__width=40, data__channels=3))
-    assert data.converted.test[0].image.shape == (32, 40, 3) and data.original[0].image.shape == (64, 64, 3)
-    assert [r.id for r in data.converted.test.records] == [r.id for r in data.original.records]
+    assert data.converted.test[0].image.shape == (32, 40, 3) and data.original.test[0].image.shape == (64, 64, 3)
+    assert [r.id for r in data.converted.test.records] == [r.id for r in data.original.test.records]
     same = open_data(small())
-    assert same.original is same.converted.test
+    assert same.original is same.converted
 
 
 def test_an_image_from_elsewhere_is_converted_as_the_dataset_is():
     config = small(data__scale=0.5)
     data = open_data(config)
-    np.testing.assert_array_equal(convert(config, data.original[0].image), data.converted.test[0].image)
+    np.testing.assert_array_equal(convert(config, data.original.test[0].image), data.converted.test[0].image)
 
 
 def test_kinds_of_defect_are_found_where_they_are_to_be_told_apart():

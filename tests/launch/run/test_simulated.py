@@ -8,7 +8,7 @@ import pytest
 
 from launch import train
 from launch.run import simulated, thresholds
-from launch.run.data import open_data
+from launch.run.data import convert, open_data
 from launch.run.trained import make_detector
 from tests import tiny
 from tests.launch.small_runs import result_of
@@ -29,7 +29,7 @@ def config(detector="nsa"):
 
 def test_flaws_are_painted_on_each_normal_image_and_marked(data):
     normal = data.converted.calibration
-    split = simulated.painted(normal, least=5)
+    split = simulated.painted(config(), normal, normal, least=5)
     assert len(split) >= 5 and len(split) % len(normal) == 0
     assert len({record.id for record in split.records}) == len(split)
     for place, sample in enumerate(split):
@@ -37,6 +37,18 @@ def test_flaws_are_painted_on_each_normal_image_and_marked(data):
         assert sample.label == 1 and sample.mask.any()
         np.testing.assert_array_equal((sample.image != clean).any(-1), sample.mask)
         np.testing.assert_array_equal(sample.image, split[place].image)
+
+
+def test_a_flaw_is_the_same_however_large_the_detector_sees_it(data):
+    half = config()
+    half.data.scale = 0.5
+    smaller = open_data(half)
+    small = simulated.painted(half, smaller.converted.calibration, smaller.original.calibration)
+    large = simulated.painted(config(), data.converted.calibration, data.original.calibration)
+    for one, other in zip(small, large, strict=True):
+        assert one.image.shape == (32, 32, 1) and one.mask.shape == (32, 32) and one.id == other.id
+        np.testing.assert_array_equal(one.image, convert(half, other.image))
+        assert one.mask.mean() == pytest.approx(other.mask.mean(), abs=0.05)
 
 
 def test_no_painter_is_a_flaw_that_is_trained_on(data):
