@@ -2,7 +2,7 @@
 defects.
 
     python -m launch.sweep outlines --quick
-    python -m launch.sweep outlines --dataset magnetic_tile --data FOLDER data.size=256
+    python -m launch.sweep outlines --dataset magnetic_tile --data FOLDER
 
 Half of the defective images are for training, of which so many are used; the other half is the test of all runs.
 Thresholds know no real defect either.
@@ -15,8 +15,8 @@ FLAWS = {"train.corrupt": ("all",), "train.corrupt_most": 4}
 REAL = {"0": {"train.supervision": "simulated"}} | {
     str(count): {"train.supervision": "masks", "train.max_defective": count} for count in (1, 5, 20)
 }
-RUNS = {f"segdec: {count} real and flaws": {**fields, **FLAWS} for count, fields in REAL.items()}
-RUNS |= {f"segdec: {count} real": fields for count, fields in REAL.items() if count != "0"}
+RUNS = {f"segdec: {count} real and flaws": {"data.size": 256, **fields, **FLAWS} for count, fields in REAL.items()}
+RUNS |= {f"segdec: {count} real": {"data.size": 256, **fields} for count, fields in REAL.items() if count != "0"}
 RUNS |= {
     f"{detector}: {count} real{' and flaws' * bool(flaws)}": {"detector": detector, **REAL[count], **flaws}
     for detector in ("cnn_classifier", "faster_rcnn")
