@@ -9,7 +9,7 @@ RUN = {
     "detector": "",
     "preset": "",
     "seed": 0,
-    "weights": "",  # file of a pretrained backbone's weights, .safetensors, .pth or .h5; "" for random ones
+    "weights": "",  # file of a backbone's weights (docs/weights.md), or random; "" where there is no backbone
     "data.name": "synthetic",  # a file of data_pipeline/layouts
     "data.root": "",  # the folder of the images; "" for $JAXDEFECT_DATA/<name>
     "data.seed": 0,  # of the split into training, calibration and test; not changed by `seed`

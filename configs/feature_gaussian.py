@@ -5,7 +5,7 @@ python -m launch.train --detector feature_gaussian --preset small --dataset nano
     --weights squeezenet.h5
 python -m launch.train --detector feature_gaussian --preset paper --weights resnet18.pth
 
-Nothing is trained: the normal images are looked at once. Without a file of weights the backbone is a random one.
+Nothing is trained: the normal images are looked at once. docs/weights.md tells where weights are to be had.
 """
 
 from configs import base

@@ -6,9 +6,8 @@ python -m launch.train --detector sbad --preset tf_vaegan --weights squeezenet.h
 python -m launch.train --detector sbad --preset paper --dataset dagm2007 --data FOLDER --weights resnet101.pth
 python -m launch.train --detector sbad data.unseen=Class3,Class7 --weights squeezenet.h5
 
-Nothing of the unseen surfaces is used in mode B. Without a file of weights the backbone is a random one, always the
-same for the same seed. The loss means something else in each phase (cross-entropy while the backbone trains itself,
-then the error of redrawn features): leave train.restore=last and train.patience=0.
+Nothing of the unseen surfaces is used in mode B. The loss means something else in each phase (cross-entropy while the
+backbone trains itself, then the error of redrawn features): leave train.restore=last and train.patience=0.
 """
 
 from configs import surfaces

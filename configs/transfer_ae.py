@@ -7,7 +7,7 @@ python -m launch.train --detector transfer_ae --preset small --dataset mvtec --d
 python -m launch.train --detector transfer_ae --preset paper --weights vgg19.safetensors settings.frozen=False
 
 The source reports an accuracy of 50 % for the frozen front end on hazelnuts, and drawings of nothing for the fine-tuned
-one: a point of comparison, not a detector to rely on. Without a file of weights the front end is drawn at random.
+one: a point of comparison, not a detector to rely on.
 """
 
 from configs import base

@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> Path | None:
     sweep = spec.read(
         arguments.sweep, quick=arguments.quick, datasets=split(arguments.dataset), roots=split(arguments.data),
         axes=arguments.axis or (), seeds=whole_numbers(arguments.seeds), overrides=arguments.overrides,
-        weights=str(Path(arguments.weights).expanduser().resolve()) if arguments.weights else "",
+        weights=arguments.weights or "",
     )  # fmt: skip
     folder = Path(arguments.workdir) if arguments.workdir else default_folder(sweep, own_axes=bool(arguments.axis))
     check(sweep)
@@ -75,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
         "--axis", action="append", metavar="field=value,...", help="sweep this instead of the file's axes"
     )
     made.add_argument("--seeds", metavar="0,1,...", help="instead of the file's")
-    made.add_argument("--weights", metavar="FILE", help="of the backbone, for the detectors that have one")
+    made.add_argument("--weights", metavar="FILE", help="of the backbone, for the detectors that have one, or random")
     made.add_argument("--workdir", help="the folder of the sweep (default: sweeps/<name>-<dataset>, ...)")
     made.add_argument("--dry-run", action="store_true", help="list runs and groups, time a few steps, run nothing")
     made.add_argument("--retry", action="store_true", help="try failed runs again")

@@ -1,6 +1,6 @@
 """The two-stage system: which surface does an image show, or is it one never seen; and has that surface a defect?
 
-    python -m launch.two_stage SYSTEM                                    # trains it on synthetic surfaces, judges it
+    python -m launch.two_stage SYSTEM --weights squeezenet.h5            # trains it on synthetic surfaces, judges it
     python -m launch.two_stage SYSTEM --dataset dagm2007 --data FOLDER --unseen Class8,Class10 --weights resnet101.pth
     python -m launch.two_stage SYSTEM --inspect FOLDER --out OUT         # any folder of images, no labels needed
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from configs.attributes import attribute_fields
+from jaxdefect.backbones import pretrained
 from jaxdefect.detector import parameters
 from launch.command.configuration import assign, get, override, set_field
 
@@ -25,7 +26,7 @@ def parser(
     add("--preset", help="a preset of configs/<detector>.py (default: the first)")
     add("--dataset", help="a file of data_pipeline/layouts (default: synthetic)")
     add("--data", help="the folder of the images (default: $JAXDEFECT_DATA/<dataset>)")
-    add("--weights", type=Path, help="a file of the backbone's weights (default: random ones)")
+    add("--weights", help="a file of the backbone's weights, or random (default: the one in $JAXDEFECT_WEIGHTS)")
     add("--attributes", type=Path, help="a table of what surfaces look like (a CSV, see configs/attributes.py)")
     add("overrides", nargs="*", metavar=overrides, help="any field of the config, e.g. train.steps=300")
     return shared
@@ -39,7 +40,7 @@ def from_arguments(arguments: argparse.Namespace) -> ConfigDict:
     if arguments.data:
         config.data.root = str(Path(arguments.data).expanduser().resolve())
     if arguments.weights:
-        if "weights" not in parameters(config.detector):
+        if not takes_weights(config):
             raise ValueError(f"--weights {arguments.weights}: {config.detector} has no backbone that takes weights")
         config.weights = weights_file(arguments.weights)
     if arguments.attributes:
@@ -47,11 +48,25 @@ def from_arguments(arguments: argparse.Namespace) -> ConfigDict:
             raise ValueError(f"--attributes {arguments.attributes}: {config.detector} has no attributes of surfaces")
         assign(config, attribute_fields(arguments.attributes))
     override(config, arguments.overrides)
+    choose_weights(config)
     return config
 
 
-def weights_file(path: str | Path) -> str:
-    """The absolute path of a file of weights. Raises ValueError where there is none."""
+def takes_weights(config: ConfigDict) -> bool:
+    """Whether a detector has a backbone that takes weights."""
+    return "weights" in parameters(config.detector)
+
+
+def choose_weights(config: ConfigDict) -> None:
+    """Fills in the file of a backbone's weights. Raises ValueError where there is none, and none is not meant."""
+    if takes_weights(config):
+        config.weights = pretrained.choose(config.detector, config.settings.to_dict(), config.weights)
+
+
+def weights_file(path: str) -> str:
+    """The absolute path of a file of weights, or `random`. Raises ValueError where there is none."""
+    if path == pretrained.RANDOM:
+        return path
     file = Path(path).expanduser().resolve()
     if not file.is_file():
         raise ValueError(f"--weights {path}: there is no such file; give a .safetensors, .h5 or .pth of the backbone")

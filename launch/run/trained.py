@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 import jaxdefect
 from jaxdefect import detector as detectors
+from jaxdefect.backbones.pretrained import RANDOM
 from jaxdefect.training import population
 from jaxdefect.training.checkpoint import Checkpoints
 from launch.command import configuration, files
@@ -38,7 +39,8 @@ def settings_of(config: ConfigDict, facts: dict[str, Any]) -> dict[str, Any]:
     settings, asked = config.settings.to_dict(), detectors.parameters(config.detector)
     if config.weights and "weights" not in asked:
         raise ValueError(f"weights = {config.weights}: {config.detector} has no backbone that takes weights")
-    given = {**config.data.to_dict(), **facts, "weights": config.weights, "steps": max(1, config.train.steps)}
+    weights = "" if config.weights == RANDOM else config.weights
+    given = {**config.data.to_dict(), **facts, "weights": weights, "steps": max(1, config.train.steps)}
     missing = asked - settings.keys() - given.keys()
     wrong = sorted(missing | settings.keys() - asked)
     if wrong:

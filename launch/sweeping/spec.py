@@ -34,8 +34,10 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from jaxdefect.detector import nearest, parameters
+from jaxdefect.backbones.pretrained import RANDOM
+from jaxdefect.detector import nearest
 from launch.command import configuration
+from launch.command.arguments import choose_weights, takes_weights, weights_file
 from launch.sweeping import axes as axes_of
 from launch.sweeping.axes import Axis
 
@@ -103,10 +105,7 @@ def read(
     """
     constants = _constants(name)
     where = constants["where"]
-    if weights and not Path(weights).is_file():
-        raise ValueError(
-            f"--weights {weights}: there is no such file; give a .safetensors, .h5 or .pth of the backbone"
-        )
+    weights = weights and weights_file(weights)
     images, notes = axes_of.images(constants["IMAGES"], datasets, roots, where)
     if axes:
         constants |= {"AXES": [axes_of.fields_of(text) for text in axes], "RUNS": {}, "GROUPS": ""}
@@ -132,10 +131,10 @@ def read(
         for place in itertools.product(*(range(len(axis.points)) for axis in swept))
     )  # fmt: skip
     _check_names(runs, where)
-    blind = [run.config.detector for run in runs if _takes_weights(run.config) and not run.config.weights]
+    blind = [run.config.detector for run in runs if run.config.weights == RANDOM]
     if blind:
         names = ", ".join(dict.fromkeys(blind))
-        notes.append(f"No file of weights was given (--weights): {names} look through a network of random weights.")
+        notes.append(f"As asked (--weights {RANDOM}), {names} look through a network of random weights.")
     labels = lambda at: {axis: axes_of.label(value) for axis, value in at.items()}
     paper = tuple({"at": labels(at), "figures": figures} for at, figures in constants["PAPER"])
     return Spec(
@@ -195,15 +194,12 @@ def _run(
     except ValueError as error:
         raise ValueError(f"{constants['where']}: {error}") from error
     configuration.override(config, [pair for pair in overrides if not pair.startswith("preset=")])
-    if weights and _takes_weights(config):
+    if weights and takes_weights(config):
         config.weights = weights
+    choose_weights(config)
     name = "-".join(f"{axis}={label}" for axis, label in at.items())
     safe = "".join(letter if letter.isalnum() or letter in "=.+-_" else "_" for letter in name)
     return Run(safe, {axis: label for axis, label in at.items() if axis != "seed"}, config.seed, config)
-
-
-def _takes_weights(config: ConfigDict) -> bool:
-    return "weights" in parameters(config.detector)
 
 
 def _check_names(runs: Sequence[Run], where: str) -> None:

@@ -10,7 +10,7 @@ from launch.sweeping import spec
 @pytest.mark.parametrize("name", spec.names())
 def test_every_sweep_of_the_house_can_be_run(name):
     for quick in (False, True):
-        found = spec.read(name, quick=quick)
+        found = spec.read(name, quick=quick, weights="random")
         sweep.check(found)
         assert found.runs and found.title and found.about and f"launch.sweep {name}" not in found.about
         assert all(isinstance(value, float) for row in found.paper for value in row["figures"].values())
@@ -24,5 +24,5 @@ def test_every_sweep_of_the_house_can_be_run(name):
 
 @pytest.mark.parametrize("name", ["sbad_tables", "unseen_pairs", "segdec_table6", "segdec_masks"])
 def test_the_sweeps_of_the_two_stages_expand(name):
-    found = spec.read(name, quick=name != "unseen_pairs")
+    found = spec.read(name, quick=name != "unseen_pairs", weights="random")
     assert len(found.runs) == {"sbad_tables": 30, "unseen_pairs": 270, "segdec_table6": 3, "segdec_masks": 15}[name]

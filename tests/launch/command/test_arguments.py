@@ -14,7 +14,7 @@ def config_of(*words, **how):
 def test_without_words_it_is_the_default_detector_with_its_first_preset():
     config = config_of()
     assert (config.detector, config.preset, config.data.name) == ("renet_d", "tuned", "synthetic")
-    assert config_of(detector="sbad").detector == "sbad"
+    assert config_of(detector="dae").detector == "dae"
 
 
 def test_words_and_fields_stand_in_any_order():
@@ -32,6 +32,13 @@ def test_a_file_of_weights_is_kept_by_its_whole_path(tmp_path, monkeypatch):
     (tmp_path / "net.pth").touch()
     monkeypatch.chdir(tmp_path)
     assert config_of("--detector", "padim", "--weights", "net.pth").weights == str(tmp_path / "net.pth")
+
+
+def test_random_weights_are_taken_where_they_are_meant(monkeypatch):
+    monkeypatch.delenv("JAXDEFECT_WEIGHTS", raising=False)
+    assert config_of("--detector", "padim", "--weights", "random").weights == "random"
+    with pytest.raises(ValueError, match="padim looks through resnet18 .*docs/weights.md"):
+        config_of("--detector", "padim", "--preset", "paper")
 
 
 @pytest.mark.parametrize(
@@ -52,6 +59,6 @@ def test_what_is_not_there_or_not_taken_is_refused(words, said, tmp_path, monkey
 def test_a_table_of_attributes_takes_the_place_of_the_configs(tmp_path):
     table = tmp_path / "table.csv"
     table.write_text("class,dark,round\nA,1,0\nB,0,0.5\n")
-    config = config_of("--detector", "sbad", "--attributes", str(table))
+    config = config_of("--detector", "sbad", "--weights", "random", "--attributes", str(table))
     assert config.data.attributes.to_dict() == {"A": (1.0, 0.0), "B": (0.0, 0.5)}
     assert config.data.attribute_names == ("dark", "round")

@@ -107,19 +107,19 @@ def test_a_bad_setting_is_found_before_anything_runs(tmp_path):
 
 
 def test_a_sweep_without_kinds_of_images_takes_any_datasets():
-    sweep = spec.read("maa_table2", datasets=("magnetic_tile", "rsdds", "nanotwice"), seeds=(0,))
+    sweep = spec.read("maa_table2", datasets=("magnetic_tile", "rsdds", "nanotwice"), seeds=(0,), weights="random")
     assert {run.at["images"] for run in sweep.runs} == {"magnetic_tile", "rsdds", "nanotwice"}
     assert len(sweep.runs) == 39 and len({run.at["run"] for run in sweep.runs}) == 13
 
 
 def test_a_dataset_may_say_which_kind_of_images_it_stands_for():
-    sweep = spec.read("survey", datasets=("fabric=aitex",), seeds=(0,))
+    sweep = spec.read("survey", datasets=("fabric=aitex",), seeds=(0,), weights="random")
     assert sweep.fixed == {"images": "fabric"} and {run.config.data.name for run in sweep.runs} == {"aitex"}
     assert any("metal surface" in note for note in sweep.notes)
 
 
 def test_the_preset_of_all_runs_may_be_set():
-    sweep = spec.read("maa_table2", overrides=("preset=paper", "train.steps=7"))
+    sweep = spec.read("maa_table2", overrides=("preset=paper", "train.steps=7"), weights="random")
     assert {run.config.preset for run in sweep.runs} == {"paper"}
     assert {run.config.train.steps for run in sweep.runs} == {7}
 
@@ -133,12 +133,15 @@ def test_options_of_a_presets_dataset_fall_away_with_another():
     assert all(run.config.data.options.to_dict() == {} for run in found.runs)
 
 
-def test_a_file_of_weights_goes_to_the_detectors_that_have_one(tmp_path):
+def test_a_file_of_weights_goes_to_the_detectors_that_have_one(tmp_path, monkeypatch):
     path = write_runs(tmp_path, a={}, b={"detector": "padim"})
     file = tmp_path / "net.h5"
+    monkeypatch.delenv("JAXDEFECT_WEIGHTS", raising=False)
+    with pytest.raises(ValueError, match="padim looks through .*no file of its weights is given; give --weights FILE"):
+        spec.read(path)
     with pytest.raises(ValueError, match="--weights .*net.h5: there is no such file"):
         spec.read(path, weights=str(file))
     file.touch()
-    blind, given = spec.read(path), spec.read(path, weights=str(file))
+    blind, given = (spec.read(path, weights=weights) for weights in ("random", str(file)))
     assert "padim look through a network of random weights" in blind.notes[0] and not given.notes
     assert [run.config.weights for run in given.runs if run.seed == 0] == ["", str(file)]
