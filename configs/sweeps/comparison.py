@@ -1,6 +1,6 @@
 """Every detector that says where or whether an image is defective, each at the size that two cores can train.
 
-    python -m launch.sweep comparison --quick
+    python -m launch.sweep comparison --quick --weights squeezenet.h5
     python -m launch.sweep comparison --dataset nanotwice --data FOLDER --weights squeezenet.h5
     python -m launch.sweep comparison --dataset aitex --data FOLDER data.options.tile=256 --weights squeezenet.h5
 

@@ -1,7 +1,8 @@
 """Detection by nine methods (MAA, Table II): AUC of the images, accuracy and recall at the Pauta threshold.
 
-    python -m launch.sweep maa_table2 --quick
-    python -m launch.sweep maa_table2 --dataset rsdds,kolektor_sdd --data FOLDER,FOLDER preset=paper
+    python -m launch.sweep maa_table2 --quick --weights squeezenet.h5
+    python -m launch.sweep maa_table2 --dataset rsdds,kolektor_sdd --data FOLDER,FOLDER preset=paper \\
+        --weights resnet18.pth
 
 Every method trains at a size that two cores can train (64 x 64 pixels, preset `small`); preset=paper asks for the
 published ones. The threshold is the mean of the training images' scores + gamma standard deviations; the paper sets

@@ -1,6 +1,6 @@
 """The autoencoder study: squared error or structural similarity, small nets or deep, frozen encoders (its Figure 7).
 
-    python -m launch.sweep study --quick
+    python -m launch.sweep study --quick --weights squeezenet.h5
     python -m launch.sweep study --dataset mvtec --data FOLDER/hazelnut --weights squeezenet.h5
     python -m launch.sweep study --dataset mvtec --data FOLDER/hazelnut --weights resnet18.safetensors preset=paper
 

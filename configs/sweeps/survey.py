@@ -1,6 +1,6 @@
 """Typical techniques beside deep learning, on the applications at hand (the survey's Table I).
 
-    python -m launch.sweep survey --quick
+    python -m launch.sweep survey --quick --weights squeezenet.h5
     python -m launch.sweep survey --dataset "metal surface=magnetic_tile" --data FOLDER --weights squeezenet.h5
     python -m launch.sweep survey --dataset fabric=aitex --data FOLDER --weights squeezenet.h5 data.options.tile=256
 

@@ -1,6 +1,6 @@
 """Processing time of an image of 1024 x 1024 pixels (ReNet-D, Table 6, on a GTX 1080 Ti).
 
-    python -m launch.sweep table6 --quick
+    python -m launch.sweep table6 --quick --weights squeezenet.h5
     python -m launch.sweep table6 --weights squeezenet.h5
 
 From uint8 image to mask, the image's transfer included, once everything is compiled. The ratio between methods says
