@@ -68,7 +68,7 @@ def write_json(path: Path, value: Any) -> None:
 def write_png(path: Path, array: np.ndarray) -> None:
     """Writes uint8 [H, W] or [H, W, 3] atomically."""
     buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, "PNG")
+    Image.fromarray(array).save(buffer, "PNG", compress_level=1)  # ten times faster than 6, and little larger
     write_bytes(path, buffer.getvalue())
 
 

@@ -142,10 +142,23 @@ def pauta_table(fitted: Fitted, gammas: Sequence[float], scores: Sequence[float]
     return rows
 
 
-def read_thresholds(folder: Path) -> tuple[float | None, float]:
-    """(pixel, image) as fitted on the run's calibration images."""
+class Kept(NamedTuple):
+    """Thresholds of a run, and how the images they were fitted on were scored: in tiles (size, overlap) or whole."""
+
+    pixel: float | None  # None: Otsu's of each image, or a detector without a map
+    image: float
+    tiles: tuple[int, int] | None
+
+
+def read_fitted(folder: Path) -> Kept:
+    """The thresholds of a run. Raises FileNotFoundError or ValueError where it was not evaluated by this version."""
     path = folder / "result.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; run launch.evaluate {folder} to fit the thresholds")
-    fitted = json.loads(path.read_text())["thresholds"]
-    return fitted["pixel"]["value"], fitted["image"]["value"]
+    try:
+        result = json.loads(path.read_text())
+        fitted, tiles = result["thresholds"], result["tiles"]
+        return Kept(fitted["pixel"]["value"], float(fitted["image"]["value"]), tiles and tuple(tiles))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged or of another version ({error!r}); run launch.evaluate {folder}, which "
+                         "writes it anew") from error  # fmt: skip

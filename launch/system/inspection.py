@@ -16,9 +16,10 @@ import numpy as np
 from data_pipeline import Sample
 from launch.command import files
 from launch.command.console import progress_bar
-from launch.run.prediction import Prediction, Predictor, defect_mask, predictor
+from launch.run.inference import OpenRun, open_run
+from launch.run.prediction import Prediction, Predictor, defect_mask
 from launch.run.surfaces import surfaces_of, words
-from launch.run.thresholds import read_thresholds
+from launch.run.thresholds import read_fitted
 from launch.run.trained import Run, load_run
 from launch.system.outcomes import outcome_of
 
@@ -27,20 +28,12 @@ FEW = 4  # images of each outcome kept for the page, more of mistakes
 SHOWN = dict.fromkeys(("missed unseen", "wrongly routed", "missed defect", "false alarm", "alarm on seen"), 12)
 
 
-class Stage(NamedTuple):
-    """A trained run with its thresholds."""
-
-    run: Run
-    pixel: float | None
-    image: float
-
-
 class System(NamedTuple):
     """What tells surfaces apart, and a defect detector for each surface it knows."""
 
     surfaces: Run
     alarm_threshold: float  # distances above it raise the alarm
-    defects: dict[str, Stage]
+    defects: dict[str, OpenRun]
 
 
 class Inspection(NamedTuple):
@@ -59,14 +52,14 @@ def load(folder: Path) -> System:
         raise FileNotFoundError(f"{folder} holds no system; train one with launch.two_stage {folder}")
     surfaces = load_run(folder / SURFACES)
     places = {path.name: path for path in sorted((folder / DEFECTS).glob("*")) if path.is_dir()}
-    defects = {name: Stage(load_run(place), *read_thresholds(place)) for name, place in places.items()}
+    defects = {name: open_run(place) for name, place in places.items()}
     trained = json.loads((folder / SURFACES / "result.json").read_text())["surfaces"]
     tested = {name for name, row in zip(trained["names"], trained["confusion"], strict=True) if sum(row)}
     missing = sorted(tested - set(trained["unseen"]) - set(defects))
     if missing:
         raise FileNotFoundError(f"{folder / DEFECTS} has no detector for surface {missing[0]}; train it with "
                                 f"launch.two_stage {folder}")  # fmt: skip
-    return System(surfaces, read_thresholds(folder / SURFACES)[1], defects)
+    return System(surfaces, read_fitted(folder / SURFACES).image, defects)
 
 
 def inspect_image(system: System, id: str, original: np.ndarray) -> Inspection:
@@ -85,11 +78,11 @@ def inspect_image(system: System, id: str, original: np.ndarray) -> Inspection:
         return Inspection(event, embedding=surface.embedding, milliseconds=(first, 0.0))
     name = surfaces_of(config)[surface.surface]
     stage, begun = system.defects[name], time.monotonic()
-    defect = predictor(stage.run, [original.shape[:2]]).original(original)
-    mask = defect_mask(defect, stage.pixel, stage.run.config.threshold.min_area)
+    defect = stage.predict(original)
+    mask = defect_mask(defect, stage.pixel_threshold, stage.min_area)
     second = 1e3 * (time.monotonic() - begun)
-    event |= {"event": "defect" if defect.score > stage.image else "passed", "surface": name,
-              "defect_score": defect.score, "defect_threshold": stage.image}  # fmt: skip
+    event |= {"event": "defect" if defect.score > stage.image_threshold else "passed", "surface": name,
+              "defect_score": defect.score, "defect_threshold": stage.image_threshold}  # fmt: skip
     return Inspection(event, defect, mask, surface.embedding, (first, second))
 
 

@@ -86,12 +86,26 @@ def test_the_readme_has_commands():
     assert len(COMMANDS) >= 8 and COMMANDS[0] == "./in_venv python -m launch.train"
 
 
+def train_if_missing(place, tmp_path):
+    """What RUN is in the README."""
+    if not (place / "RUN").exists():
+        trains = next(command for command in COMMANDS if command.endswith("--workdir RUN"))
+        assert commands.run(small(trains), cwd=place, output=tmp_path / "trained")[0] == 0
+
+
+@pytest.mark.parametrize("program", re.findall(r"```python\n(.*?)```", README, re.S))
+def test_a_program_of_the_readme_runs(program, place, tmp_path):
+    train_if_missing(place, tmp_path)
+    done = subprocess.run([sys.executable, "-c", program], cwd=place, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == len(list((place / "IMAGES").rglob("*.png")))
+
+
 @pytest.mark.parametrize("command", CASES)
 def test_a_command_of_the_readme_runs(command, place, tmp_path):
     # In the order of the README: those that read RUN or SYSTEM find what the command before them left.
-    if " RUN" in command and not (place / "RUN").exists() and "--workdir RUN" not in command:
-        trains = next(command for command in COMMANDS if command.endswith("--workdir RUN"))
-        assert commands.run(small(trains), cwd=place, output=tmp_path / "trained")[0] == 0
+    if " RUN" in command and "--workdir RUN" not in command:
+        train_if_missing(place, tmp_path)
     words = small(command)
     if words[0] == "pytest":
         done = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True)
