@@ -3,8 +3,8 @@
 Each step shows patches of normal images, some of them with a flaw; the network says of each pixel how much it was
 changed. Real defects are unlike these flaws, but more like them than like normal surface.
 
-Use it first on textures of which there are normal images alone; where they differ much, as tiles do, it needs more
-steps: preset medium.
+Use it first on textures of which there are normal images alone; where they differ much, as tiles do, preset half finds
+more.
 
 Source: Schlueter, Tan, Hou, Kainz, "Natural synthetic anomalies for self-supervised anomaly detection and
 localization", ECCV 2022: an encoder-decoder, its flaws made by seamless blending (`train.corrupt=nsa`). The other

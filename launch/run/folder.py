@@ -9,6 +9,8 @@ from ml_collections import ConfigDict
 from jaxdefect import parallel
 from launch.command import configuration, files
 
+LEARNED = ("checkpoints", "calibrated")  # folders of a run with a folder for each step
+
 
 def default_workdir(config: ConfigDict) -> Path:
     """runs/<detector>-<preset>-<dataset>-<seed>."""
@@ -25,7 +27,8 @@ def open_workdir(config: ConfigDict, workdir: Path) -> Iterator[None]:
         yield
         return
     with files.locked(workdir):
-        if (workdir / "checkpoints").is_dir():  # Else nothing is lost: an earlier start failed before it trained.
+        # Else nothing is lost: an earlier start failed before it trained.
+        if any(path.is_dir() for part in LEARNED for path in (workdir / part).glob("*")):
             configuration.check_same(config, workdir / "config.json")
         with files.replacing(workdir / "config.json") as file:
             file.write(configuration.to_json(config))
