@@ -22,6 +22,7 @@ from PIL import Image, UnidentifiedImageError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".webp"})
 MASK_THRESHOLD = 127
+TINGE, COLOURED = 24, 0.01  # between the channels of a pixel, of 255; share of the pixels beyond it
 WIDE = ("I", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's modes for more than 8 bits of grey.
 
 
@@ -88,6 +89,11 @@ def to_channels(image: np.ndarray, channels: int | None) -> np.ndarray:
     if channels == 1:
         return np.asarray(Image.fromarray(image).convert("L"))[..., None]
     return np.repeat(image, 3, axis=-1)
+
+
+def is_coloured(image: np.ndarray) -> bool:
+    """Whether an image uint8 [H, W, C] has colours that grey would lose: more than the specks that JPEG leaves."""
+    return image.shape[-1] == 3 and float((np.ptp(image, -1) > TINGE).mean()) > COLOURED
 
 
 def target_size(height: int, width: int, *, scale: float = 1.0, size: tuple[int, int] | None = None) -> tuple[int, int]:

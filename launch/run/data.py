@@ -7,6 +7,9 @@ from ml_collections import ConfigDict
 
 import data_pipeline
 from data_pipeline import images
+from data_pipeline.load import list_records
+
+LOOKED_AT = 8  # files, to tell whether images are in colour
 
 
 class Data(NamedTuple):
@@ -61,6 +64,19 @@ def sizes_of(split: data_pipeline.Split) -> list[tuple[int, int]]:
 def patch_of(config: ConfigDict, split: data_pipeline.Split) -> int:
     """train.patch, or, where that is 0, the side of the largest square that fits into every image of a split."""
     return config.train.patch or min((min(size) for size in sizes_of(split)), default=0)
+
+
+def grey_warning(config: ConfigDict) -> str | None:
+    """What to say where coloured images are made grey."""
+    data = config.data
+    if data.channels != 1:
+        return None
+    options = {name: value for name, value in data.options.items() if name != "allow_unmasked"}
+    records = list_records(data.name, data.root or None, **options)
+    files = [record.image for record in records if record.image]
+    if not any(images.is_coloured(images.read_image(file)) for file in files[:: len(files) // LOOKED_AT + 1]):
+        return None
+    return "the images are in colour and are made grey (data.channels = 1); data.channels=3 keeps their colours"
 
 
 def facts_of(config: ConfigDict, data: Data) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from launch.command import configuration
-from launch.run.data import conversion, convert, facts_of, open_data
+from launch.run.data import conversion, convert, facts_of, grey_warning, open_data
 from tests.tiny import config as tiny_config
 
 
@@ -52,3 +53,17 @@ def test_kinds_of_defect_are_found_where_they_are_to_be_told_apart():
 def test_unseen_surfaces_need_surfaces_told_apart():
     with pytest.raises(ValueError, match=r"data.unseen = \('Class3',\) needs data.surfaces_as_classes=True"):
         open_data(small(data__unseen=("Class3",)))
+
+
+@pytest.mark.parametrize("colour, channels, warned", [(True, 1, True), (True, 3, False), (False, 1, False)])
+def test_colours_are_not_made_grey_in_silence(tmp_path, colour, channels, warned):
+    pixels = np.random.default_rng(0).integers(100, 140, (40, 40, 1), np.uint8) + np.zeros((1, 1, 3), np.uint8)
+    pixels[:8, :8, 0] += 80 * colour
+    for place in ("train/good/a", "train/good/b", "train/good/c", "test/good/d"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save((tmp_path / place).with_suffix(".png"))
+    config = tiny_config("renet_d")
+    config.data.update(name="mvtec", root=str(tmp_path), channels=channels)
+    assert (grey_warning(config) or "").endswith("data.channels=3 keeps their colours" * warned)
+    assert bool(grey_warning(config)) == warned
+    assert grey_warning(small()) is None
