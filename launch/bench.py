@@ -8,6 +8,7 @@
     python -m launch.bench --frechet --page docs/benchmarks.md   # the Frechet Markov distance, beside scipy
     python -m launch.bench --two-stage --page docs/benchmarks.md # surface, defect, both; the 15 x 15 layer
     python -m launch.bench --flaws --page docs/benchmarks.md     # flaws made to order; detection by default
+    python -m launch.bench --folder --page docs/benchmarks.md    # images/s from files to masks, beside the bare call
     python -m launch.bench --pruned --page docs/benchmarks.md    # full detectors beside ones of half the channels
 
 Ours and theirs take turns, and the ratio quoted is the median over turns of theirs / ours: above 1, ours is faster.
@@ -20,7 +21,7 @@ from typing import Any
 
 import jax
 
-from launch.benchmarks import flaws, frechet, page, pruning, sweep, throughput, two_stage
+from launch.benchmarks import flaws, folder, frechet, page, pruning, sweep, throughput, two_stage
 from launch.command import arguments as command_line
 from launch.command import start
 
@@ -35,6 +36,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--two-stage", action="store_true", help="the two-stage system and its widest layer instead")
     parser.add_argument("--pruned", action="store_true", help="full detectors beside pruned ones instead")
     parser.add_argument("--flaws", action="store_true", help="flaws made to order beside the step they are for instead")
+    parser.add_argument("--folder", action="store_true", help="a folder of images, from files to masks, instead")
     parser.add_argument("--frechet", action="store_true", help="the Frechet Markov distance and MAA's scoring instead")
     parser.add_argument("--runs", type=int, help="of --sweep (default: 4; on a GPU: 50)")
     parser.add_argument("--side", type=int, default=1024, help="of the images detected in, pixels (default: 1024)")
@@ -54,6 +56,8 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         result, section = pruning.bench_prune(turns=turns), pruning.as_section
     elif arguments.flaws:
         result, section = flaws.bench_flaws(turns=turns, side=arguments.side), flaws.as_section
+    elif arguments.folder:
+        result, section = folder.bench_folder(turns=turns), folder.as_section
     elif arguments.frechet:
         result = frechet.bench_frechet(turns=turns, preset=arguments.preset or "paper")
         section = frechet.as_section
