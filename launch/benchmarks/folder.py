@@ -1,7 +1,7 @@
 """A folder of images end to end, PNG in, mask and overlay out, beside the compiled call alone: what the rest costs.
 
-`launch.bench --folder` runs it. Weights are random, for times do not depend on them; a threshold that marks one pixel in
-fifty stands in for a fitted one.
+`launch.bench --folder` runs it. Weights are random, for times do not depend on them. A threshold that marks one pixel
+in fifty stands in for a fitted one.
 """
 
 import tempfile
