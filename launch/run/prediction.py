@@ -16,6 +16,7 @@ from launch.run.data import Data, convert, sizes_of
 from launch.run.trained import Run
 
 MANY_SIZES = 8  # Each size of images is a program of its own when scored whole (a second each to compile).
+PROGRAMS = 64  # that are kept: each is of one size of images and maps memory, of which a process has a bounded part
 SMALLEST = float(np.finfo(np.float32).tiny)  # normal number
 BESIDE_SCORE = ("surface", "classes", "embedding", "kinds", "boxes")  # what some detectors give of an image
 
@@ -45,6 +46,8 @@ class Predictor(NamedTuple):
         height, width = image.shape[:2]
         size = size or (height, width)
         by_otsu = self.run.config.threshold.pixel_rule == "otsu"
+        if scoring.detect._cache_size() >= PROGRAMS:
+            scoring.detect.clear_cache()
         detection = jax.device_get(
             scoring.detect(
                 self.run.detector,

@@ -8,6 +8,7 @@ import pytest
 from jaxdefect import scoring
 from jaxdefect.detector import Scores
 from jaxdefect.maps.tiling import Tiles
+from launch.run import prediction
 from launch.run.prediction import Prediction, Predictor, defect_mask, enlarged, predictor, tiles_of
 from launch.run.trained import Run
 from tests.jaxdefect.blurring import blur_detector
@@ -32,6 +33,13 @@ def test_boxes_are_told_in_pixels_of_the_original():
     found = Predictor(run_of(detector, {}), None)(np.zeros((16, 20, 1), np.uint8), (32, 60))
     np.testing.assert_allclose(found.boxes, [[4, 9, 20, 36, 0.9]])
     assert found.map is None and defect_mask(found, None, 0) is None
+
+
+def test_images_of_any_number_of_sizes_keep_few_programs(shown, monkeypatch):
+    monkeypatch.setattr(prediction, "PROGRAMS", 3)
+    for side in range(16, 22):
+        assert shown(np.zeros((side, 16, 1), np.uint8)).map.shape == (side, 16)
+        assert scoring.detect._cache_size() <= 3
 
 
 def test_maps_and_masks_come_at_the_size_of_the_original(shown):
