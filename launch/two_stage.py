@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> Path:
     with files.locked(folder):
         if arguments.inspect:
             out = arguments.out or folder / "inspected"
-            paths = find_images(arguments.inspect)
+            paths = find_images(arguments.inspect, out)
             trained = inspection.load(folder)
             inspections = inspection.inspect_images(trained, read(paths, arguments.inspect), len(paths), out)
             result = figures.of_any_images(trained, inspections, out)
