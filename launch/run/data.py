@@ -17,6 +17,7 @@ class Data(NamedTuple):
 
     converted: data_pipeline.Dataset
     original: data_pipeline.Dataset
+    warning: str | None = None  # what to say of how the images are seen
 
 
 def open_data(config: ConfigDict) -> Data:
@@ -36,7 +37,8 @@ def open_data(config: ConfigDict) -> Data:
     how = conversion(config)
     converted = data_pipeline.load(data.name, scale=how["scale"], resize=how["size"], **fixed)
     same = how == {"scale": 1, "size": None}
-    return Data(converted, converted if same else data_pipeline.load(data.name, **fixed))
+    original = converted if same else data_pipeline.load(data.name, **fixed)
+    return Data(converted, original, grey_warning(config))
 
 
 def conversion(config: ConfigDict) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def detect(
         writer.writerows(row | {"defects": len(row["regions"]) if row.get("regions") is not None else None}
                          for row in ordered)  # fmt: skip
     files.write_json(out / "detections.json", {"run": str(run), "pixel_size_mm": pixel_size, "images": ordered})
-    (out / JOURNAL).unlink()
+    (out / JOURNAL).unlink(missing_ok=True)
     return ordered
 
 

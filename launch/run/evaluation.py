@@ -19,7 +19,7 @@ from jaxdefect.training.population import RunState
 from launch.command import files
 from launch.command.environment import environment
 from launch.run import thresholds
-from launch.run.data import Data, grey_warning
+from launch.run.data import Data
 from launch.run.figures import Figures, figures_of
 from launch.run.history import read_history
 from launch.run.prediction import Prediction, Predictor, defect_mask, memory, predictor_of
@@ -82,7 +82,7 @@ def write(
     else:
         chosen = [index for index, row in enumerate(rows) if row["id"] in show]
     write_images(workdir / "images", predictor, data, chosen, level=evaluation.fitted.pixel.value)
-    warnings = filter(None, (collapse_warning(workdir), grey_warning(run.config)))
+    warnings = filter(None, (collapse_warning(workdir), data.warning))
     result = result_of(predictor, data, evaluation, name=workdir.name, warnings=list(warnings))
     files.write_json(workdir / "result.json", result)
     return result

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from jaxdefect.maps.tiling import Tiles
@@ -85,7 +84,7 @@ def open_run(
     choose = lambda given, own: own if given is None else given
     tiles = fitted.tiles and Tiles(*fitted.tiles)
     return OpenRun(
-        Predictor(run._replace(state=jax.device_put(run.state)), tiles), choose(pixel_threshold, fitted.pixel),
+        Predictor(run, tiles), choose(pixel_threshold, fitted.pixel),
         choose(image_threshold, fitted.image), choose(min_area, run.config.threshold.min_area),
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from launch.command import start
 from launch.command.console import console
 from launch.run import feeds
-from launch.run.data import grey_warning, open_data
+from launch.run.data import open_data
 from launch.run.evaluation import evaluate
 from launch.run.folder import open_workdir
 from launch.run.training import train_run
@@ -22,8 +22,8 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any] | None:
     """Trains and evaluates one run in its folder. Returns the result, None in processes that write no files."""
     with open_workdir(config, workdir):
         data = open_data(config)
-        if start.is_main() and (warning := grey_warning(config)):
-            console.print(f"[yellow]{warning}[/yellow]")
+        if start.is_main() and data.warning:
+            console.print(f"[yellow]{data.warning}[/yellow]")
         run = train_run(config, workdir, data, feeds.make_feed(config, data), feeds.held_out(config, data))
         if not start.is_main():
             return None

@@ -79,7 +79,7 @@ def load_run(workdir: Path) -> Run:
         restored = final.restore(template)
     if restored is None:
         raise FileNotFoundError(f"{workdir / 'calibrated'} is empty; train again with launch.train --workdir {workdir}")
-    return Run(config, detector, restored[1], {}, facts)
+    return Run(config, detector, jax.device_put(restored[1]), {}, facts)  # Handed to the device once, not per image.
 
 
 def read_facts(workdir: Path) -> dict[str, Any]:
