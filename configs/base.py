@@ -1,6 +1,7 @@
 """Every field of a config with its default, and the tables that several detectors' configs share.
 
-A table is flat: {field: value}. `settings.*`, the keyword arguments of a detector, stand in the detector's own config.
+A table is flat: {field: value}. `settings.*`, the keyword arguments of a detector, stand in the detector's own config;
+what a value may be, in limits.py.
 """
 
 from typing import Any
@@ -13,7 +14,7 @@ RUN = {
     "data.name": "synthetic",  # a file of data_pipeline/layouts
     "data.root": "",  # the folder of the images; "" for $JAXDEFECT_DATA/<name>
     "data.seed": 0,  # of the split into training, calibration and test; not changed by `seed`
-    "data.channels": 1,  # 1 grey, 3 RGB
+    "data.channels": "auto",  # 1 grey, 3 RGB; auto: RGB where normal training images are in colour
     "data.scale": 1.0,  # images are resized by this factor before training and scoring
     "data.size": 0,  # or to so many pixels a side, whatever their shape; 0 leaves them
     "data.width": 0,  # pixels, where images of data.size rows are not to be square

@@ -3,7 +3,7 @@
 python -m launch.train --detector feature_gaussian --preset small --weights squeezenet.h5
 python -m launch.train --detector feature_gaussian --preset small --dataset nanotwice --data FOLDER \\
     --weights squeezenet.h5
-python -m launch.train --detector feature_gaussian --preset paper --weights resnet18.pth
+python -m launch.train --detector feature_gaussian --preset paper --weights resnet18.safetensors
 
 Nothing is trained: the normal images are looked at once. docs/weights.md tells where weights are to be had.
 """

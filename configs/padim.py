@@ -1,7 +1,7 @@
 """PaDiM: a Gaussian at each place of an image over what a frozen backbone sees there, for parts that lie alike.
 
 python -m launch.train --detector padim --preset small --weights squeezenet.h5
-python -m launch.train --detector padim --preset paper --dataset mvtec --data FOLDER --weights resnet18.pth
+python -m launch.train --detector padim --preset paper --dataset mvtec --data FOLDER --weights resnet18.safetensors
 
 Nothing is trained: the normal images are looked at once. With fewer of them than `channels` the ridge decides.
 """

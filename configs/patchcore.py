@@ -1,7 +1,7 @@
 """PatchCore: an image's places are compared with a few, well spread ones of normal images.
 
 python -m launch.train --detector patchcore --preset small --weights squeezenet.h5
-python -m launch.train --detector patchcore --preset paper --dataset mvtec --data FOLDER --weights resnet50.pth
+python -m launch.train --detector patchcore --preset paper --dataset mvtec --data FOLDER --weights resnet50.safetensors
 
 Nothing is trained: the normal images are looked at once.
 """

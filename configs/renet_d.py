@@ -21,7 +21,7 @@ SETTINGS = {
     "window": 3,  # of the residual features, in cells of 4 pixels
     "bank": 0,  # residual features of normal images kept for `nearest`
     "box": 5,  # side of the mean filter over the residual, pixels
-    "dtype": "float32",  # of the network when it scores; bfloat16 is faster on accelerators
+    "dtype": "float32",  # of the network when it scores; bfloat16 is for accelerators, a CPU computes in float32
 }
 BASE = {}
 PRESETS = {

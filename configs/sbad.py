@@ -3,7 +3,7 @@
 python -m launch.train --detector sbad --weights squeezenet.h5
 python -m launch.train --detector sbad --preset self_trained                  # no file of weights at all
 python -m launch.train --detector sbad --preset tf_vaegan --weights squeezenet.h5
-python -m launch.train --detector sbad --preset paper --dataset dagm2007 --data FOLDER --weights resnet101.pth
+python -m launch.train --detector sbad --preset paper --dataset dagm2007 --data FOLDER --weights resnet101.safetensors
 python -m launch.train --detector sbad data.unseen=Class3,Class7 --weights squeezenet.h5
 
 Nothing of the unseen surfaces is used in mode B. The loss means something else in each phase (cross-entropy while the

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from data_pipeline import images, layouts, prepared, surface_classes
+from data_pipeline import images, layouts, prepared, rules, surface_classes
+from data_pipeline.names import plain
 from data_pipeline.prepared import Entry
 from data_pipeline.record import Record, Sample, read, source
 
@@ -106,7 +107,8 @@ def load(
         records = surface_classes.balanced(
             records, per_surface=mix.per_surface, seed=seed, split_after_augmentation=mix.split_after_augmentation
         )
-    _check(name, records, allow_unmasked=allow_unmasked)
+    for breach in rules.breaches(records, allow_unmasked=allow_unmasked):
+        raise ValueError(str(breach))
     conversion = {"channels": channels, "scale": scale, "size": resize}
     _check_conversion(**conversion)
     version = getattr(layout, "VERSION", "")
@@ -142,17 +144,23 @@ def list_records(name: str, root: str | os.PathLike | None = None, **options: ob
                 f"unknown option {key!r} of dataset {name!r}{layouts.nearest(key, sorted(layout_options))}"
             )
     if not layouts.needs_folder(layout):
-        return list(layout.records(**options))
+        return [_named(record) for record in layout.records(**options)]
     if root is None:
         if "JAXDEFECT_DATA" not in os.environ:
             raise ValueError(
-                f"dataset {name!r} needs the folder of its images; give root=, or set JAXDEFECT_DATA to its parent"
+                f"dataset {name!r} needs the folder of its images; give --data FOLDER (data.root=FOLDER), or set "
+                "JAXDEFECT_DATA to its parent"
             )
         root = Path(os.environ["JAXDEFECT_DATA"]) / name
     root = Path(root).expanduser()
     if not root.is_dir():
-        raise FileNotFoundError(f"{root}: no such folder; root= must be the folder of the {name} images")
-    return list(layout.records(root, **options))
+        raise FileNotFoundError(f"{root}: no such folder; --data (data.root) must be the folder of the {name} images")
+    return [_named(record) for record in layout.records(root, **options)]
+
+
+def _named(record: Record) -> Record:
+    """With names that can be shown and stored anywhere."""
+    return record._replace(id=plain(record.id), kind=plain(record.kind), surface=plain(record.surface))
 
 
 def default_cache() -> Path:
@@ -251,32 +259,18 @@ def _check_unseen(name: str, records: Sequence[Record], unseen: Sequence[str]) -
                          "of this dataset; at least two must be seen to be told apart")  # fmt: skip
 
 
-def _check(name: str, records: Sequence[Record], *, allow_unmasked: bool) -> None:
-    seen: set[str] = set()
-    for record in records:
-        if record.id in seen:
-            raise ValueError(f"two images of {name!r} are called {record.id!r} ({record.image}); rename one of them")
-        seen.add(record.id)
-    defective = [record for record in records if record.label]
-    bare = [record for record in defective if not record.has_mask]
-    if 0 < len(bare) < len(defective) and not allow_unmasked:
-        raise ValueError(
-            f"{bare[0].image}: a defective image without a mask, as are {len(bare)} of the {len(defective)} defective "
-            "images; add the masks, or set data.options.allow_unmasked=True to leave such images out of the pixel "
-            "figures"
-        )
-
-
 def _check_conversion(channels: int, scale: float, size: tuple[int, int] | None) -> None:
     if channels not in (1, 3):
-        raise ValueError(f"channels={channels!r}; use 1 for grey or 3 for RGB")
+        raise ValueError(f"data.channels={channels!r}; use 1 for grey or 3 for RGB")
     if not 0 < scale <= 16:
-        raise ValueError(f"scale={scale}; a factor above 0 and up to 16")
+        raise ValueError(f"data.scale={scale}; a factor above 0 and up to 16")
+    if size is not None and len(size) == 2:
+        images.target_size(1, 1, size=size)
     if size is not None and (len(size) != 2 or min(size) < 1 or scale != 1.0):
         raise ValueError(f"resize={size} with scale={scale}; resize is (height, width) in pixels and excludes scale")
 
 
 def _entry(record: Record, scale: float, size: tuple[int, int] | None) -> Entry:
-    height, width = record.draw()[0].shape[:2] if record.draw is not None else images.header(record.image)[:2]
+    height, width = record.draw()[0].shape[:2] if record.draw is not None else images.upright_size(record.image)
     height, width = images.target_size(height, width, scale=scale, size=size)
     return Entry(record.id, record.kind, record.surface, record.label, height, width, record.has_mask)

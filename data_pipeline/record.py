@@ -6,7 +6,9 @@ material (a fabric, a rail type, a DAGM class) or "" where the set has one; id i
 machine ("test/crack/003"): splits are drawn from it.
 """
 
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,12 +16,33 @@ import numpy as np
 
 from data_pipeline import images
 
-PART = "#"  # between the id of an image and what of it this is, or what was done to it
+VERSION = "1.1.0"  # Raise it when `images` or `read` would give other pixels for the same file.
+PART = "//"  # between the id of an image and what of it this is, or what was done to it; in no name of a file
 
 
 def source(id: str) -> str:
     """The id of the image that a part or a copy was made from; a whole image's own."""
     return id.partition(PART)[0]
+
+
+class Entry(NamedTuple):
+    """What is known of an image without decoding it.
+
+    height and width are those after conversion, in pixels; has_mask is False for a defective image without a mask.
+    """
+
+    id: str
+    kind: str
+    surface: str
+    label: int
+    height: int
+    width: int
+    has_mask: bool
+
+
+def digest(entries: Sequence[Sequence]) -> str:
+    """SHA-256 of entries, by which a prepared dataset knows its own."""
+    return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
 
 
 class Record(NamedTuple):

@@ -93,6 +93,9 @@ class Detector(NamedTuple):
                Thresholds are then fitted on held-out images that neither has seen.
     finalize:  state -> state, once, when all have been folded in: what is costly and the same for every image scored.
     frozen:    the backbone that it looks through, if there is one that never learns.
+    image_score: (state, maps [B, H, W], size int [2]) -> [B], where an image's score follows from its map alone, of
+               which the first `size` rows and columns are the image's and the others mirror it. Where a detector has no
+               such rule, an image that is scored in tiles has the score of its worst tile.
     """
 
     init: Callable[[jax.Array, Batch], State]
@@ -101,6 +104,7 @@ class Detector(NamedTuple):
     calibrate: Callable[[State, jax.Array], State] = no_calibration
     finalize: Callable[[State], State] = no_finalization
     frozen: FrozenBackbone | None = None
+    image_score: Callable[[State, jax.Array, jax.Array], jax.Array] | None = None
 
 
 def check_size(batch: Batch, size: int) -> None:

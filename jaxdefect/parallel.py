@@ -4,9 +4,12 @@ A state is replicated and has no leading device axis; a batch is split over the 
 `optim.py`, batch statistics by BatchNorm's `axis_name=AXIS`, metrics here.
 """
 
+import contextlib
 import functools
+import math
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -33,6 +36,45 @@ def join_cluster() -> None:
         tasks = int(os.environ.get("SLURM_TASKS_PER_NODE", "1").split("(")[0])
         several = gpus.isdigit() and tasks == 1 and int(gpus) > 1
         jax.distributed.initialize(local_device_ids=list(range(int(gpus))) if several else None)
+
+
+def free_memory() -> float:
+    """Bytes that are free on a device, or, where these share the machine's memory, on the machine; infinity where
+    nothing tells.
+    """
+    stats = jax.local_devices()[0].memory_stats() or {}
+    if "bytes_limit" in stats:
+        return stats["bytes_limit"] - stats["bytes_in_use"]
+    try:
+        told = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        free = 1024 * int(told["MemAvailable"].split()[0])
+    except (OSError, KeyError, ValueError):
+        return math.inf
+    for group in ("/sys/fs/cgroup", "/sys/fs/cgroup/memory"):  # A container may have less than its machine.
+        with contextlib.suppress(OSError, ValueError):  # "max" is no limit.
+            new = group == "/sys/fs/cgroup"
+            names = ("memory.max", "memory.current") if new else ("memory.limit_in_bytes", "memory.usage_in_bytes")
+            limit, used = (int(Path(group, name).read_text()) for name in names)
+            free = min(free, limit - used)
+    return free
+
+
+def check_memory(
+    state: Any, *, copies: int, remedy: str = "lower the setting that makes it so large, or use a smaller preset"
+) -> None:
+    """Raises ValueError, with the figure and the largest part, where so many copies of a state exceed what is free.
+
+    state: a tree of arrays or of their shapes.
+    """
+    size = lambda leaf: math.prod(leaf.shape) * getattr(leaf.dtype, "itemsize", 4)
+    leaves, free = jax.tree_util.tree_leaves_with_path(state), free_memory()
+    needed = copies * sum(size(leaf) for _, leaf in leaves)
+    if needed > free:
+        path, largest = max(leaves, key=lambda pair: size(pair[1]))
+        raise ValueError(
+            f"this detector takes {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free: of its "
+            f"{jax.tree_util.keystr(path)} alone there are {' x '.join(map(str, largest.shape))} numbers; {remedy}"
+        )
 
 
 def is_main() -> bool:
@@ -66,9 +108,17 @@ def weighted_mean(values: jax.Array, counted: jax.Array) -> jax.Array:
 
 def replicate(tree: Any) -> Any:
     """Copies a tree to every local device, so that a compiled step may overwrite it in place."""
+    return jax.tree.map(lambda leaf: jax.device_put(jnp.array(leaf), _on_every_device()), tree)
+
+
+def number(value: int) -> jax.Array:
+    """An int32 on every local device. A bare int would be handed over unasked, which transfer guards refuse."""
+    return jax.device_put(np.int32(value), _on_every_device())
+
+
+def _on_every_device() -> jax.sharding.NamedSharding:
     mesh = jax.sharding.Mesh(jax.local_devices(), (AXIS,))
-    whole = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
-    return jax.tree.map(lambda leaf: jax.device_put(jnp.array(leaf), whole), tree)
+    return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
 
 
 def split(tree: Any) -> Any:

@@ -17,13 +17,17 @@ from jaxdefect.maps.tiling import Tiles, check_tiles, cut, stitch
 from jaxdefect.metrics.threshold import otsu
 
 SAME_BOX = 0.3  # intersection over union from which on the boxes of two tiles are of one defect
-TILES_AT_ONCE = 64  # More are scored in turn, to bound memory: 64 tiles of 256 x 256 are 17 MB a channel.
+PIXELS_AT_ONCE = 64 * 256**2  # of tiles; more are scored in turn, to bound memory: these are 17 MB a channel
 
 
-def score_tiled(detector: Detector, state: State, images: jax.Array, tiles: Tiles) -> Scores:
-    """`detector.score` tile by tile, joined. images: float32 in [0, 1].
+def score_tiled(
+    detector: Detector, state: State, images: jax.Array, tiles: Tiles, *, size: jax.Array | None = None
+) -> Scores:
+    """`detector.score` tile by tile, joined. images: float32 in [0, 1]. size: int [2], the rows and columns of them
+    that are no mirrored border; all, if not given.
 
-    Maps and reconstructions are stitched. An image scores as its worst tile, whose kinds it takes. Boxes of all tiles
+    Maps and reconstructions are stitched. An image has the score of its map, where the detector says how it follows,
+    else of its worst tile, and the kinds of that tile. Boxes of all tiles
     are brought to their places in the image, and of two that overlap by more than SAME_BOX the better is kept. Raises
     ValueError, naming them, where a detector gives what no tile knows of its image: surface, classes, embedding.
     """
@@ -33,12 +37,11 @@ def score_tiled(detector: Detector, state: State, images: jax.Array, tiles: Tile
     rows, columns = pieces.shape[1:3]
     flat = pieces.reshape(-1, tiles.size, tiles.size, channels)
     score = functools.partial(detector.score, state)
-    if len(flat) <= TILES_AT_ONCE:
+    at_once = max(1, PIXELS_AT_ONCE // tiles.size**2)
+    if len(flat) <= at_once:
         scores = score(flat)
     else:
-        scores = jax.lax.map(
-            lambda tile: jax.tree.map(lambda x: x[0], score(tile[None])), flat, batch_size=TILES_AT_ONCE
-        )
+        scores = jax.lax.map(lambda tile: jax.tree.map(lambda x: x[0], score(tile[None])), flat, batch_size=at_once)
     of_image = [name for name in ("surface", "classes", "embedding") if getattr(scores, name) is not None]
     if of_image:
         raise ValueError(f"score.mode = 'tiled': the detector gives {', '.join(of_image)} of an image, which its tiles "
@@ -50,9 +53,12 @@ def score_tiled(detector: Detector, state: State, images: jax.Array, tiles: Tile
     worst = jnp.argmax(scores.image, 1)
     kinds = None if scores.kinds is None else scores.kinds[jnp.arange(batch), worst]
     boxes = None if scores.boxes is None else _joined_boxes(scores.boxes, columns, tiles, height=height, width=width)
-    return Scores(
-        jnp.max(scores.image, 1), stitched(scores.map), stitched(scores.reconstruction), kinds=kinds, boxes=boxes
-    )
+    anomaly_map = stitched(scores.map)
+    if detector.image_score is None:
+        image_scores = jnp.max(scores.image, 1)
+    else:
+        image_scores = detector.image_score(state, anomaly_map, jnp.array([height, width]) if size is None else size)
+    return Scores(image_scores, anomaly_map, stitched(scores.reconstruction), kinds=kinds, boxes=boxes)
 
 
 def _joined_boxes(boxes: jax.Array, columns: int, tiles: Tiles, *, height: int, width: int) -> jax.Array:
@@ -93,19 +99,21 @@ def detect(
     threshold: float | jax.Array | None,
     min_area: int | jax.Array = 0,
     tiles: Tiles | None = None,
+    size: jax.Array | None = None,
 ) -> Detection:
     """uint8 images [B, H, W, C] to maps and masks, on the device.
 
     threshold: of the map; None takes Otsu's of each image. min_area: smaller defects are dropped, pixels. tiles:
-    score tile by tile.
+    score tile by tile. size: int [2], the rows and columns of tiled images that are no mirrored border.
     """
     images = as_float(images)
-    scores = score_tiled(detector, state, images, tiles) if tiles else detector.score(state, images)
+    scores = score_tiled(detector, state, images, tiles, size=size) if tiles else detector.score(state, images)
     if scores.map is None:
         return Detection(scores, None, jnp.full(len(images), jnp.nan))
     limits = jax.vmap(otsu)(scores.map) if threshold is None else jnp.broadcast_to(threshold, len(images))
     mask = scores.map > limits[:, None, None]
-    return Detection(scores, remove_small(mask, min_area), limits)
+    none_is_small = isinstance(min_area, int) and min_area <= 1  # To tell components takes 8 bytes of every pixel.
+    return Detection(scores, mask if none_is_small else remove_small(mask, min_area), limits)
 
 
 @functools.partial(jax.jit, static_argnames=("detector", "tiles"))

@@ -5,27 +5,36 @@ python -m launch.evaluate RUN --data OTHER_FOLDER --out OTHER_RESULT
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
-from launch.command import configuration, files, start
-from launch.command.console import console
-from launch.page import run_page
-from launch.run.data import open_data
-from launch.run.evaluation import evaluate
-from launch.run.pipeline import print_summary
-from launch.run.trained import load_run
+from launch.command import start
+from launch.command.console import console, warn
+from launch.command.parser import parser as parser_of
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = parser_of(__doc__)
+    made.add_argument("run", type=Path, help="the folder of a run")
+    made.add_argument("--data", type=Path, help="another folder of images, in the layout the run was trained on")
+    made.add_argument("--out", type=Path, help="a folder for the new result (default: the run's own, replacing it)")
+    made.add_argument("overrides", nargs="*", metavar="field=value", help="fields of score, threshold or report")
+    return made
 
 
 def main(argv: list[str] | None = None) -> Path:
     """Returns the report page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="the folder of a run")
-    parser.add_argument("--data", type=Path, help="another folder of images, in the layout the run was trained on")
-    parser.add_argument("--out", type=Path, help="a folder for the new result (default: the run's own, replacing it)")
-    parser.add_argument("overrides", nargs="*", metavar="field=value", help="fields of score, threshold or report")
-    arguments = parser.parse_intermixed_args(argv)
+    arguments = parser().parse_intermixed_args(argv)
+    from launch.command import configuration, files
+    from launch.page import run_page
+    from launch.page.verdict import verdict_of
+    from launch.run import folder
+    from launch.run.data import open_data
+    from launch.run.evaluation import evaluate
+    from launch.run.pipeline import print_summary
+    from launch.run.trained import load_run
+
     start.devices()
     run = load_run(arguments.run)
     configuration.override(run.config, arguments.overrides, only=("score", "threshold", "report"))
@@ -34,20 +43,28 @@ def main(argv: list[str] | None = None) -> Path:
     out = arguments.out or arguments.run
     if arguments.data and out == arguments.run:
         raise ValueError("--data without --out would replace the result on the run's own data; give --out FOLDER")
-    earlier = arguments.run / "result.json"
-    if earlier.is_file():
-        run = run._replace(timings=json.loads(earlier.read_text())["timings"])
-    with files.locked(out):
-        result = evaluate(run, open_data(run.config), out)
-        with files.replacing(out / "config.json") as file:
-            file.write(configuration.to_json(run.config))
+    with folder.held(out):
         if out != arguments.run and (arguments.run / "history.jsonl").is_file():
-            with files.replacing(out / "history.jsonl") as file:
-                file.write((arguments.run / "history.jsonl").read_text())
+            files.write_bytes(out / "history.jsonl", (arguments.run / "history.jsonl").read_bytes())
+        run = run._replace(timings=timings_of(arguments.run))
+        result = evaluate(run, open_data(run.config), out)
         page = run_page.write_report(out)
     print_summary(result)
-    console.print(f"Report: {page}")
+    console.print(f"{verdict_of(out, result)} Report: {page}")
     return page
+
+
+def timings_of(workdir: Path) -> dict[str, float]:
+    """How long the training took, which evaluating again does not tell; nothing where result.json is damaged."""
+    from launch.run import folder
+
+    try:
+        return dict(folder.read_result(workdir)["timings"])
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError) as error:
+        warn(f"how long the training took is lost: {error}")
+        return {}
 
 
 if __name__ == "__main__":

@@ -12,27 +12,35 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from jaxdefect.pruning import structured
 from launch.command import start
 from launch.command.console import console
-from launch.page.run_page import write_report
-from launch.run.pruning import prune_run
-from launch.run.trained import load_run
+from launch.command.parser import parser as parser_of
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = parser_of(__doc__)
+    made.add_argument("run", type=Path, help="the folder of a trained run; it stays as it is")
+    made.add_argument("--keep", type=float, default=0.5, help="the share of every width that stays (default: 0.5)")
+    made.add_argument("--steps", type=int, default=200, help="the smaller detector is trained on (default: 200)")
+    made.add_argument(
+        "--rank", choices=("magnitude", "bn_scale"), default="magnitude", help="which channels matter most"
+    )
+    made.add_argument("--workdir", type=Path, help="the folder of the new run (default: RUN-pruned-<percent>)")
+    return made
 
 
 def main(argv: list[str] | None = None) -> dict[str, Any]:
     """Returns what pruned.json holds."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="the folder of a trained run; it stays as it is")
-    parser.add_argument("--keep", type=float, default=0.5, help="the share of every width that stays (default: 0.5)")
-    parser.add_argument("--steps", type=int, default=200, help="the smaller detector is trained on (default: 200)")
-    parser.add_argument("--rank", choices=structured.RANKS, default="magnitude", help="which channels matter most")
-    parser.add_argument("--workdir", type=Path, help="the folder of the new run (default: RUN-pruned-<percent>)")
-    arguments = parser.parse_args(argv)
+    arguments = parser().parse_args(argv)
     if not 0 < arguments.keep < 1:
         raise ValueError(f"--keep {arguments.keep:g}: give the share of the channels that stay, such as 0.5")
     if arguments.steps < 0:
         raise ValueError(f"--steps {arguments.steps}: give a number of training steps, or 0 for none")
+    from launch.page.run_page import write_report
+    from launch.run.pruning import prune_run
+    from launch.run.trained import load_run
+
     start.devices()
     run = load_run(arguments.run)
     folder = arguments.run.absolute()
@@ -41,7 +49,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         raise ValueError(f"--workdir {workdir} is the run itself; give another folder")
     words = {"keep": arguments.keep, "rank": arguments.rank, "steps": arguments.steps}
     result = prune_run(run, folder, workdir, **words)
-    console.print(as_text(result), f"\nReport: {write_report(workdir)}")
+    console.print(*as_text(result).splitlines(), f"Report: {write_report(workdir)}", sep="\n")
     return result
 
 

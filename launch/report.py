@@ -1,4 +1,4 @@
-"""Writes the page of a run: figures, scores under a movable threshold, images worst first, curves, settings.
+"""Writes the page of a run: its test in one sentence, figures, scores under a movable threshold, images worst first.
 
     python -m launch.report RUN [--out FILE]
 
@@ -13,17 +13,24 @@ from pathlib import Path
 
 from launch.command import start
 from launch.command.console import console
-from launch.page.run_page import write_report
+from launch.command.parser import parser as parser_of
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = parser_of(__doc__)
+    made.add_argument("run", type=Path, help="the folder of a run")
+    made.add_argument("--out", type=Path, help="the page to write (default: RUN/report.html)")
+    return made
 
 
 def main(argv: list[str] | None = None) -> Path:
     """Returns the report page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="the folder of a run")
-    parser.add_argument("--out", type=Path, help="the page to write (default: RUN/report.html)")
-    arguments = parser.parse_args(argv)
+    arguments = parser().parse_args(argv)
+    from launch.page.run_page import write_report
+
     written = write_report(arguments.run, out=arguments.out)
-    console.print(f"Report: {written}", soft_wrap=True)
+    console.print(f"Report: {written}")
     return written
 
 

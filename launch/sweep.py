@@ -5,7 +5,7 @@
     python -m launch.sweep table3 --dataset nanotwice,aitex --data FOLDER,FOLDER --seeds 0,1,2,3,4
     python -m launch.sweep my_sweep.py --axis settings.box=3,5,9 train.steps=300
     python -m launch.sweep comparison --dataset nanotwice --data FOLDER --weights squeezenet.h5
-    python -m launch.sweep table4 --dry-run                     # what would be run, and how long it takes
+    python -m launch.sweep table4 --dry-run                     # what would be run; with --time, how long it takes
 
 Stopped, killed or crashed, the same command goes on: finished runs stay, a cut one resumes from its checkpoint. A run
 that fails is kept with its traceback and the others go on; --retry tries failed ones again.
@@ -16,19 +16,29 @@ import contextlib
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from launch.command import files, start
-from launch.command.console import console
-from launch.page.sweep_page import write_sweep_page
-from launch.run.trained import make_detector
-from launch.sweeping import plan, results, spec, worker
-from launch.sweeping.plan import Plan
-from launch.sweeping.rehearsal import rehearse
+from launch.command import choices, start
+from launch.command.console import console, say
+from launch.command.parser import completed
+from launch.command.parser import parser as parser_of
+
+if TYPE_CHECKING:  # These take seconds to import, and a command line is parsed without them.
+    from launch.sweeping import spec
+    from launch.sweeping.plan import Plan
 
 
 def main(argv: list[str] | None = None) -> Path | None:
-    """Returns the page; None after a dry run. Raises RuntimeError if runs are left, as after a cancelled job."""
+    """Returns the page; None after a dry run.
+
+    Raises RuntimeError if runs failed, or are left, as after a cancelled job.
+    """
     arguments = parser().parse_intermixed_args(argv)
+    from launch.command import files
+    from launch.sweeping import plan, spec
+    from launch.sweeping.rehearsal import rehearse
+    from launch.sweeping.written import write_results
+
     start.devices()
     split = lambda text: tuple(part.strip() for part in text.split(",")) if text else ()
     sweep = spec.read(
@@ -39,7 +49,7 @@ def main(argv: list[str] | None = None) -> Path | None:
     folder = Path(arguments.workdir) if arguments.workdir else default_folder(sweep, own_axes=bool(arguments.axis))
     check(sweep)
     if arguments.dry_run:
-        rehearse(sweep, folder)
+        rehearse(sweep, folder, timed=arguments.time)
         return None
     words = sys.argv[1:] if argv is None else argv
     with files.locked(folder):
@@ -48,24 +58,33 @@ def main(argv: list[str] | None = None) -> Path | None:
         if arguments.retry:
             for run in planned.runs:
                 (run.folder / "failed.json").unlink(missing_ok=True)
+        plan.clear_damaged(planned)
         tell_start(planned)
         try:
             launch(arguments, planned)
         except BaseException:
-            with contextlib.suppress(OSError):  # The first error is the one to tell.
+            with contextlib.suppress(OSError, ValueError):  # The first error is the one to tell.
                 write_results(folder)
             raise
         page = write_results(folder)
     console.print(f"Report: {page}")
-    if (left := len(planned.left())) and arguments.launcher != "none":
+    if arguments.launcher == "none":
+        return page
+    if left := len(planned.left()):
         raise RuntimeError(f"{left} of {len(planned.runs)} runs are not finished; the same command goes on with them")
+    if failed := sum(run.status == "failed" for run in planned.runs):
+        raise RuntimeError(
+            f"{failed} of {len(planned.runs)} runs failed; the same command with --retry tries them again"
+        )
     return page
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("sweep", help=f"one of {', '.join(spec.names())}, or a file like those in configs/sweeps")
+    made = parser_of(__doc__)
+    names = choices.sweep_names()
+    completed(made.add_argument("sweep", help=f"one of {', '.join(names)}, or a file like those in configs/sweeps"),
+              lambda **about: names)  # fmt: skip
     made.add_argument("overrides", nargs="*", metavar="field=value", help="a field of all runs, e.g. train.steps=300")
     made.add_argument("--quick", action="store_true", help="the sweep's small size: minutes on two cores")
     made.add_argument("--dataset", help="datasets instead of the synthetic images, one for each kind of images in "
@@ -77,7 +96,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seeds", metavar="0,1,...", help="instead of the file's")
     made.add_argument("--weights", metavar="FILE", help="of the backbone, for the detectors that have one, or random")
     made.add_argument("--workdir", help="the folder of the sweep (default: sweeps/<name>-<dataset>, ...)")
-    made.add_argument("--dry-run", action="store_true", help="list runs and groups, time a few steps, run nothing")
+    made.add_argument("--dry-run", action="store_true", help="list runs and groups, run nothing: seconds")
+    made.add_argument(
+        "--time", action="store_true", help="with --dry-run: time a few training steps of each group, too"
+    )
     made.add_argument("--retry", action="store_true", help="try failed runs again")
     made.add_argument("--side-by-side", type=int, default=0, metavar="N",
                       help="runs trained together (default: as many as fit on an accelerator, 1 on CPU)")  # fmt: skip
@@ -100,7 +122,7 @@ def whole_numbers(text: str | None) -> tuple[int, ...] | None:
         raise ValueError(f"--seeds {text} are not whole numbers; write them like 0,1,2") from None
 
 
-def default_folder(sweep: spec.Spec, *, own_axes: bool) -> Path:
+def default_folder(sweep: "spec.Spec", *, own_axes: bool) -> Path:
     """sweeps/<name>-<axes, if not the sweep's own>-<datasets>-<quick>."""
     axes = [axis.name for axis in sweep.axes] if own_axes else []
     datasets = [part for run in sweep.runs for part in (run.config.data.name, Path(run.config.data.root).name) if part]
@@ -109,26 +131,29 @@ def default_folder(sweep: spec.Spec, *, own_axes: bool) -> Path:
     )
 
 
-def check(sweep: spec.Spec) -> None:
+def check(sweep: "spec.Spec") -> None:
     """Builds every detector once, so that a bad setting is an error now and not after hours."""
+    from launch.run.data import settle
+    from launch.run.trained import make_detector
+
     for run in sweep.runs:
         try:
-            make_detector(run.config)
+            make_detector(settle(run.config))
         except (ValueError, TypeError) as error:
             raise ValueError(f"run {run.name}: {error}") from error
 
 
-def launch(arguments: argparse.Namespace, planned: Plan) -> None:
+def launch(arguments: argparse.Namespace, planned: "Plan") -> None:
     """Does the work in the way asked for."""
+    from launch.sweeping import cluster, worker
+
     if arguments.launcher == "none":
-        console.print(f"Workers do it: python -m launch.sweeping.worker {planned.folder}")
+        console.print(f"Workers do it: python -m {worker.__name__} {planned.folder}")
     if arguments.launcher == "none" or not planned.left():
         return
     if arguments.launcher == "here":
         worker.work(planned.folder)
         return
-    from launch.sweeping import cluster
-
     if arguments.launcher == "local":
         cluster.run_local(planned.folder, workers=arguments.workers)
     else:
@@ -140,21 +165,13 @@ def launch(arguments: argparse.Namespace, planned: Plan) -> None:
         cluster.wait(jobs)
 
 
-def write_results(folder: Path) -> Path:
-    """sweep.csv, sweep.md and sweep.html of what there is so far."""
-    collected = results.collect(folder)
-    results.write_csv(collected, folder / "sweep.csv")
-    with files.replacing(folder / "sweep.md") as file:
-        file.write(results.as_markdown(collected))
-    return write_sweep_page(collected, folder)
-
-
-def tell_start(planned: Plan) -> None:
+def tell_start(planned: "Plan") -> None:
     """What is there already and what is left."""
     left = len(planned.left())
     failed = sum(run.status == "failed" for run in planned.runs)
     kept = f", {failed} failed before (--retry tries them again)" if failed else ""
-    console.print(f"{planned.about['title']}: {len(planned.runs)} runs, {left} to do{kept}, in {planned.folder}")
+    told = "; how long they take is told after the first" if left > 1 else ""
+    say(f"{planned.about['title']}: {len(planned.runs)} runs, {left} to do{kept}, in {planned.folder}{told}")
 
 
 if __name__ == "__main__":

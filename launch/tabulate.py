@@ -1,4 +1,4 @@
-"""Writes the tables of all detectors: that of the README, and the one of what was measured of them.
+"""Writes the tables of docs/detectors.md: what was measured of all detectors, and what each does.
 
     python -m launch.tabulate                                    # the words again, once a detector was changed
     python -m launch.tabulate sweeps/comparison-magnetic_tile sweeps/comparison-aitex     # and what was measured anew
@@ -12,30 +12,34 @@ import argparse
 import sys
 from pathlib import Path
 
-from launch.command import files, start
+from launch.command import start
 from launch.command.console import console
-from launch.page.detector_table import runs_in, with_summary, with_words, written
+from launch.command.parser import parser as parser_of
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = parser_of(__doc__)
+    made.add_argument("folders", nargs="*", type=Path, help="folders of finished runs or sweeps")
+    made.add_argument("--note", default="", help="a sentence on how this was measured")
+    made.add_argument("--page", type=Path, default=Path("docs/detectors.md"), help="(default: %(default)s)")
+    made.add_argument("--add", action="store_true", help="keep what the page says of other detectors and images")
+    return made
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Rewrites both files."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="*", type=Path, help="folders of finished runs or sweeps")
-    parser.add_argument("--note", default="", help="a sentence on how this was measured")
-    parser.add_argument("--page", type=Path, default=Path("docs/detectors.md"), help="(default: %(default)s)")
-    parser.add_argument("--readme", type=Path, default=Path("README.md"), help="(default: %(default)s)")
-    parser.add_argument("--add", action="store_true", help="keep what the page says of other detectors and images")
-    arguments = parser.parse_args(argv)
+    """Rewrites what stands between the marks of the page."""
+    arguments = parser().parse_args(argv)
+    from launch.command import files
+    from launch.page.detector_table import parted, runs_in, with_words, written
+
     runs = [run for folder in arguments.folders for run in runs_in(folder)]
-    if runs and not arguments.add:
-        page = written(runs, note=arguments.note)
-    else:
-        page = with_words(arguments.page.read_text(encoding="utf-8"), runs)
-    texts = {arguments.page: page, arguments.readme: with_summary(arguments.readme.read_text(encoding="utf-8"))}
-    for path, text in texts.items():
-        with files.replacing(path) as file:
-            file.write(text)
-        console.print(f"Written: {path}")
+    before, tables, after = parted(arguments.page.read_text(encoding="utf-8"))
+    anew = runs and not arguments.add
+    tables = written(runs, note=arguments.note) if anew else with_words(tables, runs)
+    with files.replacing(arguments.page) as file:
+        file.write(before + tables + after)
+    console.print(f"Written: {arguments.page}")
 
 
 if __name__ == "__main__":

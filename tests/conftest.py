@@ -22,12 +22,13 @@ COMPILED = Path(os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(COMPILED)
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-start = importlib.import_module("launch.command.start")  # Imports JAX, which reads the above.
+start = importlib.import_module("launch.command.start")
 # As the commands do, some of which the tests start in processes of their own.
 start.use_all_cores()
 # Tests run a program a few times, and compiling is most of their time, of which these save a third on CPU. Level 0
 # would save half, but what is compiled in two ways then differs by more than the tests of agreement allow.
 start.xla_flags("--xla_backend_optimization_level=1", "--xla_cpu_use_fusion_emitters=false")
+importlib.import_module("jax")  # It reads the above.
 
 
 @pytest.hookimpl(tryfirst=True)

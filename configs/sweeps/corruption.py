@@ -16,7 +16,7 @@ REDRAWING = {
     "renet_d": {"preset": "tuned"}, "dae": {}, "dae_skip": {"detector": "dae", "settings.skip": True}, "cae": {},
     "ae_ssim": {"data.size": 256}, "ssim_ae": {}, "memae": {}, "ganomaly": {},
 }  # fmt: skip
-FLAWS = ("stain", "spot", "line", "perlin", "nsa", "cutpaste", "scar", "smear", "fold")
+FLAWS = ("stain", "spot", "line", "perlin", "nsa", "cutpaste", "scar", "smear", "fold", "slip")
 RUNS = {
     f"{name}: {label}": {"detector": name, **fields, "train.corrupt": flaws}
     for name, fields in REDRAWING.items()

@@ -14,7 +14,7 @@ from configs.sweeps import QUICK as SMALLER
 TITLE = "Which flaws to train on"
 SOURCE = "The methods of docs/quality.md; no published table"
 DETECTOR, PRESET = "nsa", "small"
-FLAWS = {"marks": MARKS, "all": ("all",), "all, marks twice as often": MIXED["train.corrupt"]}
+FLAWS = {"marks": MARKS, "all": ("all",), "all, marks and slips twice as often": MIXED["train.corrupt"]}
 RUNS = {
     f"{name}; {seen}": {"train.corrupt": flaws, "settings.window": window}
     for name, flaws in FLAWS.items()
@@ -22,7 +22,7 @@ RUNS = {
 }
 RUNS |= {
     f"{name}; local contrast, half size": {"train.corrupt": FLAWS[name], "data.scale": 0.5, "train.patch": 96}
-    for name in ("marks", "all, marks twice as often")
+    for name in ("marks", "all, marks and slips twice as often")
 }
 SEEDS = (0, 1, 2)
 FIGURES = (

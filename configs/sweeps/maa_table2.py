@@ -2,7 +2,7 @@
 
     python -m launch.sweep maa_table2 --quick --weights squeezenet.h5
     python -m launch.sweep maa_table2 --dataset rsdds,kolektor_sdd --data FOLDER,FOLDER preset=paper \\
-        --weights resnet18.pth
+        --weights resnet18.safetensors
 
 Every method trains at a size that two cores can train (64 x 64 pixels, preset `small`); preset=paper asks for the
 published ones. The threshold is the mean of the training images' scores + gamma standard deviations; the paper sets

@@ -2,7 +2,7 @@
 unseen ones.
 
     python -m launch.sweep sbad_tables --weights squeezenet.h5
-    python -m launch.sweep sbad_tables --dataset dagm2007 --data FOLDER --weights resnet101.pth preset=paper
+    python -m launch.sweep sbad_tables --dataset dagm2007 --data FOLDER --weights resnet101.safetensors preset=paper
 
 Mode A, which the published figures are read as, is given the annotated attributes of the unseen surfaces after
 training; "oracle" (mode A, data.show_unseen) learns them from those surfaces' own images, which leaks, and is there to

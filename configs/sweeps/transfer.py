@@ -1,7 +1,7 @@
 """The autoencoder study's transfer learning: a decoder on a pretrained encoder, frozen or trained further.
 
     python -m launch.sweep transfer --dataset mvtec --data FOLDER/hazelnut --weights squeezenet.h5
-    python -m launch.sweep transfer --dataset mvtec --data FOLDER/hazelnut --weights vgg19.pth preset=paper
+    python -m launch.sweep transfer --dataset mvtec --data FOLDER/hazelnut --weights vgg19.safetensors preset=paper
 
 The study reports an accuracy of 50 % for its best, a frozen VGG-19, and that fine-tuning drew nothing one could make
 out. Images are redrawn at 32 x 32 pixels.

@@ -36,5 +36,6 @@ def _category(root: Path, category: str | None) -> Path:
         return root / categories[0]
     if category in categories:
         return root / category
-    choice = f"; give category= one of {', '.join(categories)}" if categories else ""
+    choice = f"; give the folder of one of {', '.join(categories)}, or its name" if categories else ""
+    choice += f" by data.options.category={categories[0]}" if categories else ""
     wrong(root, f"the folder train/good{f' of category {category}' if category else ''}{choice}")

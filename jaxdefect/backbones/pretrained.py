@@ -2,11 +2,11 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxdefect.backbones.weights import READERS
+from jaxdefect.backbones.weights import PICKLES, READERS, check_kind
 
 RANDOM = "random"  # in place of a file: a network of random weights is meant
 UNTRAINED = ("small",)  # backbones of which there are no pretrained weights
@@ -24,19 +24,21 @@ def choose(detector: str, settings: Mapping[str, Any], given: str) -> str:
     backbone = settings["backbone"]
     if given or backbone in UNTRAINED:
         return given
-    found = find(backbone)
+    found = find(backbone, READERS)
     if len(found) == 1:
         return str(found[0])
     if found:
         listed = ", ".join(map(str, found))
         raise ValueError(f"weights: ${FOLDER} holds several files for {backbone}: {listed}; give one by --weights FILE")
+    for pickled in find(backbone, PICKLES):
+        check_kind(pickled)
     raise ValueError(f"weights: {detector} looks through {backbone} as it was trained on ImageNet, and no file of its "
                      f"weights is given; give --weights FILE (docs/weights.md tells where to get one), put it into the "
                      f"folder ${FOLDER} as {backbone}.safetensors, or mean a network of random weights by "
                      f"--weights {RANDOM}")  # fmt: skip
 
 
-def find(backbone: str) -> list[Path]:
+def find(backbone: str, suffixes: Collection[str]) -> list[Path]:
     """The files of a backbone's weights in the folder $JAXDEFECT_WEIGHTS and below it, sorted."""
     folder = os.environ.get(FOLDER)
     if not folder:
@@ -45,5 +47,5 @@ def find(backbone: str) -> list[Path]:
     named = re.compile(rf"({'|'.join(map(re.escape, (backbone, *OTHER_NAMES.get(backbone, ()))))})(?![0-9a-z]|_bn)")
     return sorted(
         path.resolve() for path in Path(folder).expanduser().rglob("*")
-        if path.suffix.lower() in READERS and named.match(path.name.lower())
+        if path.suffix.lower() in suffixes and named.match(path.name.lower())
     )  # fmt: skip

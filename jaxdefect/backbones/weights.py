@@ -1,6 +1,8 @@
-"""Weights of backbones from a user's file: of torchvision or timm (.safetensors, .pth, .pt) or of Keras (.h5, .hdf5).
+"""Weights of backbones from a user's file: of torchvision or timm (.safetensors) or of Keras (.h5, .hdf5).
 
-Nothing in a file is ever executed: no pickle but PyTorch's own restricted reader of tensors.
+Nothing in a file is ever executed: PyTorch's .pth and .pt are pickles, and are refused. A file reaches no other file,
+and holds no more than its own bytes: what is linked, stored elsewhere or compressed is refused before it is read, so
+that a small file can't fill the memory.
 """
 
 import hashlib
@@ -27,8 +29,13 @@ DTYPES = {
 LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
 HEADS = ("fc.", "head.", "classifier.", "pre_logits.", "fc1/", "fc2/", "predictions/", "conv10/")
 CAFFE_MEAN = (123.68, 116.779, 103.939)  # of red, green and blue, 0 to 255
-SAFE_TORCH = (2, 6)  # Before, its restricted reader could be made to run code: CVE-2025-32434.
+PICKLES = (".pth", ".pt", ".bin", ".ckpt", ".pkl")
 SHOWN = 8  # names of each kind in an error
+LARGEST = 2**31  # bytes of a file, twice those of the largest backbone here
+
+
+class _Refused(Exception):
+    """What a sound file may do, and one of weights has no reason to."""
 
 
 def digest(path: str | Path) -> str:
@@ -37,20 +44,34 @@ def digest(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def check_kind(path: Path) -> None:
+    """Raises ValueError for a file of a kind that is not read."""
+    kind = path.suffix.lower()
+    if kind in PICKLES:
+        raise ValueError(f"{path}: {kind} files are pickles, which can run code, and are not read; give a .safetensors "
+                         "of the same network by --weights FILE (docs/weights.md tells where to get one)")  # fmt: skip
+    if kind not in READERS:
+        raise ValueError(f"{path}: weights are read from {', '.join(READERS)} files; convert it to .safetensors")
+
+
 def read(path: str | Path) -> dict[str, np.ndarray]:
     """The arrays of a file by the names they have in it; of Keras the paths of the datasets.
 
     Raises FileNotFoundError where there is no such file, ValueError where it cannot be read.
     """
     path = _existing(path)
-    if path.suffix.lower() not in READERS:
-        raise ValueError(f"{path}: weights are read from {', '.join(READERS)} files; convert it to .safetensors")
+    check_kind(path)
     try:
+        if (size := path.stat().st_size) > LARGEST:
+            raise _Refused(f"{size} bytes are more than any backbone's weights take ({LARGEST})")
         return READERS[path.suffix.lower()](path)
+    except _Refused as refused:
+        raise ValueError(f"{path}: {refused}; fetch the original file, or save the weights again as .safetensors, "
+                         "whole and uncompressed") from None  # fmt: skip
     except ImportError as error:
         raise ValueError(f"{path}: reading {path.suffix} files takes the package {error.name!r}: install it, or "
                          "convert the file to .safetensors where it is installed") from error  # fmt: skip
-    except Exception as error:  # HDF5 and PyTorch raise many errors for a damaged file.
+    except Exception as error:  # HDF5 raises many errors for a damaged file.
         raise ValueError(f"{path} is no sound {path.suffix} file of weights ({error}); compare its size and checksum "
                          "with the original's, and fetch it again") from error  # fmt: skip
 
@@ -67,7 +88,7 @@ def load(path: str | Path, name: str) -> Variables:
     arrays = {key: value for key, value in read(path).items() if not _ignored(key)}
     if keras and name not in KERAS_NETS:
         raise ValueError(f"{path}: {path.suffix} files hold the weights of {', '.join(KERAS_NETS)}, not of {name}; "
-                         "take a .safetensors or .pth file of torchvision or timm")  # fmt: skip
+                         "take a .safetensors file of torchvision or timm")  # fmt: skip
     wanted, named = _wanted(backbone, keras), _named(arrays, backbone, keras)
     if problems := _problems(wanted, named):
         raise ValueError(f"{path} does not hold the weights of {name}: {'; '.join(problems)}. {_remedy(arrays, keras)}")
@@ -120,28 +141,36 @@ def _safetensors(path: Path) -> dict[str, np.ndarray]:
 def _hdf5(path: Path) -> dict[str, np.ndarray]:
     import h5py  # Slow to import, and needed for such files only.
 
-    arrays = {}
+    datasets = {}
+
+    def elsewhere(name, link):
+        return None if isinstance(link, h5py.HardLink) else name
+
+    def keep(name, item):
+        if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiu":
+            datasets[name] = item
+
     with h5py.File(path) as file:
-
-        def keep(name, item):
-            if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiu":
-                arrays[name] = np.asarray(item[()])
-
-        file.get("model_weights", file).visititems(keep)  # Follows no links to other files.
-    return arrays
-
-
-def _torch(path: Path) -> dict[str, np.ndarray]:
-    import torch
-
-    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < SAFE_TORCH:
-        raise ImportError(name=f"torch>={'.'.join(map(str, SAFE_TORCH))}")
-    tensors = torch.load(path, map_location="cpu", weights_only=True)
-    tensors = tensors.get("state_dict", tensors)
-    return {name: value.detach().float().numpy() for name, value in tensors.items()}
+        if name := file.visititems_links(elsewhere):
+            raise _Refused(f"{name} is a link to another place or file")
+        file.get("model_weights", file).visititems(keep)
+        for name, item in datasets.items():
+            stored = item.id.get_create_plist()
+            if stored.get_external_count() or stored.get_layout() not in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT):
+                raise _Refused(f"{name} does not lie in one piece and uncompressed in this file, as Keras saves it")
+        _check_bytes(path, {name: item.nbytes for name, item in datasets.items()})
+        return {name: np.asarray(item[()]) for name, item in datasets.items()}
 
 
-READERS = {".safetensors": _safetensors, **dict.fromkeys(KERAS, _hdf5), ".pth": _torch, ".pt": _torch}
+def _check_bytes(path: Path, sizes: dict[str, int]) -> None:
+    """Refuses a file that holds more bytes, by name, than it has itself."""
+    if sum(sizes.values()) > path.stat().st_size:
+        largest = max(sizes, key=sizes.get)
+        raise _Refused(f"{sum(sizes.values())} bytes of weights in a file of {path.stat().st_size} ({largest} claims "
+                       f"{sizes[largest]})")  # fmt: skip
+
+
+READERS = {".safetensors": _safetensors, **dict.fromkeys(KERAS, _hdf5)}
 
 
 def _ignored(name: str) -> bool:

@@ -27,6 +27,7 @@ from jaxdefect.training import optim
 from jaxdefect.training.optim import Player
 
 TARGETS = ("mask", "severity")
+VIEWS = ((), (2,), (1,), (1, 2))  # axes of [B, H, W, C] along which an image is mirrored
 FLAT = 0.02  # the least deviation that contrast is measured by, of pixels in [0, 1]
 
 
@@ -72,6 +73,9 @@ def make(
     steps: int,
     box: int,
     one_of: int,
+    margin: int,
+    frame: int,
+    views: int,
 ) -> Detector:
     """NSA. Floats (weight, the learning rates, clip) may be tracers. The state is a Player.
 
@@ -81,8 +85,11 @@ def make(
     changed) or severity (how much, as published). weight: of a flawed pixel's error, beside 1 of a good one's; there
     are few of them. learning_rate, final_rate: of Adam, from the first to the last of the `steps` by a cosine. clip:
     the norm that greater gradients are scaled down to. box: side of the mean filter over the map, pixels, odd. one_of:
-    an image scores as the mean of its worst pixels, one of so many; 1 for all, as published, which tells large flaws
-    only.
+    an image scores as the mean of its map's worst pixels, one of so many; 1 for all, as published, which tells large
+    flaws only. margin: pixels by which an image is mirrored all around before it is scored: where an image ends, the
+    network was shown mirrored ones, and zeros beyond them look like a flaw. frame: pixels nearer to the border than
+    that have no part in an image's score: of what ends there half is seen. views: 1, 2 or 4; the map is the mean over
+    the image, the same mirrored, and both upside down (test-time augmentation): time and memory grow with it.
     """
     check_box(box)
     if not widths or min(widths) < 1 or depth < 1:
@@ -90,9 +97,13 @@ def make(
                          "scale, such as (16, 32, 64, 128), and at least one convolution")  # fmt: skip
     if window and (window < 3 or window % 2 == 0):
         raise ValueError(f"settings.window = {window}; give an odd number of pixels from 3, such as 31; 0 for none")
+    if margin < 0 or frame < 0:
+        raise ValueError(f"settings.margin = {margin}, settings.frame = {frame}; give pixels, 0 for none")
     if one_of < 1:
         raise ValueError(f"settings.one_of = {one_of}; give how many pixels there are for each that is looked at, such "
                          "as 500; 1 for all")  # fmt: skip
+    if views not in (1, 2, 4):
+        raise ValueError(f"settings.views = {views}; give 1, 2 (also mirrored) or 4 (and both upside down)")
     if target not in TARGETS:
         raise ValueError(f"settings.target = {target!r} is not known; use {' or '.join(TARGETS)}")
     net = Net(tuple(widths), depth, skip, blocks, window)
@@ -115,11 +126,20 @@ def make(
         return optim.update_player(adam, loss, state)
 
     def score(state: Player, images: jax.Array) -> Scores:
-        logits, _ = apply(net, state.params, state.batch_stats, images, train=False)
-        flawed = nn.sigmoid(logits)
-        return Scores(worst(flawed, one_of), box_filter(flawed, box))
+        height, width = images.shape[1:3]
+        around = jnp.pad(images, ((0, 0), (margin, margin), (margin, margin), (0, 0)), "symmetric")
+        seen = jnp.concatenate([jnp.flip(around, axes) for axes in VIEWS[:views]])  # One program of the network.
+        logits, _ = apply(net, state.params, state.batch_stats, seen, train=False)
+        maps = jnp.split(nn.sigmoid(logits), views)
+        mean = sum(jnp.flip(view, axes) for view, axes in zip(maps, VIEWS[:views], strict=True)) / views
+        anomaly_map = box_filter(mean, box)[:, margin : margin + height, margin : margin + width]
+        return Scores(image_score(state, anomaly_map, jnp.array([height, width])), anomaly_map)
 
-    return Detector(init, step, score)
+    def image_score(state: Player, maps: jax.Array, size: jax.Array) -> jax.Array:
+        del state  # Maps are probabilities.
+        return worst(maps, one_of, size=size, frame=frame)
+
+    return Detector(init, step, score, image_score=image_score)
 
 
 def _supervision(batch: Batch, target: str) -> tuple[jax.Array, jax.Array]:
@@ -131,10 +151,21 @@ def _supervision(batch: Batch, target: str) -> tuple[jax.Array, jax.Array]:
     return wanted, jnp.ones(len(wanted)) if batch.has_mask is None else batch.has_mask
 
 
-def worst(maps: jax.Array, one_of: int) -> jax.Array:
-    """[B, H, W] -> [B]: the mean of the worst pixels, one of so many, and one at least."""
-    flat = maps.reshape(len(maps), -1)
-    return jnp.mean(jax.lax.top_k(flat, max(1, flat.shape[1] // one_of))[0], 1)
+def worst(maps: jax.Array, one_of: int, *, size: jax.Array, frame: int) -> jax.Array:
+    """[B, H, W] -> [B]: the mean of the worst pixels, one of so many, and one at least.
+
+    size: int [2], how many of the first rows and columns count; frame: less so many pixels at each border, or as many
+    as leave one.
+    """
+    border = jnp.minimum(frame, (size - 1) // 2)
+    row, column = (
+        (place >= least) & (place < side - least)
+        for place, least, side in zip(map(jnp.arange, maps.shape[1:]), border, size, strict=True)
+    )
+    inside = jnp.where(row[:, None] & column, maps, -jnp.inf).reshape(len(maps), -1)
+    ranked, _ = jax.lax.top_k(inside, max(1, inside.shape[1] // one_of))
+    count = jnp.maximum(1, jnp.sum(row) * jnp.sum(column) // one_of)
+    return jnp.sum(jnp.where(jnp.arange(ranked.shape[1]) < count, ranked, 0), 1) / count
 
 
 def cosine(first: float | jax.Array, last: float | jax.Array, steps: int) -> optax.Schedule:

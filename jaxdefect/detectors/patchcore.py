@@ -75,7 +75,7 @@ def make(
         distance, nearest = coresets.nearest(cells.reshape(-1, count), state.coreset, filled=filled)
         distance, nearest = (x.reshape(len(images), -1) for x in (distance, nearest))
         worst = jnp.argmax(distance, -1)
-        of_worst = lambda x: jax.vmap(lambda row, place: row[place])(x, worst)
+        of_worst = lambda x: x[jnp.arange(len(x)), worst]
         image_scores = of_worst(distance)
         if neighbours:
             queries = of_worst(cells.reshape(len(images), -1, count))

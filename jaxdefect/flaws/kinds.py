@@ -168,12 +168,27 @@ def smear(key: jax.Array, image: jax.Array, source: jax.Array) -> jax.Array:
 
 def fold(key: jax.Array, image: jax.Array, source: jax.Array) -> jax.Array:
     """The surface pushed aside within a blob: bent, dented, misaligned."""
+    return pushed(key, image, source, major=(0.04, 0.25), minor=(0.04, 0.25), aligned=False)
+
+
+def slip(key: jax.Array, image: jax.Array, source: jax.Array) -> jax.Array:
+    """The same along a narrow strip, up to right across: a thread missing or out of place, a seam, a misprint."""
+    return pushed(key, image, source, major=(0.15, 1.5), minor=(0.01, 0.05), aligned=True)
+
+
+def pushed(
+    key: jax.Array, image: jax.Array, source: jax.Array, *,
+    major: tuple[float, float], minor: tuple[float, float], aligned: bool,
+) -> jax.Array:  # fmt: skip
+    """The surface pushed aside where a Gaussian is high, of which these are the least and the greatest widths."""
     del source
     frame_key, size_key, push_key, angle_key = jax.random.split(key, 4)
     height, width = image.shape[:2]
-    along, across = shapes.about_a_place(frame_key, height, width)
-    major, minor = (log_uniform(k, 0.04, 0.25) for k in jax.random.split(size_key))
-    bump = jnp.exp(-((along / major) ** 2 + (across / minor) ** 2))
+    along, across = shapes.about_a_place(frame_key, height, width, aligned=aligned)
+    major_key, minor_key = jax.random.split(size_key)
+    length = log_uniform(major_key, *major)
+    breadth = jnp.maximum(log_uniform(minor_key, *minor), 1.25 / min(height, width))  # Pixels: less is noise.
+    bump = jnp.exp(-((along / length) ** 2 + (across / breadth) ** 2))
     push = jnp.maximum(log_uniform(push_key, 0.01, 0.08) * min(height, width), 1.5) * bump
     angle = jax.random.uniform(angle_key, maxval=2 * math.pi)
     rows, columns = jnp.arange(height)[:, None], jnp.arange(width)
@@ -182,5 +197,5 @@ def fold(key: jax.Array, image: jax.Array, source: jax.Array) -> jax.Array:
 
 KINDS: dict[str, Callable[[jax.Array, jax.Array, jax.Array], jax.Array]] = {
     "stain": stain, "spot": spot, "line": line, "perlin": perlin, "nsa": nsa, "cutpaste": cutpaste, "scar": scar,
-    "smear": smear, "fold": fold,
+    "smear": smear, "fold": fold, "slip": slip,
 }  # fmt: skip

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 POINTS = 20  # of a stain's outline
 CELLS = 32  # of Perlin noise a side, at most
 KNOTS = 16  # of what makes a line rough
+SKEW = 0.2  # of an aligned flaw, at most so much of an eighth of a turn from the sides: 9 degrees
 
 
 def coordinates(height: int, width: int) -> tuple[jax.Array, jax.Array]:
@@ -17,13 +18,17 @@ def coordinates(height: int, width: int) -> tuple[jax.Array, jax.Array]:
     return rows[:, None], columns[None]
 
 
-def about_a_place(key: jax.Array, height: int, width: int) -> tuple[jax.Array, jax.Array]:
-    """(along, across) [H, W]: the coordinates of pixels about a random place, turned by a random angle."""
+def about_a_place(key: jax.Array, height: int, width: int, *, aligned: bool = False) -> tuple[jax.Array, jax.Array]:
+    """(along, across) [H, W]: the coordinates of pixels about a random place, turned by a random angle; aligned: by
+    nearly a multiple of a quarter, for threads, seams and prints run along the sides of an image."""
     rows, columns = coordinates(height, width)
     place_key, angle_key = jax.random.split(key)
     side = min(height, width)
     place = (jax.random.uniform(place_key, (2,)) - 0.5) * jnp.array([height / side, width / side])
     angle = jax.random.uniform(angle_key, maxval=2 * math.pi)
+    if aligned:
+        quarters = angle / (math.pi / 2)
+        angle = (math.pi / 2) * (jnp.round(quarters) + SKEW * (quarters - jnp.round(quarters)))
     rows, columns = rows - place[0], columns - place[1]
     cosine, sine = jnp.cos(angle), jnp.sin(angle)
     return cosine * columns + sine * rows, cosine * rows - sine * columns

@@ -111,7 +111,8 @@ def image_figures(scores: Sequence[float], labels: Sequence[int], threshold: flo
 def pixel_figures(counts: Counts, rows: Sequence[dict]) -> dict:
     """figures.pixel of result.json, from `pixel_counts` and `image_figures` of the same images.
 
-    precision, recall, f1 pool the pixels of all images; the means are over the images with a defect, where one in
+    precision, recall, f1 pool the pixels of all images, those that pass as good included, so that they judge the map
+    alone; the means are over the images with a defect, where one in
     which nothing is predicted has precision 0: a miss must not raise a mean.
     """
     pooled = (sum(row[key] for row in rows) for key in ("hits", "defect_pixels", "predicted_pixels"))

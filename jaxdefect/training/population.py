@@ -67,6 +67,9 @@ def _with_hyperparams(make: Callable[..., Detector], static: dict[str, Any], exa
     def score_features(run: RunState, features: jax.Array) -> Scores:
         return detector(run.hyperparams).frozen.score(run.state, features)
 
+    def image_score(run: RunState, maps: jax.Array, size: jax.Array) -> jax.Array:
+        return detector(run.hyperparams).image_score(run.state, maps, size)
+
     return Detector(
         init,
         no_training if example.step is no_training else step,
@@ -74,6 +77,7 @@ def _with_hyperparams(make: Callable[..., Detector], static: dict[str, Any], exa
         no_calibration if example.calibrate is no_calibration else calibrate,
         no_finalization if example.finalize is no_finalization else finalize,
         example.frozen and example.frozen._replace(score=score_features),
+        example.image_score and image_score,
     )
 
 
@@ -113,14 +117,15 @@ def many_runs(
     def compiled(count: int):
         return _compiled(detector, feed, batch=batch, count=count, form=form)
 
-    def init() -> RunState:
-        init_run = lambda key, of_run: loop.init(detector, feed, key=key, batch=batch, hyperparams=of_run)
-        return jax.vmap(init_run)(
-            keys, hyperparams
-        )  # Not compiled as a whole: the images would become constants of it.
+    take = loop.within_memory(compiled, batch, remedy=f"use fewer than --side-by-side {count}")
+    advance = lambda state, step, count: take(count, state, feed.inputs(step), parallel.number(step), placed_keys)
 
-    def advance(state: RunState, step: int, count: int) -> tuple[RunState, dict[str, jax.Array]]:
-        return compiled(count)(state, feed.inputs(step), step, placed_keys)
+    def init() -> RunState:
+        init_run = lambda key, of_run: loop.init(
+            detector, feed, key=key, batch=batch, hyperparams=of_run, runs=len(keys)
+        )
+        # Not compiled as a whole: the images would become constants of it.
+        return jax.vmap(init_run)(keys, hyperparams)
 
     return loop.Program(init, place, advance, fetch, loop.scans(feed))
 
@@ -158,6 +163,10 @@ def runs_at_once(
     program = many_runs(detector, feed, keys=keys, hyperparams=[hyperparams] * devices, batch=batch)
     state = program.place(program.init())
     step = _compiled(detector, feed, batch=batch, count=1)
-    planned = step.lower(state, feed.inputs(0), 0, parallel.split(jnp.stack(keys))).compile().memory_analysis()
+    planned = (
+        step.lower(state, feed.inputs(0), parallel.number(0), parallel.split(jnp.stack(keys)))
+        .compile()
+        .memory_analysis()
+    )
     needed = planned.temp_size_in_bytes + 2 * planned.output_size_in_bytes
     return max(1, int(memory // needed)) * devices

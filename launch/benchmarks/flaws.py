@@ -15,6 +15,7 @@ from jaxdefect.training import feed, loop
 from launch.benchmarks.throughput import THRESHOLD, noise
 from launch.command import configuration, markdown
 from launch.command.timing import in_turn
+from launch.run.data import settle
 from launch.run.feeds import margin_of, with_flaws
 from launch.run.trained import make_detector
 
@@ -23,7 +24,7 @@ DETECTORS = (("nsa", "small"), ("renet_d", "paper"), ("renet_d", "tuned"))  # th
 
 def bench_flaws(*, turns: int, side: int) -> dict[str, Any]:
     """Milliseconds of a batch with flaws and without, of each kind, of a step, and of detection in side x side."""
-    config = configuration.get(*DETECTORS[0])
+    config = settle(configuration.get(*DETECTORS[0]))
     knobs = config.train
     plain = feed.in_memory(list(noise(8, 256, config.data.channels)), patch=knobs.patch, margin=margin_of(config))
     feeds = {"none": plain, "its flaws": with_flaws(config, plain)}
@@ -54,7 +55,7 @@ def _step(config, source: feed.Feed, keys: jax.Array):
 
 
 def _detect(name: str, preset: str, *, side: int):
-    config = configuration.get(name, preset)
+    config = settle(configuration.get(name, preset))
     detector, hyperparams = make_detector(config)
     example = scoring.as_float(jnp.asarray(noise(2, config.train.patch, config.data.channels)))
     state = loop.jit_once(detector.init)(jax.random.key(0), Batch(example), hyperparams)

@@ -15,6 +15,7 @@ from jaxdefect.statistics import frechet
 from jaxdefect.training import loop
 from launch.command import configuration, markdown
 from launch.command.timing import in_turn
+from launch.run.data import settle
 from launch.run.trained import settings_of
 
 CASES = {  # [positions, channels] of MAA's features
@@ -67,7 +68,7 @@ def compare(count: int, width: int, *, turns: int) -> dict[str, dict[str, float]
 
 def share(batch: int, *, turns: int, preset: str) -> dict[str, float]:
     """Milliseconds an image takes to score with the distance and with L1 in its place, and the distance's share."""
-    config = configuration.get("maa", preset)
+    config = settle(configuration.get("maa", preset))
     side = config.settings.size
     images = jax.random.uniform(jax.random.key(0), (batch, side, side, config.data.channels))
     make = lambda distance: jaxdefect.load("maa")(**settings_of(config, {}) | {"distance": distance})

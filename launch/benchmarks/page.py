@@ -17,12 +17,20 @@ def conclude(
     result: dict[str, Any], as_section: Callable[..., str], *, command: str, out: Path | None, to_page: Path | None
 ) -> dict[str, Any]:
     """Prints a result with the machine it was measured on, and writes it where asked, as JSON and to a page."""
-    result |= environment() | {"peak_memory_mb": peak_memory()}
-    if "torch" in result:
-        result["versions"]["torch"] = result["torch"]["version"]
+    result = keep(result, as_section, command=command, to_page=to_page)
     print(json.dumps(result, indent=2))
     if out:
         files.write_json(out, result)
+    return result
+
+
+def keep(
+    result: dict[str, Any], as_section: Callable[..., str], *, command: str, to_page: Path | None
+) -> dict[str, Any]:
+    """The result with the machine it was measured on, written to a page where asked; it may be part of one to come."""
+    result = result | environment() | {"peak_memory_mb": peak_memory()}
+    if "torch" in result:
+        result["versions"] = result["versions"] | {"torch": result["torch"]["version"]}
     if to_page:
         write_section(to_page, as_section(result, machine=machine(result), command=command))
     return result

@@ -13,6 +13,7 @@ from jaxdefect.pruning import structured
 from jaxdefect.training import loop
 from launch.command import configuration, markdown
 from launch.command.timing import in_turn
+from launch.run.data import settle
 from launch.run.pruning import weights
 from launch.run.trained import example_batch, settings_of
 
@@ -31,7 +32,7 @@ def bench_prune(
 
 def full_and_pruned(name: str, preset: str, side: int, *, keep: float, turns: int) -> dict[str, Any]:
     """Milliseconds from a uint8 image of side x side to its mask, both in turn, and how many weights there are."""
-    config = configuration.get(name, preset)
+    config = settle(configuration.get(name, preset))
     batch, make = example_batch(config), jaxdefect.load(name)
     settings = settings_of(config, {})
     planned = structured.plan(make, settings, batch, keep=keep)

@@ -6,6 +6,7 @@ of its convolutions.
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxdefect.training import feed, loop, population
+from launch.benchmarks import page
 from launch.command import configuration, markdown, start
 from launch.run.trained import make_detector
 
@@ -31,7 +33,11 @@ def bench_sweep(config: ConfigDict, *, runs: int, steps: int) -> dict[str, Any]:
     result["fresh processes"] = fresh | {"seconds": fresh["seconds_per_run"] * runs}
     counts = sorted({1, max(1, runs // 4), max(1, runs // 2), runs})
     result["one process"] = [one_after_another(config, count, steps) for count in counts]
-    result["population"] = {form: [side_by_side(config, count, steps, form) for count in counts] for form in FORMS}
+    result["peaks"] = {"one process": page.peak_memory()}
+    result["population"] = {}
+    for form in FORMS:
+        result["population"][form] = [side_by_side(config, count, steps, form) for count in counts]
+        result["peaks"][f"{form} convolutions"] = page.peak_memory()
     return result
 
 
@@ -92,11 +98,12 @@ def side_by_side(config: ConfigDict, runs: int, steps: int, form: str) -> dict[s
 
 def in_fresh_processes(config: ConfigDict, runs: int, steps: int) -> dict[str, float]:
     """Mean seconds of a process that trains one run, from its start to its end; the first fills the compile cache."""
-    words = [sys.executable, "-m", "launch.benchmarks.sweep", configuration.to_json(config), str(steps)]
+    words = [sys.executable, "-m", __spec__.name, configuration.to_json(config), str(steps)]
+    shared = os.environ | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # This process may hold the device already.
     seconds = []
     for _ in range(runs + 1):
         begun = time.perf_counter()
-        subprocess.run(words, check=True, capture_output=True)
+        subprocess.run(words, check=True, capture_output=True, env=shared)
         seconds.append(time.perf_counter() - begun)
     return {"measured": runs, "first_s": seconds[0], "seconds_per_run": float(np.mean(seconds[1:]))}
 
@@ -115,7 +122,10 @@ def as_section(result: dict[str, Any], *, machine: str, command: str) -> str:
     table = markdown.table(head, rows)
     last = [in_one_process[result["runs"]], *(result["population"][form][-1] for form in FORMS)]
     compiled = ", ".join("-" if row["compile_s"] is None else f"{row['compile_s']:.1f} s" for row in last)
-    memory = ", ".join(f"{name} {value:.0f} MB" for name, value in result["peak_memory_mb"].items())
+    memory = "; ".join(
+        f"{way} {', '.join(f'{name} {value:.0f} MB' for name, value in peaks.items())}"
+        for way, peaks in result["peaks"].items()
+    )
     return f"""## A curve of many runs
 
 {result["runs"]} runs (weights of L1 against SSIM times seeds) of {result["steps"]} steps with {result["batch"]} patches
@@ -127,7 +137,7 @@ of {result["patch"]} x {result["patch"]}; compiling included, in brackets how ma
 {table}
 
 Compiling (one process, population in each form): {compiled}.
-Peak memory of the whole process: {memory}.
+Peak memory so far, each after the ones before it: {memory}.
 
 {machine}
 """

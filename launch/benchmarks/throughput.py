@@ -1,5 +1,6 @@
 """Training and detection of a detector, timed; against PyTorch, as ratios measured in turn."""
 
+import functools
 import itertools
 import statistics
 import time
@@ -20,6 +21,7 @@ from launch.run.trained import make_detector
 BATCHES = (1, 8)
 DTYPES = ("float32", "bfloat16")
 THRESHOLD = 0.01
+TOLD = {"torch": "PyTorch", "torch.compile": "torch.compile"}  # its forms: eager, and compiled
 
 
 def measure(config: ConfigDict, *, against_torch: bool, side: int, steps: int, turns: int) -> dict[str, Any]:
@@ -34,21 +36,26 @@ def measure(config: ConfigDict, *, against_torch: bool, side: int, steps: int, t
         f"batch {batch}, {dtype}": bench_detect(config, theirs, side=side, batch=batch, dtype=dtype, turns=turns)
         for batch, dtype in itertools.product(BATCHES, DTYPES)
     }
-    return result | ({"torch": {"version": theirs.version, "threads": theirs.threads}} if theirs else {})
+    if theirs:
+        about = {"version": theirs.version, "threads": theirs.threads, "forms": list(theirs.forms)}
+        result["torch"] = about | {"not_compiled": theirs.not_compiled}
+    return result
 
 
-def race(ours: Callable[[], Any], theirs: Callable[[], Any] | None, *, turns: int) -> dict[str, float]:
-    """Median seconds of each and the median ratio theirs / ours. Both are called once before, to warm up."""
+def race(
+    ours: Callable[[], Any], theirs: dict[str, Callable[[], Any]], *, turns: int
+) -> dict[str, float | list[float]]:
+    """Median seconds of each and the median ratios theirs / ours. All are called once before, to warm up."""
     blocking = lambda call: lambda: jax.block_until_ready(call())
-    calls = {name: blocking(call) for name, call in (("ours", ours), ("torch", theirs)) if call}
+    calls = {name: blocking(call) for name, call in {"ours": ours, **theirs}.items()}
     for call in calls.values():
         call()
     seconds = seconds_of_turns(calls, turns)
     figures = {"seconds": statistics.median(seconds["ours"])}
-    if theirs:
-        ratios = sorted(torch / ours_taken for ours_taken, torch in zip(seconds["ours"], seconds["torch"], strict=True))
-        figures["torch_seconds"] = statistics.median(seconds["torch"])
-        figures |= {"torch/ours": statistics.median(ratios), "torch/ours range": [ratios[0], ratios[-1]]}
+    for name in theirs:
+        ratios = sorted(taken / ours_taken for ours_taken, taken in zip(seconds["ours"], seconds[name], strict=True))
+        figures[f"{name}_seconds"] = statistics.median(seconds[name])
+        figures |= {f"{name}/ours": statistics.median(ratios), f"{name}/ours range": [ratios[0], ratios[-1]]}
     return figures
 
 
@@ -74,11 +81,11 @@ def bench_train(config: ConfigDict, theirs: "Torch | None", *, steps: int, turns
             held[0], metrics = program.advance(held[0], step, count)
         return metrics
 
-    figures = race(ours, theirs and theirs.trainer(steps), turns=turns)
+    figures = race(ours, theirs.trainers(steps) if theirs else {}, turns=turns)
     return {
         "batch": knobs.batch, "patch": knobs.patch, "compile_s": compiled,
         "steps_per_s": steps / figures["seconds"],
-        **({"torch_steps_per_s": steps / figures["torch_seconds"]} if theirs else {}), **figures,
+        **figures,
     }  # fmt: skip
 
 
@@ -96,38 +103,38 @@ def bench_detect(
     begun = time.perf_counter()
     jax.block_until_ready(call())
     compiled = time.perf_counter() - begun
-    figures = race(
-        call, theirs and theirs.detector(state, noise(batch, side, config.data.channels), dtype), turns=turns
-    )
-    figures |= {"ms": 1e3 * figures["seconds"], "compile_s": compiled}
-    return figures | ({"torch_ms": 1e3 * figures["torch_seconds"]} if theirs else {})
+    shown = noise(batch, side, config.data.channels)
+    figures = race(call, theirs.detectors(state, shown, dtype) if theirs else {}, turns=turns)
+    return figures | {"ms": 1e3 * figures["seconds"], "compile_s": compiled}
 
 
 def as_section(result: dict[str, Any], *, machine: str, command: str) -> str:
     """The figures as Markdown."""
-    versions, config = result["versions"], result["config"]
-    raced = "torch" in versions
+    config = result["config"]
     train_, detect = result["train"], result["detect"]
-    head = ["", "ours", *(["PyTorch", "PyTorch / ours (least to greatest)"] if raced else [])]
+    forms = result["torch"]["forms"] if "torch" in result else []
+    head = ["", "ours", *(cell for name in forms for cell in (TOLD[name], f"{TOLD[name]} / ours (least to greatest)"))]
 
-    def row(name, figures, ours, torch):
-        cells = [name, ours]
-        if raced:
-            low, high = figures["torch/ours range"]
-            cells += [torch, f"**{figures['torch/ours']:.2f}** ({low:.2f} to {high:.2f})"]
+    def row(what, figures, told):
+        cells = [what, told(figures["seconds"])]
+        for name in forms:
+            low, high = figures[f"{name}/ours range"]
+            cells += [told(figures[f"{name}_seconds"]), f"**{figures[f'{name}/ours']:.2f}** ({low:.2f} to {high:.2f})"]
         return cells
 
-    name = f"training, {train_['batch']} patches of {train_['patch']} x {train_['patch']}"
-    speeds = (f"{train_.get(key, 0):.2f} steps/s" for key in ("steps_per_s", "torch_steps_per_s"))
-    rows = [row(name, train_, *speeds)]
+    steps = train_["steps_per_s"] * train_["seconds"]
+    rows = [row(f"training, {train_['batch']} patches of {train_['patch']} x {train_['patch']}, float32", train_,
+                lambda seconds: f"{steps / seconds:.2f} steps/s")]  # fmt: skip
     for name, figures in detect.items():
-        times = (f"{figures.get(key, 0):.0f} ms" for key in ("ms", "torch_ms"))
-        rows.append(row(f"uint8 image of {result['side']} x {result['side']} to mask, {name}", figures, *times))
+        what = f"uint8 image of {result['side']} x {result['side']} to mask, {name}"
+        rows.append(row(what, figures, lambda seconds: f"{1e3 * seconds:.{0 if seconds > 0.1 else 2}f} ms"))
     table = markdown.table(head, rows)
     compiled = ", ".join(
         f"{name} {figures['compile_s']:.1f} s" for name, figures in {"training": train_, **detect}.items()
     )
     memory = ", ".join(f"{name} {value:.0f} MB" for name, value in result["peak_memory_mb"].items())
+    missing = result.get("torch", {}).get("not_compiled")
+    left_out = f"\ntorch.compile was left out, for it did not work here: {missing}" if missing else ""
     return f"""## Training and detection
 
 {config["detector"]}, preset {config["preset"]}. Medians of several turns in which ours and theirs alternate; a ratio
@@ -139,7 +146,7 @@ weights are compared before the race), take the squared residual, filter and thr
 {table}
 
 Compilation, once per shape and kept on disk between runs: {compiled}.
-Peak memory of the whole process{" (both libraries)" if raced else ""}: {memory}.
+Peak memory of the whole process{" (both libraries)" if forms else ""}: {memory}.{left_out}
 
 {machine}
 """
@@ -160,33 +167,49 @@ class Torch:
         self.torch, self.bench, self.config = torch, torch_renet_d, config
         self.device = "cuda" if torch.cuda.is_available() and jax.default_backend() == "gpu" else "cpu"
         self.version, self.threads = torch.__version__, torch.get_num_threads()
+        self.forms, self.not_compiled = {"torch": lambda function: function}, ""
+        try:
+            torch.compile(torch.sin)(torch.ones(2, device=self.device))
+            self.forms["torch.compile"] = functools.partial(torch.compile, dynamic=False)
+        except Exception as error:  # It needs a C++ compiler, or Triton, and says so in many ways.
+            self.not_compiled = f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
 
     def network(self):
         settings = self.config.settings
         shape = {"stem": settings.stem, "widths": settings.widths, "kernels": settings.kernels}
         return self.bench.ReNetD(**shape, channels=self.config.data.channels).to(self.device)
 
-    def trainer(self, steps: int) -> Callable[[], Any]:
+    def trainers(self, steps: int) -> dict[str, Callable[[], Any]]:
+        """What takes so many steps, eager and compiled."""
         settings, knobs = self.config.settings, self.config.train
-        net = self.network().train()
-        optimizer = self.torch.optim.Adam(net.parameters(), settings.learning_rate)
         batch = self.torch.rand(knobs.batch, self.config.data.channels, knobs.patch, knobs.patch, device=self.device)
 
-        def call():
-            for _ in range(steps):
-                loss = self.bench.train_step(net, optimizer, batch, alpha=settings.alpha, penalty=settings.penalty)
-            return float(loss.detach())  # Waits for the device.
+        def trainer(loss_of):
+            net = self.network().train()
+            optimizer = self.torch.optim.Adam(net.parameters(), settings.learning_rate)
+            step = functools.partial(
+                self.bench.train_step, loss_of, net, optimizer, batch, alpha=settings.alpha, penalty=settings.penalty
+            )
+            return lambda: float([step() for _ in range(steps)][-1].detach())  # Waits for the device.
 
-        return call
+        return {name: trainer(form(self.bench.loss_of)) for name, form in self.forms.items()}
 
-    def detector(self, state: Any, images: np.ndarray, dtype: str) -> Callable[[], Any]:
+    def detectors(self, state: Any, images: np.ndarray, dtype: str) -> dict[str, Callable[[], Any]]:
+        """What finds the masks of images, eager and compiled."""
         net = self.network().eval()
         self.bench.load(net, state.state.params, state.state.batch_stats)
         self.check_equal(net, state)
         net = net.to(getattr(self.torch, dtype)).to(memory_format=self.torch.channels_last)
         images = self.torch.tensor(images.transpose(0, 3, 1, 2).copy(), device=self.device)
-        box = self.config.settings.box
-        return lambda: int(self.bench.detect(net, images, box=box, threshold=THRESHOLD).sum())
+
+        def detector(detect):
+            def call():
+                with self.torch.inference_mode():
+                    return int(detect(net, images, box=self.config.settings.box, threshold=THRESHOLD).sum())
+
+            return call
+
+        return {name: detector(form(self.bench.detect)) for name, form in self.forms.items()}
 
     def check_equal(self, net, state: Any) -> None:
         """Raises ValueError unless both networks redraw an image alike: a race of different networks says nothing."""

@@ -1,9 +1,10 @@
-"""ReNet-D in eager PyTorch, as its users would write it: the yardstick of `launch.bench --against torch`.
+"""ReNet-D in PyTorch, as its users would write it: the yardstick of `launch.bench --against torch`.
 
 The same layers, loss and optimiser. PyTorch aligns a transposed convolution the other way round, so with the kernels of
 `load` it computes the mirror image of our network: load, mirror the input, mirror the output, and they are equal.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -90,14 +91,20 @@ def ssim_loss(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return 1 - ratio.mean()
 
 
-def train_step(
-    net: ReNetD, optimizer: torch.optim.Optimizer, batch: torch.Tensor, *, alpha: float, penalty: float
-) -> float:
-    """One update of alpha * L1 + (1 - alpha) * (1 - SSIM) + penalty * |w|_F."""
-    optimizer.zero_grad(set_to_none=True)
+def loss_of(net: ReNetD, batch: torch.Tensor, *, alpha: float, penalty: float) -> torch.Tensor:
+    """alpha * L1 + (1 - alpha) * (1 - SSIM) + penalty * |w|_F."""
     rebuilt = net(batch)
     norm = torch.sqrt(sum((w**2).sum() for w in net.parameters() if w.ndim > 1))
-    loss = alpha * (rebuilt - batch).abs().mean() + (1 - alpha) * ssim_loss(rebuilt, batch) + penalty * norm
+    return alpha * (rebuilt - batch).abs().mean() + (1 - alpha) * ssim_loss(rebuilt, batch) + penalty * norm
+
+
+def train_step(
+    loss_of: Callable[..., torch.Tensor], net: ReNetD, optimizer: torch.optim.Optimizer, batch: torch.Tensor, *,
+    alpha: float, penalty: float,
+) -> torch.Tensor:  # fmt: skip
+    """One update; its loss. loss_of: that of this module, or what torch.compile makes of it."""
+    optimizer.zero_grad(set_to_none=True)
+    loss = loss_of(net, batch, alpha=alpha, penalty=penalty)
     loss.backward()
     optimizer.step()
     return loss
@@ -105,10 +112,9 @@ def train_step(
 
 def detect(net: ReNetD, images: torch.Tensor, *, box: int, threshold: float) -> torch.Tensor:
     """uint8 [B, 1, H, W] -> masks bool [B, H, W]: squared residual, mean filter, threshold."""
-    with torch.inference_mode():
-        dtype = next(net.parameters()).dtype
-        images = images.to(torch.float32) / 255
-        rebuilt = net(images.to(dtype).contiguous(memory_format=torch.channels_last)).to(torch.float32)
-        residual = ((images - rebuilt) ** 2).mean(1, keepdim=True)
-        padded = F.pad(residual, (box // 2,) * 4, mode="replicate")
-        return F.avg_pool2d(padded, box, 1)[:, 0] > threshold
+    dtype = next(net.parameters()).dtype
+    images = images.to(torch.float32) / 255
+    rebuilt = net(images.to(dtype).contiguous(memory_format=torch.channels_last)).to(torch.float32)
+    residual = ((images - rebuilt) ** 2).mean(1, keepdim=True)
+    padded = F.pad(residual, (box // 2,) * 4, mode="replicate")
+    return F.avg_pool2d(padded, box, 1)[:, 0] > threshold

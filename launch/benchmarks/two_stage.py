@@ -14,6 +14,7 @@ from jaxdefect.networks import convolution, fft_convolution
 from jaxdefect.training import loop
 from launch.command import configuration, markdown
 from launch.command.timing import in_turn
+from launch.run.data import settle
 from launch.run.trained import settings_of
 
 LAYERS = {  # features [B, H, W, in], channels out, of the 15 x 15 layer
@@ -55,8 +56,8 @@ def stages(preset: str, side: int, *, turns: int) -> dict[str, float]:
     image = jax.random.randint(jax.random.key(2), (1, side, side, 1), 0, 255).astype(jnp.uint8)
     calls = {}
     for name, config in (
-        ("surface", configuration.get("sbad", "small")),
-        ("defect", configuration.get("segdec", preset)),
+        ("surface", settle(configuration.get("sbad", "small"))),
+        ("defect", settle(configuration.get("segdec", preset))),
     ):
         detector = jaxdefect.load(config.detector)(**settings_of(config, {}))
         draw = loop.jit_once(detector.init)

@@ -1,1 +1,2 @@
-"""What every command shares, and what knows no detector: start, console, configuration, files, timing."""
+"""What every command shares, and what knows no detector: its command line, start, console, configuration, files,
+timing; and how all of it is made a wheel."""

@@ -1,4 +1,4 @@
-"""The command line of commands that take a config."""
+"""The config that a command line asks for."""
 
 import argparse
 from pathlib import Path
@@ -6,30 +6,9 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from configs.attributes import attribute_fields
-from jaxdefect.backbones import pretrained
+from jaxdefect.backbones import pretrained, weights
 from jaxdefect.detector import parameters
 from launch.command.configuration import assign, get, override, set_field
-
-
-def parser(
-    description: str, *, folder: str = "", detector: str = "renet_d", overrides: str = "field=value"
-) -> argparse.ArgumentParser:
-    """The command line of a config.
-
-    folder: what the positional argument `folder` is for, if there is one. overrides: how they are written.
-    """
-    shared = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = shared.add_argument
-    if folder:
-        add("folder", type=Path, help=folder)
-    add("--detector", default=detector, help="a file of jaxdefect/detectors (default: %(default)s)")
-    add("--preset", help="a preset of configs/<detector>.py (default: the first)")
-    add("--dataset", help="a file of data_pipeline/layouts (default: synthetic)")
-    add("--data", help="the folder of the images (default: $JAXDEFECT_DATA/<dataset>)")
-    add("--weights", help="a file of the backbone's weights, or random (default: the one in $JAXDEFECT_WEIGHTS)")
-    add("--attributes", type=Path, help="a table of what surfaces look like (a CSV, see configs/attributes.py)")
-    add("overrides", nargs="*", metavar=overrides, help="any field of the config, e.g. train.steps=300")
-    return shared
 
 
 def from_arguments(arguments: argparse.Namespace) -> ConfigDict:
@@ -69,5 +48,6 @@ def weights_file(path: str) -> str:
         return path
     file = Path(path).expanduser().resolve()
     if not file.is_file():
-        raise ValueError(f"--weights {path}: there is no such file; give a .safetensors, .h5 or .pth of the backbone")
+        raise ValueError(f"--weights {path}: there is no such file; give a .safetensors or .h5 of the backbone")
+    weights.check_kind(file)
     return str(file)

@@ -4,7 +4,6 @@ A config is an `ml_collections.ConfigDict`. Its fields are named in one way ever
 """
 
 import ast
-import importlib
 import json
 import math
 import shlex
@@ -14,10 +13,13 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-import jaxdefect
 from configs import base
 from jaxdefect.detector import nearest
+from launch.command import choices, limits
+from launch.command.parser import spoken
 
+CHOSEN = ("detector", "preset")  # which the other fields follow from
+MIXED = ("data.channels",)  # a number or a word
 TABLES = ("data.options", "data.attributes")  # fields that hold {name: value} and may be given as a whole
 RENAMED = {  # what fields, values and detectors were called before
     "data.mixed": "data.surfaces_as_classes", "data.pooled": "data.split_after_augmentation",
@@ -42,10 +44,10 @@ def get(detector: str, preset: str | None = None) -> ConfigDict:
     """The config of a detector. Raises ValueError, with the nearest name, for an unknown detector or preset."""
     if detector in RENAMED:
         raise ValueError(f"there is no detector {detector!r} any more; give {RENAMED[detector]}")
-    if detector not in jaxdefect.names():
-        jaxdefect.load(detector)  # Raises, and says what there is.
-    module = importlib.import_module(f"configs.{detector}")
-    preset = presets(detector)[0] if preset is None else preset
+    if detector not in choices.detectors():
+        raise ValueError(f"no detector named {detector!r}{nearest(detector, choices.detectors())}")
+    module = choices.config(detector)
+    preset = choices.presets(detector)[0] if preset is None else preset
     if preset not in module.PRESETS:
         raise ValueError(f"{detector} has no preset {preset!r}{nearest(preset, list(module.PRESETS))}")
     config = ConfigDict(_nested(base.RUN) | {"detector": detector, "preset": preset, "settings": module.SETTINGS})
@@ -54,9 +56,9 @@ def get(detector: str, preset: str | None = None) -> ConfigDict:
     return config
 
 
-def presets(detector: str) -> list[str]:
-    """The presets of a detector, the default one first."""
-    return list(importlib.import_module(f"configs.{detector}").PRESETS)
+def defaults(detector: str) -> dict[str, Any]:
+    """{field: value} of a detector's config as it is without its presets and what these start from."""
+    return base.RUN | {f"settings.{name}": value for name, value in choices.config(detector).SETTINGS.items()}
 
 
 def override(config: ConfigDict, pairs: Sequence[str], *, only: Sequence[str] = ()) -> None:
@@ -93,8 +95,12 @@ def assign(config: ConfigDict, fields: dict[str, Any]) -> None:
             set_field(config, field, ConfigDict(value))
         elif field.startswith("data.options."):
             set_field(config, field, value)
+        elif field in CHOSEN and value != present[field]:
+            raise ValueError(f"{field}={value} would not change the other fields; give --{field} {value} in its place")
         elif field in present:
-            set_field(config, field, check_type(field, value, present[field]))
+            value = check_type(field, value, present[field])
+            limits.check(field, value, present[field])
+            set_field(config, field, value)
         elif RENAMED.get(field) in {*present, *TABLES}:
             raise ValueError(f"{field} is called {RENAMED[field]} now")
         else:
@@ -122,7 +128,7 @@ def literal(text: str) -> Any:
 
 def coerce(field: str, text: str, present: Any) -> Any:
     """The text as the type of the present value. Raises ValueError where it is of another."""
-    value = text if isinstance(present, str) else literal(text)
+    value = text if isinstance(present, str) and field not in MIXED else literal(text)
     if isinstance(present, tuple) and not isinstance(value, (tuple, list)):
         value = tuple(literal(part) for part in text.split(",") if part)
     return check_type(field, value, present)
@@ -130,6 +136,8 @@ def coerce(field: str, text: str, present: Any) -> Any:
 
 def check_type(field: str, value: Any, present: Any) -> Any:
     """The value, if it is of the present one's type; whole numbers become floats. Raises ValueError if it is not."""
+    if field in MIXED and type(value) in (str, int):
+        return value
     if isinstance(present, tuple) and isinstance(value, (tuple, list)):
         if not present or all(isinstance(item, type(present[0])) for item in value):
             return tuple(value)
@@ -161,6 +169,12 @@ def word(field: str, value: Any) -> str:
     return f"{field}={value!r}" if field.startswith("data.options.") else f"{field}={value}"
 
 
+def typed(field: str, value: Any) -> str:
+    """The override that sets a field, as a shell reads it."""
+    plain = isinstance(value, (tuple, list)) and value and all(isinstance(part, (str, int, float)) for part in value)
+    return shlex.quote(word(field, ",".join(map(str, value)) + "," * (len(value) == 1) if plain else value))
+
+
 def command(config: ConfigDict) -> str:
     """The command that trains this config: its preset and the fields that differ from it."""
     asked = get(config.detector, config.preset)
@@ -172,7 +186,7 @@ def command(config: ConfigDict) -> str:
         asked.data.attributes = config.data.attributes
     before = dict(flat(asked))
     words += [word(field, value) for field, value in flat(config) if value != before.get(field)]
-    return shlex.join(["python", "-m", "launch.train", *words])
+    return spoken(shlex.join(["python", "-m", "launch.train", *words]))
 
 
 def to_json(config: ConfigDict) -> str:
@@ -187,8 +201,8 @@ def read(path: Path) -> ConfigDict:
             f"{path.parent} is no run: it has no {path.name}. Give the folder named by launch.train"
         )
     try:
-        return from_dict(json.loads(path.read_text()))
-    except json.JSONDecodeError as error:
+        return from_dict(json.loads(path.read_bytes()))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not readable JSON ({error}); restore it or train again in a new folder") from error
     except ValueError as error:
         raise ValueError(f"{path} is {error}") from error
@@ -227,14 +241,7 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(inner) for inner in value) if isinstance(value, list) else value
 
 
-def check_same(config: ConfigDict, path: Path) -> None:
-    """Raises ValueError if the run in this folder was made by another config, naming the fields that differ."""
-    if not path.is_file():
-        return
-    ours, theirs = dict(flat(from_dict(config.to_dict()))), dict(flat(read(path)))
-    differing = [
-        f"{f} = {theirs.get(f)!r} there, {ours.get(f)!r} here" for f in ours | theirs if ours.get(f) != theirs.get(f)
-    ]
-    if differing:
-        raise ValueError(f"{path.parent} holds a run of another config ({'; '.join(differing)}); "
-                         "give another --workdir, or delete that folder")  # fmt: skip
+def differing(theirs: ConfigDict, ours: ConfigDict) -> list[str]:
+    """The fields in which two configs differ, as they are told: "seed = 0 there, 1 here"."""
+    there, here = (dict(flat(from_dict(config.to_dict()))) for config in (theirs, ours))
+    return [f"{f} = {there.get(f)!r} there, {here.get(f)!r} here" for f in here | there if here.get(f) != there.get(f)]

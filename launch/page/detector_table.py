@@ -1,4 +1,4 @@
-"""The tables of all detectors: what each does and needs, and what was measured of it, from the results of runs.
+"""The tables of all detectors: what was measured of each, from the results of runs, and what each does.
 
 Words come from the detectors' own docstrings, figures from result.json: of single runs, or of all runs of a sweep. Runs
 of the same detector on the same images that differ in their seeds are averaged.
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import jaxdefect
 from jaxdefect.detector import no_training
-from launch.command import configuration, markdown
+from launch.command import choices, configuration, markdown
 from launch.page.run_folder import read_result
 from launch.run.trained import make_detector
 
@@ -32,7 +32,8 @@ NEEDS = {
 
 MARKS = ("<!-- detectors, by launch.tabulate -->", "<!-- /detectors -->")
 LONGEST_NAME = 3  # words before a colon that are a detector's name
-ABOUT = """# Detectors
+WORDS = ("Detector", "Presets", "Idea", "Source")
+ABOUT = """## How well they do
 
 Written from the results of runs by `python -m launch.tabulate`. Quality is image AUROC / pixel AUROC, and AP at IoU .5
 where boxes are found; the mean, ± the standard deviation where there were several seeds; a dash was not measured or is
@@ -40,7 +41,6 @@ not given by the detector. H is the harmonic mean over surfaces seen and unseen.
 defective images they did not learn from. Times are means over these sets, on {hardware}.{note}
 
 {counts}
-{table}
 """
 
 
@@ -69,71 +69,75 @@ def images_of(result: dict[str, Any]) -> str:
     return name + OF_SURFACES if "surfaces" in result["figures"] else name
 
 
+def parted(page: str) -> tuple[str, str, str]:
+    """A page up to the mark where the tables begin, the tables, and the rest. Raises ValueError without the marks."""
+    before, start, rest = page.partition(MARKS[0] + "\n")
+    tables, end, after = rest.partition(MARKS[1])
+    if not (start and end):
+        raise ValueError(f"the page has no place for the tables of detectors; put {MARKS[0]} and {MARKS[1]} there")
+    return before + start, tables, end + after
+
+
 def written(runs: Sequence[Measured], *, note: str = "") -> str:
-    """The page, in Markdown: a row for every detector there is."""
+    """The tables, in Markdown, with what was measured in these runs: a row in each for every detector there is."""
     sets = list(dict.fromkeys(run.images for run in runs))
-    head = ["Detector", "Idea", "Source", "Needs", *sets, "Training, min", "ms an image", "Use it"]
+    head = ["Detector", "Needs", *sets, "Training, min", "ms an image", "Use it"]
     rows = [row_of(name, [run for run in runs if run.detector == name], sets) for name in jaxdefect.names()]
     hardware = dict.fromkeys(machine(run.result) for run in runs)
-    return ABOUT.format(
-        hardware="; ".join(hardware) or "no machine yet", note=f" {note}" if note else "", counts=counted(runs, sets),
-        table=markdown.table(head, rows),
-    )  # fmt: skip
+    about = ABOUT.format(
+        hardware="; ".join(hardware) or "no machine yet", note=f" {note}" if note else "", counts=counted(runs, sets)
+    )
+    return laid_out(about, head, rows)
+
+
+def laid_out(about: str, head: Sequence[str], rows: Sequence[Sequence[str]], variants: Sequence = ()) -> str:
+    """Both tables. variants: rows of the second one that are of no detector's name."""
+    words = [words_row(name) for name in jaxdefect.names()]
+    what = markdown.table(WORDS, [*words, *variants])
+    return f"{about}{markdown.table(head, rows)}\n\n## What each does\n\n{what}\n"
 
 
 def row_of(name: str, runs: Sequence[Measured], sets: Sequence[str]) -> list[str]:
-    """A detector's row."""
-    idea, source, use = words_of(name)
+    """What was measured of a detector."""
     cells = [quality([run for run in runs if run.images == images]) for images in sets]
     timings = [run.result["timings"] for run in runs]
     trained = averaged([timing.get("train_s") for timing in timings], 1 / 60, 1)
     scored = averaged([timing.get("score_ms_per_image") for timing in timings], 1, 0)
-    return [f"`{name}`", idea, source, needs(name), *cells, trained, scored, use]
+    return [f"`{name}`", needs(name), *cells, trained, scored, words_of(name)[2]]
 
 
-def with_words(page: str, runs: Sequence[Measured] = ()) -> str:
-    """A page that `written` made, with the words of the detectors there are now; what was measured stays as it is, but
-    for the detectors of these runs on the images of these runs. Raises ValueError for images without a column.
+def words_row(name: str) -> list[str]:
+    """What a detector is."""
+    idea, source, _ = words_of(name)
+    return [f"`{name}`", ", ".join(f"`{preset}`" for preset in choices.presets(name)), idea, source]
+
+
+def with_words(text: str, runs: Sequence[Measured] = ()) -> str:
+    """The tables that `written` made, with the words of the detectors there are now; what was measured stays as it is,
+    but for the detectors of these runs on the images of these runs. Raises ValueError for images without a column.
 
     A new detector has dashes, one that is gone has no row; rows of no detector's name (variants) are left as they are.
     """
-    lines = page.splitlines()
-    table = [place for place, line in enumerate(lines) if line.startswith("| ")]
-    if not table or not lines[table[0]].startswith("| Detector |"):
+    tables = re.findall(r"(?:^\| .*\n)+", text, re.M)
+    if len(tables) != 2 or not all(table.startswith("| Detector |") for table in tables):
         raise ValueError(
-            "the page has no table of detectors; write it from results: launch.tabulate FOLDER --page PAGE"
+            "the page has no tables of detectors between its marks; write them from results: launch.tabulate FOLDER"
         )
-    measured, variants = {}, []
-    for cells in ([cell.strip() for cell in lines[place].strip("| ").split(" | ")] for place in table[2:]):
-        if re.fullmatch(r"`\w+`", cells[0]):
-            measured[cells[0].strip("`")] = cells[4:-1]
-        else:
-            variants.append(cells)
-    head = lines[table[0]].strip("| ").split(" | ")
-    sets = head[4:-3]
+    measured, what = ([line.strip("| ").split(" | ") for line in table.splitlines()] for table in tables)
+    head, *lines = measured[0], *measured[2:]
+    sets = head[2:-3]
     for run in runs:
         if run.images not in sets:
             raise ValueError(f"the page has no column for {run.images}, only {', '.join(sets)}; measure all detectors "
                              "on them and write the page anew, without --add")  # fmt: skip
-    rows = []
+    kept, rows = {line[0]: line for line in lines}, []
     for name in jaxdefect.names():
         row = row_of(name, [run for run in runs if run.detector == name], sets)
-        kept = measured.get(name, ["–"] * (len(head) - 5))
-        rows.append([*row[:4], *(b if a == "–" else a for a, b in zip(row[4:-1], kept, strict=True)), row[-1]])
-    return "\n".join([*lines[: table[0]], markdown.table(head, [*rows, *variants]), *lines[table[-1] + 1 :]]) + "\n"
-
-
-def with_summary(readme: str) -> str:
-    """A README with the table of all detectors between its two marks. Raises ValueError where they are missing."""
-    before, start, rest = readme.partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if not (start and end):
-        raise ValueError(f"the README has no place for the table of detectors; put {MARKS[0]} and {MARKS[1]} there")
-    rows = []
-    for name in jaxdefect.names():
-        idea, source, _ = words_of(name)
-        rows.append([f"`{name}`", ", ".join(f"`{preset}`" for preset in configuration.presets(name)), idea, source])
-    return f"{before}{start}\n{markdown.table(['Detector', 'Presets', 'Idea', 'Source'], rows)}\n{end}{after}"
+        old = kept.get(row[0], ["–"] * len(row))
+        rows.append([*row[:2], *(b if a == "–" else a for a, b in zip(row[2:-1], old[2:-1], strict=True)), row[-1]])
+    of_variants = lambda lines: [line for line in lines if not re.fullmatch(r"`\w+`", line[0])]
+    about = text[: text.index(tables[0])]
+    return laid_out(about, head, [*rows, *of_variants(lines)], of_variants(what[2:]))
 
 
 def words_of(name: str) -> tuple[str, str, str]:

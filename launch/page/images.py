@@ -9,7 +9,7 @@ import base64
 import io
 import json
 import threading
-import zipfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +24,7 @@ WEBP_METHOD = 2
 QUALITY = {"input": 90, "reconstruction": 90, "residual": 50}
 # numpy parses each array's header as Python; two threads at it can end in "AST constructor recursion depth mismatch".
 READING = threading.Lock()
+COLOURED = ("image", "reconstruction")  # arrays [H, W, C]; the others are [H, W]
 LOSSLESS_EFFORT = 75  # 0 to 100: a fifth smaller than 0 at twice the time; 100 takes another ten times as long.
 
 
@@ -52,7 +53,7 @@ class ShownImage(NamedTuple):
     def shape(self) -> str:
         """How the views are laid out: strips below each other, tall images side by side, the rest in a grid."""
         ratio = self.width / self.height
-        return "wide" if ratio > 2.2 else "tall" if ratio < 0.8 else "even"
+        return "wide" if ratio > 4 else "tall" if ratio < 0.8 else "even"
 
     @property
     def outlined(self) -> bool:
@@ -120,10 +121,15 @@ def as_uri(image: Image.Image, settings: dict) -> str:
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of one images/NNN.npz; all but the image may be absent.
 
-    Raises ValueError where the image is missing or the arrays differ in height and width.
+    Raises ValueError where the file is damaged, the image is missing or the arrays differ in height and width.
     """
-    with READING, np.load(path, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+    try:
+        with READING, np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise ValueError("the file is missing") from None
+    except Exception as error:  # A damaged archive raises what its damage leads to.
+        raise ValueError(f"the file is damaged ({error})") from error
     if "image" not in arrays:
         raise ValueError("it has no array 'image'")
     size = arrays["image"].shape[:2]
@@ -132,6 +138,11 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     for name, values in arrays.items():
         if name != "boxes" and values.shape[:2] != size:
             raise ValueError(f"{name} has {values.shape[:2]} pixels and image {size}; they must agree")
+        channels = values.shape[2:] if name in COLOURED else values.shape[2:] or (1,)
+        if values.dtype.kind not in "buif" or (name != "boxes" and (0 in values.shape or channels not in ((1,), (3,)))):
+            raise ValueError(f"{name} is {values.dtype} of the shape {values.shape}, which is no image")
+        if name in COLOURED and values.dtype != np.uint8:
+            raise ValueError(f"{name} is {values.dtype}; images are uint8")
     return arrays
 
 
@@ -185,20 +196,22 @@ def read_picture(path: Path) -> tuple[str, list[str]]:
 
 
 def read_images(
-    folder: Path, *, pixel_threshold: float | None
+    folder: Path, *, pixel_threshold: float | None, changed: Sequence[str] = ()
 ) -> tuple[list[ShownImage], dict[str, Scale | None], list[str]]:
     """All images of a run folder's images/, the scales they share ("map", "residual") and notes on lost ones.
 
-    A missing or damaged file becomes a note: one lost image must not cost the page. Files are read twice, for the
-    scales and for the encoding, as all the arrays of a run may not fit in memory. 0.5 s per megapixel on two cores.
+    A missing or damaged file becomes a note: one lost image must not cost the page; and so does one of `changed`,
+    files that are known to be no longer as they were written. Files are read twice, for the scales and for the
+    encoding, as all the arrays of a run may not fit in memory. 0.5 s per megapixel on two cores.
     """
     readable, notes, extents = {}, [], {"map": [], "residual": []}
     for file, id in read_index(folder).items():
         try:
             arrays = read_arrays(folder / file)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            reason = "the file is missing" if isinstance(error, FileNotFoundError) else error
-            notes.append(f"images/{file} is not shown: {reason}")
+            if f"{folder.name}/{file}" in changed:
+                raise ValueError("it is damaged, or of another evaluation than the rest")
+        except ValueError as error:
+            notes.append(f"images/{file} is not shown: {error}")
             continue
         readable[file] = id
         for name, pairs in extents.items():

@@ -1,11 +1,13 @@
 """A page as one HTML file: template, styles, script and data inside, and a policy that forbids the rest.
 
-Every name is escaped. Charts are drawn as SVG by the page's own scripts and not with a charting library: their colours
+Every name is escaped, and no sign in it turns the reading direction.
+Charts are drawn as SVG by the page's own scripts and not with a charting library: their colours
 follow the reader's light or dark mode and the printer, the slider under a histogram lies exactly on its axis, and a
 sweep of a hundred runs does not carry a hundred copies of a library of 5 MB.
 """
 
 import base64
+import datetime
 import hashlib
 import json
 import math
@@ -15,6 +17,8 @@ from typing import Any
 
 import jinja2
 from markupsafe import Markup
+
+from data_pipeline.names import printable
 
 STATIC = Path(__file__).with_name("static")  # templates, styles, scripts
 
@@ -32,9 +36,9 @@ def render(
     A template finds them as `style`, `script` and, for its policy, `digest` (the SHA-256 of the script).
     """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(STATIC), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(STATIC), autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=shown
     )
-    environment.filters |= {"figure": figure, "number": number, "pairs": as_pairs, "with_unit": with_unit}
+    environment.filters |= {"figure": figure, "number": number, "pairs": as_pairs, "with_unit": with_unit, "day": day}
     environment.filters |= filters or {}
     style, script = (
         "\n".join((STATIC / name).read_text(encoding="utf-8") for name in names) for names in (styles, scripts)
@@ -42,6 +46,13 @@ def render(
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template(template)
     return page.render(**content, style=Markup(style), script=Markup(script), digest=digest)
+
+
+def shown(value: Any) -> Any:
+    """A text of which nothing but line breaks steers a reader; anything else as it is."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return "\n".join(map(printable, value.split("\n")))
 
 
 def is_number(value: Any) -> bool:
@@ -57,6 +68,15 @@ def figure(value: Any, digits: int = 3) -> str:
 def number(value: Any) -> str:
     """A score or threshold with four significant digits; an undefined one as a dash."""
     return f"{value:.4g}" if is_number(value) else "–"
+
+
+def day(date: Any, *, time: bool = False) -> str:
+    """An ISO date as "22 November 2026" or "22 November 2026, 09:12 UTC"; the text itself where it is none."""
+    try:
+        moment = datetime.datetime.fromisoformat(str(date))
+    except ValueError:
+        return str(date)
+    return f"{moment.day} {moment:%B %Y}" + (f", {moment:%H:%M} UTC" if time else "")
 
 
 def as_pairs(settings: Any, prefix: str = "") -> list[tuple[str, str]]:
@@ -84,10 +104,10 @@ def as_json(value: Any) -> Markup:
 
     def finite(item: Any) -> Any:
         if isinstance(item, dict):
-            return {name: finite(entry) for name, entry in item.items()}
+            return {shown(name): finite(entry) for name, entry in item.items()}
         if isinstance(item, (list, tuple)):
             return [finite(entry) for entry in item]
-        return None if isinstance(item, float) and not math.isfinite(item) else item
+        return None if isinstance(item, float) and not math.isfinite(item) else shown(item)
 
     text = json.dumps(finite(value), allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

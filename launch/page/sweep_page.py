@@ -2,32 +2,37 @@
 
 Like the page of a run it is one file without a request to anywhere. `results` is the JSON-like account of the sweep:
 name, title, about, source, command, size, axes, fixed, datasets, seeds, figures, rows (runs), cells (settings),
-unfilled, notes and, where there are any, groups and trainings. A setting is a dict `at` of axis name to value. What is
-undefined is None or missing, and shown as a dash.
+unfilled, notes and, where there are any, groups, trainings and `compared` (runs that no sweep has made). A setting is a
+dict `at` of axis name to value. What is undefined is None or missing, and shown as a dash.
 """
 
 import itertools
 import math
+import os
 import statistics
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from launch.command import files
-from launch.page.comparison import LOOKED_AT, side_by_side
+from launch.page import detectors_beside
+from launch.page.comparison import LOOKED_AT, home_of, label, side_by_side
 from launch.page.groups import groups
 from launch.page.render import as_json, is_number, number, render
+from launch.page.terms import TERMS
 
 STYLES = ("base.css", "sweep.css")
 SCRIPTS = ("svg.js", "maps.js", "axes.js", "sweep.js")
+MANY = 5  # settings that are named, and sets of images that have a table each, one by one
 
 
-def write_sweep_page(results: dict[str, Any], folder: Path) -> Path:
-    """Writes folder/sweep.html, whole or not at all. Returns its path.
+def write_sweep_page(results: dict[str, Any], folder: Path, *, out: Path | None = None) -> Path:
+    """Writes the page to `out` (default folder/sweep.html, else in that folder), whole or not at all. Returns its path.
 
-    Images are read from folder/runs/NAME/images; those that are lost are noted on the page.
+    Images are read from folder/runs/NAME/images, or from where a row says its run lies ("folder"); those that are lost
+    are noted on the page.
     """
-    out = Path(folder) / "sweep.html"
+    out = Path(out or Path(folder) / "sweep.html")
     filters = {"shown": shown, "signed": signed}
     html = render("sweep.html", page(results, Path(folder)), styles=STYLES, scripts=SCRIPTS, filters=filters)
     with files.replacing(out) as file:
@@ -39,10 +44,15 @@ def page(results: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Everything the template shows."""
     settings, images, lost = side_by_side(results, folder)
     axes, cells, figures = results["axes"], results["cells"], results["figures"]
-    trained, logged = trainings(results)
+    unlike = detectors_beside.differ(results)
+    trained, logged = ([], []) if unlike else trainings(results)  # Unlike losses share no scale.
     varied = [axis for axis in axes if len(axis["values"]) > 1] or axes
     names = [axis["name"] for axis in varied]
     sets = image_sets(varied)
+    tables = [table(figure, cells, sets) for figure in figures]
+    beside = [detectors_beside.beside(results, names, group) for group in sets] if unlike and len(sets) <= MANY else []
+    apart = [row["at"] for group in beside for row in group["rows"] if row["other"]]  # tested on other images
+    rivals = results | {"cells": [cell for cell in cells if cell["at"] not in apart]}
     states = list({row["name"]: row["status"] for row in results["rows"]}.values())
     return {
         "sweep": results, "varied": varied,
@@ -50,13 +60,17 @@ def page(results: dict[str, Any], folder: Path) -> dict[str, Any]:
         "order": sorted(range(len(varied)), key=lambda place: varied[place]["name"] in LOOKED_AT),
         "notes": [*results["notes"], *lost],
         "counts": {status: states.count(status) for status in ("finished", "failed", "unfinished")},
-        "answers": [answer(results, figures[0], names, group) for group in sets] if figures else [],
+        "answers": [[answer(rivals, figure, names, group) for group in sets] for figure in figures],
+        # A figure that was published, where there is one, is what the page opens with.
+        "main": next((place for place, table in enumerate(tables) if table["paper"]), 0),
+        "beside": beside,
+        "terms": TERMS,
         "overall": overall(results["cells"], figures, varied) if len(sets) > 2 else [],
         "groups": [beside for figure in figures if (beside := groups(results, figure))],
-        "tables": [table(figure, cells, sets) for figure in figures],
+        "tables": tables,
         "heats": [heat(figure, cells, varied, sets) for figure in figures] if len(varied) > 1 else [],
         "unfilled": [{**entry, "label": label(entry["at"], list(entry["at"]))} for entry in results["unfilled"]],
-        "pages": {row["name"]: address(folder, row["name"]) for row in results["rows"]},
+        "pages": {row["name"]: address(folder, row) for row in results["rows"]},
         "images": images, "logged": logged,
         "trained": list(dict.fromkeys(entry["at"].get("images", "") for entry in trained)),
         "data": as_json({
@@ -116,15 +130,11 @@ def trainings(results: dict) -> tuple[list[dict], list[str]]:
     return drawn, sorted(names, key=lambda name: name != "loss")
 
 
-def label(at: dict[str, str], names: list[str]) -> str:
-    """A setting in words, on the named axes: "alpha 0.15, images irregular"."""
-    return ", ".join(f"{name} {at[name]}" for name in names if name in at) or "one setting"
-
-
-def address(folder: Path, name: str) -> str | None:
-    """Where the page of a run lies beside the page of its sweep; None where there is none."""
-    there = Path(name).name == name and (folder / "runs" / name / "report.html").exists()
-    return f"runs/{quote(name, safe='')}/report.html" if there else None
+def address(folder: Path, row: dict[str, Any]) -> str | None:
+    """Where the page of a run lies from the page of its sweep; None where there is none."""
+    there = home_of(folder, row) / "report.html"
+    inside = "folder" in row or Path(row["name"]).name == row["name"]
+    return quote(os.path.relpath(there, folder), safe="/") if inside and there.exists() else None
 
 
 def of(cell: dict, what: str, key: str) -> float | None:
@@ -178,8 +188,8 @@ def answer(results: dict, figure: dict, names: list[str], group: dict[str, str])
     def described(cell: dict | None, what: str) -> dict | None:
         if cell is None:
             return None
-        ties = sum(of(other, what, key) == of(cell, what, key) for other in cells) - 1
-        words = label(cell["at"], names) + (f" and {ties} more alike" if ties else "")
+        equal = [label(other["at"], names) for other in cells if of(other, what, key) == of(cell, what, key)]
+        words = all_of(equal) + (" alike" if len(equal) > 1 else "")
         numbers = {what: of(cell, what, key) for what in ("mean", "std", "paper")}
         return {"label": words, "runs": cell["finished"], **numbers}
 
@@ -199,6 +209,13 @@ def answer(results: dict, figure: dict, names: list[str], group: dict[str, str])
         "close": [described(cell, "mean") for cell in rivals if abs(of(cell, "mean", key) - mean) <= std],
         "gaps": [gap for cell in cells if (gap := difference(cell, key)) is not None],
     }  # fmt: skip
+
+
+def all_of(names: list[str]) -> str:
+    """ "dct, phot and lca"; of many only the first and how many more."""
+    if len(names) > MANY:
+        names = [*names[:MANY], f"{len(names) - MANY} more"]
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def table(figure: dict, cells: list[dict], sets: list[dict[str, str]]) -> dict[str, Any]:
@@ -253,6 +270,8 @@ def shown(value: Any, figure: dict | None = None) -> str:
     if not is_number(value):
         return "–"
     unit, size = (figure or {}).get("unit"), abs(value)
+    if (figure or {}).get("whole"):  # Images are counted; only a mean over seeds has a part of one.
+        return f"{value:.{0 if value == round(value) else 1}f}"
     # Three decimals suit what lies in [0, 1], three digits the rest; a fixed number keeps columns aligned.
     digits = 3 if size < (1 if unit else 10) else 2 if size < 10 else 1 if size < 100 else 0
     text = f"{value:.{digits}f}" if size == 0 or 0.001 <= size < 1e6 else f"{value:.1g}" if size < 1 else number(value)

@@ -73,14 +73,14 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _computed(frozen: FrozenBackbone, split: Split) -> dict[str, np.ndarray]:
-    backbone = _init(frozen.init)
+    backbone = jax.device_put(_init(frozen.init))
     embed = jax.jit(lambda backbone, images: frozen.embed(backbone, scoring.as_float(images)))
     features = {}
     with progress_bar() as bar:
         task = bar.add_task("features ", total=len(split), note=frozen.name)
         for batch in _alike(split):
             filled = [split[i].image for i in batch] + [split[batch[0]].image] * (AT_ONCE - len(batch))
-            values = np.asarray(embed(backbone, np.stack(filled)))
+            values = np.asarray(embed(backbone, jax.device_put(np.stack(filled))))
             features |= {split.records[i].id: value for i, value in zip(batch, values, strict=False)}
             bar.advance(task, len(batch))
     return features

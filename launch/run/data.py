@@ -1,12 +1,15 @@
 """The dataset of a config: as the detector sees it, at original resolution, and what it tells `make`."""
 
+import functools
+import json
 from typing import Any, NamedTuple
 
 import numpy as np
 from ml_collections import ConfigDict
 
 import data_pipeline
-from data_pipeline import images
+from data_pipeline import colours, images
+from data_pipeline.colours import Colours
 from data_pipeline.load import list_records
 
 LOOKED_AT = 8  # files, to tell whether images are in colour
@@ -21,8 +24,8 @@ class Data(NamedTuple):
 
 
 def open_data(config: ConfigDict) -> Data:
-    """Prepares or reads the dataset of a config."""
-    data = config.data
+    """Prepares or reads the dataset of a config, of which `settle` is done where it was not."""
+    data = settle(config).data
     mix = None
     if data.surfaces_as_classes:
         mix = data_pipeline.Mix(tuple(data.unseen), data.per_surface, data.split_after_augmentation)
@@ -32,13 +35,46 @@ def open_data(config: ConfigDict) -> Data:
     fixed = {
         "root": data.root or None, "seed": data.seed, "calibration_fraction": data.calibration_fraction,
         "test_good_fraction": data.test_good_fraction, "train_defective_fraction": data.train_defective_fraction,
-        "surface": data.surface, "mix": mix, "channels": data.channels, **data.options,
+        "surface": data.surface, "mix": mix, "channels": data.channels, **_options(config),
     }  # fmt: skip
     how = conversion(config)
     converted = data_pipeline.load(data.name, scale=how["scale"], resize=how["size"], **fixed)
     same = how == {"scale": 1, "size": None}
     original = converted if same else data_pipeline.load(data.name, **fixed)
     return Data(converted, original, grey_warning(config))
+
+
+def settle(config: ConfigDict) -> ConfigDict:
+    """Puts what the images are in the place of data.channels=auto, so that a run's config says what it saw."""
+    if config.data.channels == "auto":
+        with config.ignore_type():
+            config.data.channels = colours_of(config).channels
+    return config
+
+
+def colours_of(config: ConfigDict) -> Colours:
+    """Whether the normal training images of a config are in colour."""
+    data = config.data
+    return _colours(data.name, data.root, data.surface, json.dumps(_options(config), default=list, sort_keys=True))
+
+
+@functools.lru_cache(maxsize=16)  # A sweep has hundreds of runs of one set.
+def _colours(name: str, root: str, surface: str, options: str) -> Colours:
+    records = _listed(name, root, json.loads(options))
+    return colours.of([record for record in records if not surface or record.surface == surface])
+
+
+def _listed(name: str, root: str, options: dict[str, Any]) -> list[data_pipeline.Record]:
+    return list_records(name, root or None, **{key: value for key, value in options.items() if key != "allow_unmasked"})
+
+
+def _options(config: ConfigDict) -> dict[str, Any]:
+    """data.options, which are the layout's own."""
+    options = config.data.options.to_dict()
+    for name in {"name", "root"} & options.keys():
+        value = options[name]
+        raise ValueError(f"data.options.{name}={value} is no option of a dataset; give data.{name}={value}")
+    return options
 
 
 def conversion(config: ConfigDict) -> dict[str, Any]:
@@ -70,15 +106,12 @@ def patch_of(config: ConfigDict, split: data_pipeline.Split) -> int:
 
 def grey_warning(config: ConfigDict) -> str | None:
     """What to say where coloured images are made grey."""
-    data = config.data
-    if data.channels != 1:
+    if config.data.channels != 1:
         return None
-    options = {name: value for name, value in data.options.items() if name != "allow_unmasked"}
-    records = list_records(data.name, data.root or None, **options)
-    files = [record.image for record in records if record.image]
+    files = [record.image for record in _listed(config.data.name, config.data.root, _options(config)) if record.image]
     if not any(images.is_coloured(images.read_image(file)) for file in files[:: len(files) // LOOKED_AT + 1]):
         return None
-    return "the images are in colour and are made grey (data.channels = 1); data.channels=3 keeps their colours"
+    return "images in colour are made grey (data.channels = 1); data.channels=3 keeps their colours"
 
 
 def facts_of(config: ConfigDict, data: Data) -> dict[str, Any]:

@@ -2,19 +2,24 @@
 
 import csv
 import hashlib
+import itertools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 import scipy.ndimage
+from PIL import Image as Picture
 
 from data_pipeline import images
+from data_pipeline.names import LONGEST, cells
 from launch.command import files
-from launch.command.console import progress_bar
-from launch.run.inference import Found, OpenRun, in_threads, open_run
+from launch.command.console import progress_bar, warn
+from launch.run.inference import Found, OpenRun, open_run
+from launch.run.overlap import batches, in_threads, together_or_alone
+from launch.run.prediction import Prediction
 from launch.run.regions import Region
 
 COLUMNS = (
@@ -22,14 +27,15 @@ COLUMNS = (
 )  # fmt: skip
 OUTLINE = (255, 64, 32)
 MASKS, OVERLAYS = "masks", "overlays"
+TABLE = "detections.csv"
 JOURNAL = ".detections.jsonl"  # a line for each image that is done, until all are
-LONGEST = 240  # bytes of a file's name, which masks and temporary files add to
+LOG = "detections.jsonl"  # of a folder that is watched
+LEFT = {TABLE, JOURNAL, LOG, "events.jsonl"}  # files by which a folder is known that this or the two stages wrote
 
 
 class Image(NamedTuple):
-    """An image of a folder: where it is, its name there, and its pixels or why it cannot be looked at."""
+    """An image of a folder: its path there, and its pixels uint8 [H, W, C] or why it cannot be looked at."""
 
-    path: Path
     name: str
     pixels: np.ndarray | None = None
     error: str | None = None
@@ -42,74 +48,112 @@ def detect(
 
     pixel_size: of a pixel's side, millimetres, in which defects are then told as well. chosen: as of `open_run`. An
     image that cannot be read has its error in its row, and the others go on. Cut off, the same call goes on with what
-    is missing. Raises FileNotFoundError for a folder without images, ValueError for a pixel size that is none.
+    is missing. Raises FileNotFoundError for a folder without images, ValueError for a pixel size that is none, InUse
+    where another process writes to `out`.
     """
-    if pixel_size is not None and not 0 < pixel_size < np.inf:
-        raise ValueError(f"--pixel-size {pixel_size:g}; give the side of a pixel in millimetres, such as 0.05")
+    check_pixel_size(pixel_size)
     opened = open_run(run, **chosen)
     paths = find_images(folder, out)
-    done, journal = resume(out / JOURNAL, stamp(run, folder, opened, pixel_size))
-    with progress_bar() as bar, journal:
-        task = bar.add_task("detecting", total=len(paths), note="")
-        rows = {}
-        for name, row in detections(opened, folder, paths, out, done, pixel_size):
-            if name not in done:
-                journal.write(json.dumps({"image": name, "file": mark(folder / name), "row": row}) + "\n")
-                journal.flush()
-            rows[name] = row
-            bar.advance(task)
-    ordered = [{"image": name} | rows[name] for name in sorted(rows)]
-    with files.replacing(out / "detections.csv") as file:
-        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(row | {"defects": len(row["regions"]) if row.get("regions") is not None else None}
-                         for row in ordered)  # fmt: skip
-    files.write_json(out / "detections.json", {"run": str(run), "pixel_size_mm": pixel_size, "images": ordered})
-    (out / JOURNAL).unlink(missing_ok=True)
+    with files.locked(out), progress_bar() as bar:
+        rows, journal = resume(out / JOURNAL, stamp(run, folder, opened, pixel_size))
+        missing = [path for path in paths if str(path.relative_to(folder)) not in rows]
+        task = bar.add_task("detecting", total=len(paths), completed=len(paths) - len(missing), note="")
+        with journal:
+            for name, row in detections(opened, folder, missing, out, pixel_size, set()):
+                append_line(journal, {"image": name, "file": mark(folder / name), "row": row})
+                rows[name] = row
+                bar.advance(task)
+        ordered = [{"image": name} | rows[name] for name in sorted(str(path.relative_to(folder)) for path in paths)]
+        with files.replacing(out / TABLE) as file:
+            writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
+            writer.writeheader()
+            counts = ({"defects": None if row.get("regions") is None else len(row["regions"])} for row in ordered)
+            writer.writerows(cells(row) | count for row, count in zip(ordered, counts, strict=True))
+        files.write_json(out / "detections.json", {"run": str(run), "pixel_size_mm": pixel_size, "images": ordered})
+        (out / JOURNAL).unlink(missing_ok=True)
     return ordered
 
 
+def check_pixel_size(millimetres: float | None) -> None:
+    """Raises ValueError for a pixel size that is none."""
+    if millimetres is not None and not 0 < millimetres < np.inf:
+        raise ValueError(f"--pixel-size {millimetres:g}; give the side of a pixel in millimetres, such as 0.05")
+
+
 def detections(
-    opened: OpenRun, folder: Path, paths: list[Path], out: Path, done: dict[str, dict], pixel_size: float | None
+    opened: OpenRun, folder: Path, paths: Iterable[Path], out: Path, pixel_size: float | None, told: set[str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(name, row) of each image; masks and overlays are written. Decoding, the device and writing overlap."""
-    names = {path: str(path.relative_to(folder)) for path in paths}
-    yield from ((names[path], done[names[path]]) for path in paths if names[path] in done)
+    """(name, row) of each image, in order; masks and overlays are written. Decoding, the device and writing overlap.
+
+    An image that cannot be looked at has its error in its row. told: gets the first image whose colours the run does
+    not see, of which alone is warned.
+    """
+    grey = opened.predictor.run.config.data.channels == 1
 
     def read(path: Path) -> Image:
+        name = str(path.relative_to(folder))
+        if path.is_dir():
+            return Image(name, error=f"{name}: this user may not read the folder; change its permissions")
         if len(os.fsencode(path.name)) > LONGEST:
-            return Image(
-                path, names[path], error=f"{names[path]}: a name of more than {LONGEST} bytes; rename the file"
-            )
+            return Image(name, error=f"{name}: a name of more than {LONGEST} bytes; rename the file")
         try:
-            return Image(path, names[path], images.read_image(path))
+            image = Image(name, images.read_image(path))
         except (ValueError, OSError) as error:
-            return Image(path, names[path], error=str(error))
+            return Image(name, error=str(error))
+        if grey and not told and images.is_coloured(image.pixels):
+            told.add(name)
+            warn(f"{name} is in colour, and the run looks at its grey (data.channels=1), as it was trained; train one "
+                 "with data.channels=3 to use colours")  # fmt: skip
+        return image
 
-    def write(looked_at: tuple) -> tuple[str, dict[str, Any]]:
+    def predict(alike: list[Image]) -> list[tuple[Image, Prediction | Exception | None]]:
+        if alike[0].error:
+            return [(alike[0], None)]
+        predictions = together_or_alone(opened.predict_together, [image.pixels for image in alike])
+        return list(zip(alike, predictions, strict=True))
+
+    def write(looked_at: tuple[Image, Prediction | Exception | None]) -> tuple[str, dict[str, Any]]:
         image, prediction = looked_at
         if image.error:
             return image.name, {"error": image.error}
+        if isinstance(prediction, Exception):
+            return image.name, {"error": f"{image.name}: {prediction}"}
+        if np.isnan(prediction.score):
+            error = f"{image.name}: its score is no number; train the run again with a lower learning rate"
+            return image.name, {"error": error}
         found = opened.judge(prediction)
         write_pictures(out, image, found)
         return image.name, row_of(found, pixel_size)
 
-    missing = (path for path in paths if names[path] not in done)
-    predicted = ((image, None if image.error else opened.predict(image.pixels)) for image in in_threads(read, missing))
-    yield from in_threads(write, predicted)
+    together = batches(in_threads(read, paths), lambda image: None if image.error else image.pixels.shape)
+    yield from in_threads(write, itertools.chain.from_iterable(map(predict, together)))
 
 
 def find_images(folder: Path, out: Path) -> list[Path]:
-    """The images of a folder, sorted, without what an earlier call wrote. Raises FileNotFoundError for none."""
+    """The images of a folder, sorted, without what a call writes there. Raises FileNotFoundError for none."""
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is no folder; give the folder that holds the images")
-    own = [(out / part).resolve() for part in (MASKS, OVERLAYS)]
-    paths = [path for path in folder.rglob("*") if images.is_image(path) and path.is_file()]
-    paths = sorted(path for path in paths if not any(path.resolve().is_relative_to(place) for place in own))
+    there = lambda path: path.is_file() or path.is_dir() or path.is_symlink()  # a link to nothing, too
+    paths = sorted(filter(there, map(folder.joinpath, listed(folder, out))))
     if not paths:
         suffixes = ", ".join(sorted(images.SUFFIXES))
         raise FileNotFoundError(f"{folder} holds no images; it should hold files that end in {suffixes}")
     return paths
+
+
+def listed(folder: Path, out: Path, known: Collection[str] = ()) -> Iterator[str]:
+    """The paths in a folder, and in those inside, of what is named like an image and not known.
+
+    Without masks/ and overlays/ that are `out`'s or lie beside what an earlier call left. A folder inside that this
+    user may not read is a path, too. 5 us a known name.
+    """
+    shut: list[str] = []
+    for place, folders, names in os.walk(folder, onerror=lambda error: shut.append(str(error.filename))):
+        if Path(place).resolve() == out.resolve() or LEFT.intersection(names):
+            folders[:] = [name for name in folders if name not in (MASKS, OVERLAYS)]
+        inside = "" if place == str(folder) else f"{Path(place).relative_to(folder)}{os.sep}"
+        yield from (inside + name for name in names if inside + name not in known and images.is_image(Path(name)))
+    yield from {os.path.relpath(place, folder) for place in shut}.difference(known)
 
 
 def stamp(run: Path, folder: Path, opened: OpenRun, pixel_size: float | None) -> dict[str, Any]:
@@ -142,6 +186,18 @@ def resume(journal: Path, stamp: dict[str, Any]) -> tuple[dict[str, dict], Any]:
     with files.replacing(journal) as file:
         file.writelines(json.dumps(line) + "\n" for line in (stamp, *kept))
     return done, journal.open("a")
+
+
+def append_line(file: TextIO, value: dict[str, Any]) -> str:
+    """Adds a line of JSON to an open file, and returns it. Raises OSError, naming the file and the remedy."""
+    line = json.dumps(files.as_json(value), allow_nan=False)
+    try:
+        file.write(line + "\n")
+        file.flush()
+    except OSError as error:
+        raise OSError(f"could not write {file.name} ({error.strerror or error}); free space, then run the same command "
+                      "again: it goes on with what is missing") from error  # fmt: skip
+    return line
 
 
 def row_of(found: Found, pixel_size: float | None) -> dict[str, Any]:
@@ -177,10 +233,31 @@ def write_pictures(out: Path, image: Image, found: Found) -> None:
         return
     target = Path(image.name + ".png")  # a.jpg and a.png must not meet.
     files.write_png(out / MASKS / target, found.mask.astype(np.uint8) * 255)
-    files.write_png(out / OVERLAYS / target, with_outline(images.to_channels(image.pixels, 3), found.mask))
+    files.write_bytes(out / OVERLAYS / target, overlay(image.pixels, found.mask))
+
+
+def overlay(image: np.ndarray, mask: np.ndarray) -> bytes:
+    """A PNG of the image uint8 [H, W, C] with a line two pixels wide around what the mask bool [H, W] marks.
+
+    A grey image stays one of a byte a pixel, where a level that it does not use can be the line's colour: it takes a
+    third of the time and of the space.
+    """
+    if not mask.any():
+        return images.png(image)
+    used = Picture.fromarray(image[..., 0]).histogram() if image.shape[-1] == 1 else []
+    if 0 not in used:
+        return images.png(with_outline(images.to_channels(image, 3), mask))
+    palette = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, 1)
+    level = used.index(0)
+    palette[level] = OUTLINE
+    return images.png(np.where(outline(mask)[..., None], np.uint8(level), image), palette=palette)
 
 
 def with_outline(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The image uint8 [H, W, 3] with a line two pixels wide around what the mask marks."""
-    edge = scipy.ndimage.binary_dilation(mask, np.ones((3, 3)), iterations=2) & ~mask
-    return np.where(edge[..., None], np.uint8(OUTLINE), image)
+    """The image uint8 [H, W, 3] with that line."""
+    return np.where(outline(mask)[..., None], np.uint8(OUTLINE), image)
+
+
+def outline(mask: np.ndarray) -> np.ndarray:
+    """bool [H, W]: the two pixels around what a mask marks."""
+    return scipy.ndimage.maximum_filter(mask, 5, mode="constant") & ~mask

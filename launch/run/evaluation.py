@@ -4,6 +4,7 @@ Each step is a function of what came before; `write` alone touches the run's fol
 """
 
 import csv
+import functools
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -17,21 +18,22 @@ from data_pipeline.record import Sample
 from jaxdefect.maps import residuals
 from jaxdefect.training.population import RunState
 from launch.command import files
+from launch.command.console import phase
 from launch.command.environment import environment
 from launch.run import thresholds
 from launch.run.data import Data
 from launch.run.figures import Figures, figures_of
-from launch.run.history import read_history
-from launch.run.prediction import Prediction, Predictor, defect_mask, memory, predictor_of
+from launch.run.folder import IMAGES, MAPS, PREDICTIONS, SCRATCH, write_config, write_result
+from launch.run.prediction import Prediction, Predictor, decide, memory, predictor_of
 from launch.run.predictions import Predictions, predict
 from launch.run.thresholds import Fitted
 from launch.run.trained import Run
+from launch.run.warnings import warnings_of
 
 COLUMNS = (
-    "id", "surface", "kind", "label", "score", "threshold", "predicted", "defect_pixels", "predicted_pixels",
-    "precision", "recall", "f1", "routed",
+    "id", "surface", "kind", "label", "score", "image_threshold", "predicted", "pixel_threshold", "defect_pixels",
+    "predicted_pixels", "precision", "recall", "f1", "routed",
 )  # fmt: skip
-COLLAPSED = 0.05  # of the spread of real images
 FEW = 4  # arrays whose shapes are worth telling
 
 
@@ -44,16 +46,16 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(run: Run, data: Data, workdir: Path, *, show: Sequence[str] | None = None) -> dict[str, Any]:
-    """Evaluates the test images and writes result.json, predictions.csv and images/. Returns the result.
+    """Evaluates the test images and writes what came of it to the folder of the run. Returns the result.
 
     show: ids of the images kept for a page; without, the worst ones.
     """
     predictor = predictor_of(run, data)
-    with tempfile.TemporaryDirectory(dir=workdir, prefix=".maps.") as maps:
+    with tempfile.TemporaryDirectory(dir=workdir, prefix=SCRATCH) as maps:
         evaluation = evaluation_of(predictor, data, Path(maps))
+        shutil.rmtree(workdir / MAPS, ignore_errors=True)
         if run.config.report.keep_maps:
-            shutil.rmtree(workdir / "maps", ignore_errors=True)
-            shutil.copytree(Path(maps) / "test", workdir / "maps")
+            (Path(maps) / "test").rename(workdir / MAPS)
     return write(workdir, predictor, data, evaluation, show=show)
 
 
@@ -61,19 +63,21 @@ def evaluation_of(predictor: Predictor, data: Data, maps: Path) -> Evaluation:
     """Predictions, thresholds and figures; maps are kept in this folder while they are needed."""
     run, dataset = predictor.run, data.converted
     normal, defective = thresholds.images_to_fit_on(run.config, data)
-    normal = predict(predictor, data, normal, maps / "normal")
-    defective = None if defective is None else predict(predictor, data, defective, maps / "defective")
+    normal = predict(predictor, data, normal, maps / "normal", what="held-out images")
+    if defective is not None:
+        defective = predict(predictor, data, defective, maps / "defective", what="held-out defects")
     fitted = thresholds.fit(run.config.threshold, normal, defective)
-    predictions = predict(predictor, data, dataset.test, maps / "test", original=data.original.test)
+    predictions = predict(predictor, data, dataset.test, maps / "test", original=data.original.test, what="test images")
+    phase("comparing the test with the truth", said=False)
     return Evaluation(predictions, fitted, figures_of(run.config, run.facts, data, predictions, fitted))
 
 
 def write(
     workdir: Path, predictor: Predictor, data: Data, evaluation: Evaluation, *, show: Sequence[str] | None
 ) -> dict[str, Any]:
-    """The one writer: result.json, predictions.csv, images/ of an evaluation. Returns the result."""
+    """The one writer of an evaluation: predictions.csv, images/, config.json, and result.json, which seals them."""
     run, rows = predictor.run, evaluation.figures.rows
-    with files.replacing(workdir / "predictions.csv") as file:
+    with files.replacing(workdir / PREDICTIONS) as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
@@ -81,11 +85,12 @@ def write(
         chosen = worst(rows, run.config.report.images)
     else:
         chosen = [index for index, row in enumerate(rows) if row["id"] in show]
-    write_images(workdir / "images", predictor, data, chosen, level=evaluation.fitted.pixel.value)
-    warnings = filter(None, (collapse_warning(workdir), data.warning))
-    result = result_of(predictor, data, evaluation, name=workdir.name, warnings=list(warnings))
-    files.write_json(workdir / "result.json", result)
-    return result
+    phase("drawing the images of the page", said=False)
+    write_images(workdir / IMAGES, predictor, data, chosen, evaluation.fitted)
+    write_config(workdir, run.config)
+    warnings = warnings_of(run, data, *evaluation, workdir)
+    result = result_of(predictor, data, evaluation, name=workdir.name, warnings=warnings)
+    return write_result(workdir, result)
 
 
 def result_of(
@@ -107,7 +112,7 @@ def result_of(
         "state": sizes_of_state(run.state),
         **({"surfaces": summary.surfaces} if summary.surfaces else {}),
         **({"kinds": summary.kinds} if summary.kinds else {}),
-        "timings": timings, **environment(), "warnings": [*summary.warnings, *warnings],
+        "timings": timings, **environment(), "warnings": warnings,
     }  # fmt: skip
 
 
@@ -124,16 +129,6 @@ def sizes_of_state(state: RunState) -> dict[str, dict]:
     return parts
 
 
-def collapse_warning(workdir: Path) -> str | None:
-    """A warning where the generator ended up drawing much the same image whatever it was given."""
-    history, _ = read_history(workdir / "history.jsonl")
-    spread = [row["spread"] for row in history if row.get("spread") is not None]
-    if not spread or spread[-1] > COLLAPSED:
-        return None
-    return (f"the generator has collapsed: what it draws varies {100 * spread[-1]:.1f} % as much as real images do, "
-            "and its scores mean little; train with another seed, or a lower learning rate")  # fmt: skip
-
-
 def describe(run: Run, data: Data) -> dict[str, Any]:
     """result.json's account of the dataset."""
     dataset = data.converted
@@ -144,6 +139,7 @@ def describe(run: Run, data: Data) -> dict[str, Any]:
         "name": dataset.name,
         "root": run.config.data.root,
         "fingerprint": dataset.fingerprint,
+        "channels": run.config.data.channels,
         "counts": {
             "train": len(dataset.train), "calibration": len(dataset.calibration),
             "test_good": labels.count(0), "test_defective": labels.count(1),
@@ -154,25 +150,41 @@ def describe(run: Run, data: Data) -> dict[str, Any]:
 
 
 def worst(rows: Sequence[dict], count: int) -> list[int]:
-    """Which images a report shows: misses and false alarms, the worst first, then the most defective of the rest."""
+    """Which images a report shows: misses and false alarms, the worst first, then the most defective of the rest; and
+    in every report a few good ones that passed, those nearest to the threshold. However many misses there are, one in
+    four mistakes is a false alarm, if there are as many.
+    """
     wrong = [i for i, row in enumerate(rows) if row["label"] != row["predicted"]]
-    by_margin = sorted(wrong, key=lambda i: -abs(rows[i]["score"] - rows[i]["threshold"]))
+    by_margin = sorted(wrong, key=lambda i: -abs(rows[i]["score"] - rows[i]["image_threshold"]))
     right = sorted(set(range(len(rows))) - set(wrong), key=lambda i: -rows[i]["score"])
-    kept = by_margin[: count * 2 // 3] if len(right) >= count - count * 2 // 3 else by_margin[:count]
-    return (kept + right)[:count]
+    good = [i for i in right if not rows[i]["label"]][: max(1, count // 6)]
+    others = [i for i in right if i not in good]
+    most = count * 2 // 3 if len(right) >= count - count * 2 // 3 else count
+    alarms = [i for i in by_margin if not rows[i]["label"]][: max(1, most // 4)]
+    kept = {*alarms, *[i for i in by_margin if i not in alarms][: most - len(alarms)]}
+    return ([i for i in by_margin if i in kept] + others)[: count - len(good)] + good
 
 
-def write_images(folder: Path, predictor: Predictor, data: Data, chosen: Sequence[int], *, level: float | None) -> None:
-    """NNN.npz of the chosen test images, at original resolution, and index.json."""
+def write_images(folder: Path, predictor: Predictor, data: Data, chosen: Sequence[int], fitted: Fitted) -> None:
+    """NNN.npz of the chosen test images, at original resolution, and index.json; masks and boxes as `decide` says."""
     shutil.rmtree(folder, ignore_errors=True)
     index = []
     for number, place in enumerate(chosen):
         original, shown = data.original.test[place], data.converted.test[place].image
         prediction = predictor(shown, original.image.shape[:2])
-        mask = defect_mask(prediction, level, predictor.run.config.threshold.min_area)
+        _, mask = decide(
+            prediction, image_threshold=fitted.image.value, pixel_threshold=fitted.pixel.value,
+            min_area=predictor.run.config.threshold.min_area,
+        )  # fmt: skip
+        if prediction.boxes is not None:
+            prediction = prediction._replace(boxes=prediction.boxes[prediction.boxes[:, 4] > fitted.image.value])
         files.write_arrays(folder / f"{number:03d}.npz", **image_arrays(original, shown, prediction, mask))
         index.append({"file": f"{number:03d}.npz", "id": original.id})
     files.write_json(folder / "index.json", index)
+
+
+_squared = jax.jit(residuals.squared)
+_resized = jax.jit(functools.partial(jax.image.resize, method="linear"), static_argnums=1)
 
 
 def image_arrays(
@@ -187,9 +199,9 @@ def image_arrays(
         arrays |= {"map": prediction.map, "mask": mask.astype(np.uint8)}
     if prediction.reconstruction is not None:
         reconstruction = prediction.reconstruction
-        residual = residuals.squared(shown[None] / np.float32(255), reconstruction[None])[0]
-        resize = lambda x: np.asarray(jax.image.resize(x, (height, width, *x.shape[2:]), "linear"))
-        arrays["residual"] = resize(residual)
+        resize = lambda x: jax.device_get(_resized(jax.device_put(x), (height, width, *x.shape[2:])))
+        seen = jax.device_put((shown[None] / np.float32(255), reconstruction[None]))
+        arrays["residual"] = resize(jax.device_get(_squared(*seen))[0])
         arrays["reconstruction"] = np.round(np.clip(resize(reconstruction), 0, 1) * 255).astype(np.uint8)
     if original.mask is not None:
         arrays["truth"] = original.mask

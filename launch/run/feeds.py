@@ -8,6 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 import data_pipeline
+from jaxdefect import parallel
 from jaxdefect.flaws.kinds import KINDS
 from jaxdefect.training import feed
 from launch.run import cached_features
@@ -25,7 +26,32 @@ def make_feed(config: ConfigDict, data: Data) -> feed.Feed:
     knobs = config.train
     if knobs.supervision not in SUPERVISION:
         raise ValueError(f"train.supervision = {knobs.supervision!r} is not known; use {', '.join(SUPERVISION)}")
+    check_memory(config, data)
     return with_flaws(config, as_they_are(config, data))
+
+
+def check_memory(config: ConfigDict, data: Data) -> None:
+    """Raises ValueError, with the figure and a remedy, where there is too little memory for a batch, or for the images
+    that are to be kept there."""
+    knobs, split, free = config.train, data.converted.train, parallel.free_memory()
+    side = patch_of(config, split)
+    of_batch = 4 * knobs.batch * side**2 * config.data.channels  # float32
+    if of_batch > free:
+        fewer = max(1, int(knobs.batch * free / of_batch) // 8)
+        raise ValueError(f"train.batch = {knobs.batch} of {side} x {side} pixels takes {of_batch / 1e9:.1f} GB, before "
+                         f"anything is learned from it, and {free / 1e9:.1f} GB are free; use train.batch={fewer}, or "
+                         "a smaller train.patch")  # fmt: skip
+    needed = 2 * kept_bytes(config, split)  # as they are read, and as they are kept
+    if needed > free and not streams(config, data):
+        remedy = "a smaller data.size" if knobs.supervision == "surfaces" else "train.feed=stream"
+        raise ValueError(f"{len(split)} images in memory take {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; "
+                         f"use {remedy}")  # fmt: skip
+
+
+def kept_bytes(config: ConfigDict, split: data_pipeline.Split) -> int:
+    """What good images take where they are kept on a device, each as large as the largest."""
+    sizes = np.array(sizes_of(split))
+    return len(sizes) * int(np.prod(sizes.max(0) + 2 * margin_of(config))) * config.data.channels
 
 
 def with_flaws(config: ConfigDict, source: feed.Feed) -> feed.Feed:
@@ -171,8 +197,7 @@ def too_large(config: ConfigDict, split: data_pipeline.Split) -> bool:
     They are where they do not fit there, or are shown in other ways than as they are.
     """
     knobs = config.train
-    sizes = np.array(sizes_of(split))
-    mebibytes = len(sizes) * int(np.prod(sizes.max(0) + 2 * margin_of(config))) * config.data.channels / 2**20
+    mebibytes = kept_bytes(config, split) / 2**20
     if knobs.feed not in ("auto", "in_memory", "stream"):
         raise ValueError(f"train.feed = {knobs.feed!r} is not known; use auto, in_memory or stream")
     flips = knobs.flips and not flaws_of(config)  # There images are mirrored on the device, before they get a flaw.

@@ -13,12 +13,9 @@ from launch.run.predictions import PackedMasks, Predictions
 from launch.run.surfaces import surface_confusion
 from launch.run.thresholds import Fitted, pauta_table
 
-NOT_OUTLINED = "no pixel figures: some defective images have no mask, or the detector gives no map"
-NO_MASKS = "no pixel figures: no defective image has a mask, so that only images are judged"
-
 
 class Figures(NamedTuple):
-    """What result.json and predictions.csv hold of a test: figures, curves, a row for each image, warnings.
+    """What result.json and predictions.csv hold of a test: figures, curves, a row for each image.
 
     surfaces, kinds: what was told apart, with its confusion; empty for a detector that does not.
     """
@@ -26,7 +23,6 @@ class Figures(NamedTuple):
     figures: dict[str, Any]
     curves: dict[str, Any]
     rows: list[dict[str, Any]]
-    warnings: list[str]
     surfaces: dict[str, Any]
     kinds: dict[str, Any]
 
@@ -43,6 +39,9 @@ def figures_of(
         pixels = {"maps": predictions.maps, "masks": predictions.masks, "predicted": predicted}
     summary = decisions.evaluate(predictions.scores, labels, [r.kind for r in records], image, **pixels)
     figures = summary["figures"]
+    if with_pixels:  # What guessing would give as average precision.
+        total = sum(mask.size for mask in predictions.maps)
+        figures["pixel"]["defective_share"] = sum(row["defect_pixels"] for row in summary["images"]) / total
     surfaces, kinds = surface_confusion(config, predictions, image), kind_confusion(facts["kinds"], predictions)
     figures |= {
         name: summary_of.pop("figures") for name, summary_of in (("surfaces", surfaces), ("kinds", kinds)) if summary_of
@@ -52,17 +51,13 @@ def figures_of(
         figures["boxes"] = box_metrics.box_figures(predictions.boxes, truths, threshold=image)
     figures["image"] |= pauta_table(fitted, config.threshold.gammas, predictions.scores, labels)
     rows = [
-        {"id": r.id, "surface": r.surface, "kind": r.kind, "label": r.label, "score": score, "threshold": image,
-         "predicted": int(score > image), "routed": routed} | counts
-        for r, score, counts, routed in zip(
-            records, predictions.scores, summary["images"] or [{}] * len(records),
+        {"id": r.id, "surface": r.surface, "kind": r.kind, "label": r.label, "score": score, "image_threshold": image,
+         "predicted": int(score > image), "pixel_threshold": level if otsu is None else otsu, "routed": routed} | counts
+        for r, score, otsu, counts, routed in zip(
+            records, predictions.scores, predictions.otsu, summary["images"] or [{}] * len(records),
             surfaces.pop("routed", [None] * len(records)), strict=True)
     ]  # fmt: skip
-    warnings = [fitted.pixel.warning, fitted.image.warning]
-    if not with_pixels and predictions.surfaces is None:
-        bare = predictions.maps is not None and not any(r.has_mask for r in records if r.label)
-        warnings.append(NO_MASKS if bare else NOT_OUTLINED)
-    return Figures(figures, summary["curves"], rows, list(filter(None, warnings)), surfaces, kinds)
+    return Figures(figures, summary["curves"], rows, surfaces, kinds)
 
 
 def kind_confusion(kinds: Sequence[str], predictions: Predictions) -> dict[str, Any]:

@@ -1,31 +1,27 @@
 """A trained run in use: images in, scores, decisions, masks and defects out; single, in batches or as a stream."""
 
-import collections
-import concurrent.futures
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from jaxdefect.maps.tiling import Tiles
 from launch.run import thresholds
-from launch.run.prediction import Prediction, Predictor, defect_mask
+from launch.run.overlap import batches, in_threads
+from launch.run.prediction import Prediction, Predictor, decide
 from launch.run.regions import Region, regions
 from launch.run.trained import load_run
 
-THREADS = 2  # that decode and write while the device works
-AHEAD = 4  # images that are decoded, and that wait to be written, at most
-
 
 class Found(NamedTuple):
-    """What a run says of one image, at its original resolution."""
+    """What a run says of one image, at its original resolution. An image that passes has no defects, see `decide`."""
 
     score: float  # higher is worse
     defective: bool  # score > image_threshold
     image_threshold: float
     map: np.ndarray | None  # float32 [H, W]; None of a detector without a map, as are the mask and the regions
-    mask: np.ndarray | None  # bool [H, W]: map > pixel_threshold
+    mask: np.ndarray | None  # bool [H, W]: map > pixel_threshold of a defective image, empty of one that passes
     pixel_threshold: float | None  # Otsu's of this image where that is the rule
     regions: list[Region] | None  # the defects of the mask, the largest first
     prediction: Prediction  # all that the detector gives: a reconstruction, boxes, kinds, ...
@@ -54,20 +50,35 @@ class OpenRun(NamedTuple):
     def stream(self, images: Iterable[np.ndarray]) -> Iterator[Found]:
         """What is found in each image, in their order: some are prepared and judged while the device sees another."""
         prepared = in_threads(as_uint8, images)
-        return in_threads(self.judge, (self.predict(image) for image in prepared))
+        together = batches(prepared, lambda image: image.shape)
+        return in_threads(self.judge, (found for images in together for found in self.predict_together(images)))
 
     def predict(self, image: np.ndarray) -> Prediction:
         """What the detector says of an image uint8 [H, W, C]."""
         return self.predictor.original(image)
 
+    def predict_together(self, images: Sequence[np.ndarray]) -> list[Prediction]:
+        """The same of images of one size in one call, see `batches`."""
+        return self.predictor.originals(images) if len(images) > 1 else [self.predict(images[0])]
+
+    def decide(self, prediction: Prediction) -> tuple[bool, np.ndarray | None]:
+        """Whether an image is defective, and its mask, see `prediction.decide`."""
+        return decide(
+            prediction, image_threshold=self.image_threshold, pixel_threshold=self.pixel_threshold,
+            min_area=self.min_area,
+        )  # fmt: skip
+
+    def level(self, prediction: Prediction) -> float | None:
+        """The pixel threshold of an image: Otsu's of its own where that is the rule."""
+        return prediction.otsu if self.pixel_threshold is None else self.pixel_threshold
+
     def judge(self, prediction: Prediction) -> Found:
         """Decision, mask and defects of a prediction."""
-        mask = defect_mask(prediction, self.pixel_threshold, self.min_area)
-        level = prediction.otsu if self.pixel_threshold is None else self.pixel_threshold
-        return Found(
-            prediction.score, prediction.score > self.image_threshold, self.image_threshold, prediction.map, mask,
-            None if mask is None else level, None if mask is None else regions(mask, prediction.map), prediction,
-        )  # fmt: skip
+        defective, mask = self.decide(prediction)
+        found = prediction.score, defective, self.image_threshold, prediction.map, mask
+        if mask is None:
+            return Found(*found, None, None, prediction)
+        return Found(*found, self.level(prediction), regions(mask, prediction.map), prediction)
 
 
 def open_run(
@@ -105,29 +116,3 @@ def as_uint8(image: np.ndarray) -> np.ndarray:
                              "uint8 from 0 to 255")  # fmt: skip
         image = np.round(image * 255).astype(np.uint8)
     return image[..., :3] if image.shape[-1] == 4 else image
-
-
-def in_threads(work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-    """work(item) of each item, in their order, done by threads up to AHEAD items early. Errors come at their item."""
-
-    def promised() -> Iterator[concurrent.futures.Future]:
-        try:
-            for item in items:
-                yield pool.submit(work, item)
-        except Exception as error:  # What came before it is to be had first.
-            failed: concurrent.futures.Future = concurrent.futures.Future()
-            failed.set_exception(error)
-            yield failed
-
-    waiting: collections.deque[concurrent.futures.Future] = collections.deque()
-    with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-        try:
-            for promise in promised():
-                waiting.append(promise)
-                if len(waiting) > AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for promise in waiting:
-                promise.cancel()

@@ -9,9 +9,11 @@ import jax
 import numpy as np
 
 from data_pipeline import Split
+from launch.command import files
 from launch.command.console import progress_bar
 from launch.run import cached_features
 from launch.run.data import Data
+from launch.run.overlap import batches, in_threads
 from launch.run.prediction import Prediction, Predictor, beside_score, defect_mask
 
 TIMED = 8  # images that are timed where scores come from features kept on disk
@@ -58,25 +60,33 @@ class Predictions(NamedTuple):
 
 
 def predict(
-    predictor: Predictor, data: Data, split: Split, folder: Path, *, original: Split | None = None
+    predictor: Predictor, data: Data, split: Split, folder: Path, *, original: Split | None = None, what: str = "images"
 ) -> Predictions:
     """Scores every image of a split; the maps go to a folder, which is made.
 
     original: the same images at original resolution, where maps and boxes are to be of that size. Where a frozen
-    backbone's features are kept, they are what is scored.
+    backbone's features are kept, they are what is scored. what: how the images are called while it lasts.
     """
     folder.mkdir(parents=True)
     every, seconds, masks, original = [], [], PackedMasks(), original or split
     outlined = all(record.has_mask for record in split.records)
+
+    def keep(seen: tuple[int, Prediction, float | None]) -> tuple[Prediction, float | None, np.ndarray | None]:
+        """Writes a map, and reads what is true of its pixels."""
+        index, prediction, taken = seen
+        if prediction.map is None:
+            return prediction, taken, None
+        files.write_array(folder / f"{index:05d}.npy", prediction.map)
+        mask = original[index].mask if original.records[index].label else None
+        return prediction._replace(map=None), taken, np.zeros(prediction.map.shape, np.uint8) if mask is None else mask
+
     with progress_bar() as bar:
-        task = bar.add_task("scoring ", total=len(split), note="")
-        for index, (prediction, taken) in enumerate(_predictions(predictor, data, split, original)):
-            every.append(prediction._replace(map=None, reconstruction=None))
+        task = bar.add_task(f"scoring {what}", total=len(split), note="")
+        for prediction, taken, mask in in_threads(keep, _predictions(predictor, data, split, original)):
+            every.append(prediction._replace(reconstruction=None))
             seconds += [taken] if taken is not None else []
-            if prediction.map is not None:
-                mask = original[index].mask if original.records[index].label else None
-                masks.append(np.zeros(prediction.map.shape, np.uint8) if mask is None else mask)
-                np.save(folder / f"{index:05d}.npy", prediction.map, allow_pickle=False)
+            if mask is not None:
+                masks.append(mask)
             bar.advance(task)
     paths = sorted(folder.glob("*.npy"))
     maps = [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths] if paths else None
@@ -89,24 +99,28 @@ def predict(
 
 def _predictions(
     predictor: Predictor, data: Data, split: Split, original: Split
-) -> Iterator[tuple[Prediction, float | None]]:
-    """Each image's prediction and the seconds it took; features kept on disk take none, so a few go the whole way."""
-    timed = lambda index, size: _timed(lambda: predictor(split[index].image, size))
+) -> Iterator[tuple[int, Prediction, float | None]]:
+    """Place and prediction of each image and the seconds it took; features kept on disk take none, so a few go the
+    whole way."""
     frozen = predictor.run.detector.frozen
+    read = lambda index: (index, split[index].image, (original.records[index].height, original.records[index].width))
     if frozen is None:
-        for index, record in enumerate(original.records):
-            yield timed(index, (record.height, record.width))
+        for alike in batches(in_threads(read, range(len(split))), lambda seen: (*seen[1].shape, *seen[2])):
+            predicted, taken = _timed(predictor, alike)
+            yield from ((seen[0], prediction, taken) for seen, prediction in zip(alike, predicted, strict=True))
         return
     features = cached_features.of(frozen, data, split)
-    scores = jax.device_get(jax.jit(frozen.score)(predictor.run.state, features))
+    scores = jax.device_get(jax.jit(frozen.score)(predictor.run.state, jax.device_put(features)))
     for index in range(len(split)):
-        taken = timed(index, None)[1] if index < TIMED else None
-        yield Prediction(float(scores.image[index]), **beside_score(scores, index)), taken
+        taken = _timed(predictor, [read(index)])[1] if index < TIMED else None
+        yield index, Prediction(float(scores.image[index]), **beside_score(scores, index)), taken
 
 
-def _timed(call: Any) -> tuple[Any, float]:
+def _timed(predictor: Predictor, alike: Sequence[tuple[int, np.ndarray, Any]]) -> tuple[list[Prediction], float]:
+    """Predictions of images of one size, and the seconds that each took."""
     begun = time.monotonic()
-    return call(), time.monotonic() - begun
+    predicted = predictor.together([image for _, image, _ in alike], alike[0][2])
+    return predicted, (time.monotonic() - begun) / len(alike)
 
 
 def _stacked(every: Sequence[Prediction]) -> dict:

@@ -21,7 +21,7 @@ from launch.command.timing import in_turn
 from launch.run import feeds
 from launch.run.data import Data, open_data
 from launch.run.evaluation import evaluate, evaluation_of
-from launch.run.folder import open_workdir
+from launch.run.folder import open_workdir, training_command
 from launch.run.prediction import on_canvas, predictor_of
 from launch.run.trained import Run, example_batch, make_detector, settings_of, without_weights
 from launch.run.training import calibrate, train_run
@@ -79,11 +79,11 @@ def trained_state(run: Run, folder: Path) -> Any:
     place = folder / "checkpoints"
     if not place.is_dir():
         raise FileNotFoundError(f"{folder} has no folder checkpoints, which training goes on from; train it again")
-    with contextlib.closing(Checkpoints(place)) as checkpoints:
-        step = checkpoints.best() if run.config.train.restore == "best" else None
-        restored = checkpoints.restore(run.state, step=step)
+    with contextlib.closing(Checkpoints(place, read_only=True)) as checkpoints:
+        restored = checkpoints.restore(run.state, best=run.config.train.restore == "best")
     if restored is None:
-        raise FileNotFoundError(f"{place} is empty; train again with launch.train --workdir {folder}")
+        remedy = training_command(run.config, folder)
+        raise FileNotFoundError(f"{place} is empty; train again with: {remedy}")
     return restored[1]
 
 

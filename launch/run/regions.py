@@ -6,6 +6,7 @@ import numpy as np
 import scipy.ndimage
 
 DIRECTIONS = 64  # in which a defect's extent is taken: the longest is at most 0.03 % longer
+AT_ONCE = 2**22  # numbers, to bound memory
 
 
 class Region(NamedTuple):
@@ -26,37 +27,49 @@ class Region(NamedTuple):
 def regions(mask: np.ndarray, anomaly_map: np.ndarray) -> list[Region]:
     """The defects that a mask bool [H, W] marks, the largest first, with scores of a map float32 [H, W].
 
-    All at once, not one by one: a noisy map has thousands.
+    All at once, not one by one: a noisy map has thousands. What is counted are runs, marked pixels side by side in a
+    row, which are few where a defect is large: an image of 8000 x 8000 has 64 million pixels.
     """
     labels, count = scipy.ndimage.label(mask, np.ones((3, 3)))
     if not count:
         return []
-    rows, columns = np.nonzero(labels)
-    numbers = labels[rows, columns]
+    row, edge = np.nonzero(np.diff(mask, axis=1, prepend=False, append=False))
+    row, left, right = row[::2], edge[::2], edge[1::2]  # Where a run begins, and the first pixel beside it.
+    flat, width = anomaly_map.ravel(), mask.shape[1]
+    between = np.stack([row * width + left, row * width + right], 1).ravel()
+    between = between[: len(between) - (between[-1] == flat.size)]
+    run_peak = np.maximum.reduceat(flat, between)[::2]
+    run_sum = np.add.reduceat(flat, between, dtype=np.float64)[::2]
+    numbers = labels[row, left]
     order = np.argsort(numbers, kind="stable")  # By defect, then by row, then by column.
-    numbers, rows, columns = numbers[order], rows[order], columns[order]
-    scores = anomaly_map[rows, columns].astype(np.float64)
+    numbers, row, left, right = numbers[order], row[order], left[order], right[order]
     starts = np.flatnonzero(np.diff(numbers, prepend=0))
-    area = np.diff(starts, append=len(numbers))
     least, most, total = (lambda values, of=of: of.reduceat(values, starts) for of in (np.minimum, np.maximum, np.add))
+    length = right - left
+    area = total(length)
     found = zip(
-        least(rows), least(columns), most(rows) + 1, most(columns) + 1, area, total(rows) / area, total(columns) / area,
-        extents(numbers, rows, columns), most(scores), total(scores) / area, strict=True,
+        least(row), least(left), most(row) + 1, most(right), area, total(row * length) / area,
+        total((left + right - 1) * length) / (2 * area), extents(numbers, row, left, right), most(run_peak[order]),
+        total(run_sum[order]) / area, strict=True,
     )  # fmt: skip
     return sorted((Region(*(value.item() for value in values)) for values in found), key=lambda one: -one.area)
 
 
-def extents(numbers: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+def extents(numbers: np.ndarray, row: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """The longest extent of each defect, from corner to corner of its pixels (the maximal Feret diameter).
 
-    numbers, rows, columns: of its pixels, in rising order.
+    numbers, row, left, right: of its runs, in rising order.
     """
-    angles = np.pi * np.arange(DIRECTIONS) / DIRECTIONS
-    down, across = np.sin(angles), np.cos(angles)
     # Of each row of a defect its first and last pixel are enough: none between them lies further out.
-    first = np.flatnonzero((np.diff(numbers, prepend=-1) != 0) | (np.diff(rows, prepend=-1) != 0))
-    ends = np.sort(np.concatenate([first, np.append(first[1:], len(rows)) - 1]))
-    along = np.outer(rows[ends], down) + np.outer(columns[ends], across)
-    starts = np.flatnonzero(np.diff(numbers[ends], prepend=-1))
-    width = np.maximum.reduceat(along, starts) - np.minimum.reduceat(along, starts)
-    return (width + np.abs(down) + np.abs(across)).max(1)
+    first = np.flatnonzero((np.diff(numbers, prepend=-1) != 0) | (np.diff(row, prepend=-1) != 0))
+    last = np.append(first[1:], len(row)) - 1
+    row, left, right = row[first], left[first], right[last] - 1
+    starts = np.flatnonzero(np.diff(numbers[first], prepend=-1))
+    longest = np.zeros(len(starts))
+    at_once = max(1, AT_ONCE // len(row))
+    for some in np.split(np.arange(DIRECTIONS), range(at_once, DIRECTIONS, at_once)):
+        down, across = np.sin(np.pi * some / DIRECTIONS), np.cos(np.pi * some / DIRECTIONS)
+        ends = np.outer(row, down) + np.outer(left, across), np.outer(row, down) + np.outer(right, across)
+        apart = np.maximum.reduceat(np.maximum(*ends), starts) - np.minimum.reduceat(np.minimum(*ends), starts)
+        longest = np.maximum(longest, (apart + np.abs(down) + np.abs(across)).max(1))
+    return longest

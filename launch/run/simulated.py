@@ -19,7 +19,7 @@ from jaxdefect.detector import Detector, no_calibration
 from jaxdefect.metrics import ranking
 from launch.run.data import Data, convert, patch_of
 
-LEAST = 20  # flawed images; of few normal ones each is painted on several times
+LEAST = 60  # flawed images; of few normal ones each is painted on several times
 FAINTEST = 0.3  # of a painter's contrast
 WINDOWS = 64  # of good images, and as many flawed ones, to validate on while training
 SEED = 7  # of all that is painted: the same for every run

@@ -1,6 +1,5 @@
 """Thresholds of a trained run, fitted on normal images; and what other multiples of their spread would decide."""
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from jaxdefect.metrics import ranking, threshold
 from jaxdefect.metrics.threshold import Threshold
 from launch.run import simulated
 from launch.run.data import Data
+from launch.run.folder import CONFIG, RESULT, changed, evaluation_command, read_result
 from launch.run.predictions import Predictions
 
 # Rules that `threshold.fit` does not know: they need defective images, too.
@@ -44,22 +44,34 @@ def images_to_fit_on(config: ConfigDict, data: Data) -> tuple[Split, Split | Non
     """The normal images of `threshold.fitted_on`, and the defective ones where a rule asks for them.
 
     Methods that learn from defects and fit on their training images take the defective ones of these. Raises ValueError
-    where one rule asks for real defects and the other for painted flaws.
+    as `check` does.
     """
+    check(config, data)
     knobs, dataset = config.threshold, data.converted
-    if knobs.fitted_on not in NAMES:
-        raise ValueError(f"threshold.fitted_on = {knobs.fitted_on!r} is not known; use calibration (held out) or train")
-    trained = knobs.fitted_on == "train"
-    rules = (knobs.image_rule, knobs.pixel_rule)
-    if {WITH_DEFECTS, WITH_FLAWS} <= {*rules}:
-        raise ValueError(f"threshold.image_rule = {rules[0]!r} with threshold.pixel_rule = {rules[1]!r}: one needs "
-                         "real defects, the other painted flaws; use the same for both, or pauta for one")  # fmt: skip
+    trained, rules = knobs.fitted_on == "train", (knobs.image_rule, knobs.pixel_rule)
     normal = dataset.train if trained else dataset.calibration
     if WITH_FLAWS in rules:
         original = data.original.train if trained else data.original.calibration
         return normal, simulated.painted(config, normal, original)
     defective = dataset.defective if trained else dataset.calibration_defective
     return normal, defective if WITH_DEFECTS in rules else None
+
+
+def check(config: ConfigDict, data: Data) -> None:
+    """Raises ValueError, before anything is trained, for rules that go ill together or lack the images they ask for."""
+    knobs = config.threshold
+    if knobs.fitted_on not in NAMES:
+        raise ValueError(f"threshold.fitted_on = {knobs.fitted_on!r} is not known; use calibration (held out) or train")
+    rules = {"threshold.image_rule": knobs.image_rule, "threshold.pixel_rule": knobs.pixel_rule}
+    if {WITH_DEFECTS, WITH_FLAWS} <= {*rules.values()}:
+        told = " with ".join(f"{field} = {rule!r}" for field, rule in rules.items())
+        raise ValueError(f"{told}: one needs real defects, the other painted flaws; use the same for both, or pauta "
+                         "for one")  # fmt: skip
+    held = data.converted.defective if knobs.fitted_on == "train" else data.converted.calibration_defective
+    if WITH_DEFECTS in rules.values() and not held:
+        asking = next(field for field, rule in rules.items() if rule == WITH_DEFECTS)
+        raise ValueError(f"{asking} = {WITH_DEFECTS!r} needs defective images held out, and there are none; keep some "
+                         f"from the test by data.train_defective_fraction=0.5, or give {asking}=pauta")  # fmt: skip
 
 
 def fit(knobs: ConfigDict, normal: Predictions, defective: Predictions | None) -> Fitted:
@@ -152,13 +164,13 @@ class Kept(NamedTuple):
 
 def read_fitted(folder: Path) -> Kept:
     """The thresholds of a run. Raises FileNotFoundError or ValueError where it was not evaluated by this version."""
-    path = folder / "result.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; run launch.evaluate {folder} to fit the thresholds")
+    path, result = folder / RESULT, read_result(folder)
+    if changed(folder, result, only=(CONFIG,)):
+        raise ValueError(f"{folder / CONFIG} is of another evaluation than {RESULT}, or damaged; run "
+                         f"{evaluation_command(folder)}, which makes them one")  # fmt: skip
     try:
-        result = json.loads(path.read_text())
         fitted, tiles = result["thresholds"], result["tiles"]
         return Kept(fitted["pixel"]["value"], float(fitted["image"]["value"]), tiles and tuple(tiles))
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged or of another version ({error!r}); run launch.evaluate {folder}, which "
-                         "writes it anew") from error  # fmt: skip
+        remedy = f"run {evaluation_command(folder)}, which writes it anew"
+        raise ValueError(f"{path} is damaged or of another version ({error!r}); {remedy}") from error

@@ -14,10 +14,9 @@ import jaxdefect
 from jaxdefect import detector as detectors
 from jaxdefect.backbones.pretrained import RANDOM
 from jaxdefect.training import population
-from jaxdefect.training.checkpoint import Checkpoints
-from launch.command import configuration, files
-
-FACTS = "facts.json"  # of a run's folder: what `facts_of` found in the data
+from jaxdefect.training.checkpoint import Checkpoints, Damaged
+from launch.command import files
+from launch.run.folder import FACTS, read_config, training_command
 
 
 class Run(NamedTuple):
@@ -67,32 +66,33 @@ def without_weights(config: ConfigDict) -> ConfigDict:
 
 def load_run(workdir: Path) -> Run:
     """Reads a trained run back. Raises FileNotFoundError or ValueError with the remedy."""
-    config = configuration.read(workdir / "config.json")
+    config = read_config(workdir)
+    remedy = training_command(config, workdir)
     if not (workdir / "calibrated").is_dir():
-        raise FileNotFoundError(
-            f"{workdir} has no trained detector yet; finish it with launch.train --workdir {workdir}"
-        )
-    facts = read_facts(workdir)
-    detector, hyperparams = make_detector(without_weights(config), facts)
-    template = jax.eval_shape(detector.init, jax.random.key(0), example_batch(config), hyperparams)
-    with contextlib.closing(Checkpoints(workdir / "calibrated", keep=1)) as final:
-        restored = final.restore(template)
+        raise FileNotFoundError(f"{workdir} has no trained detector yet; finish it with: {remedy}")
+    try:
+        facts = read_facts(workdir)
+        detector, hyperparams = make_detector(without_weights(config), facts)
+        template = jax.eval_shape(detector.init, jax.random.key(0), example_batch(config), hyperparams)
+        with contextlib.closing(Checkpoints(workdir / "calibrated", read_only=True)) as final:
+            restored = final.restore(template)
+    except Damaged as error:
+        raise ValueError(f"{error}. The run's training, started again, makes it anew: {remedy}") from error
     if restored is None:
-        raise FileNotFoundError(f"{workdir / 'calibrated'} is empty; train again with launch.train --workdir {workdir}")
+        raise FileNotFoundError(f"{workdir / 'calibrated'} is empty; make what belongs there anew with: {remedy}")
     return Run(config, detector, jax.device_put(restored[1]), {}, facts)  # Handed to the device once, not per image.
 
 
 def read_facts(workdir: Path) -> dict[str, Any]:
-    """What a run was told of its data. Raises ValueError where the file is damaged."""
+    """What a run was told of its data. Raises Damaged where the file is."""
     path = workdir / FACTS
     try:
-        kinds = json.loads(path.read_text())["kinds"]
+        kinds = json.loads(path.read_bytes())["kinds"]
         if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
             raise ValueError(f"kinds is {kinds!r} and no list of names")
         return {"kinds": tuple(kinds)}
     except (ValueError, KeyError, TypeError, OSError) as error:
-        raise ValueError(f"{path} cannot be read ({error}); train again with launch.train --workdir {workdir}, which "
-                         "writes it anew") from error  # fmt: skip
+        raise Damaged(f"{path} cannot be read ({error})") from error
 
 
 def write_facts(workdir: Path, facts: dict[str, Any]) -> None:

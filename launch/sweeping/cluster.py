@@ -18,10 +18,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from launch.command import stopping
 from launch.command.configuration import nearest
-from launch.command.console import console
+from launch.command.console import messages
 
-WORKER = (sys.executable, "-m", "launch.sweeping.worker")  # and the folder
+WORKER = (sys.executable, "-m", f"{__package__}.worker")  # and the folder
 RESTARTS = 2  # of a worker that was killed
 PATIENCE_S = 10  # for a worker that is asked to stop
 SILENCE = 30  # polls in a row that Slurm may leave unanswered
@@ -70,8 +71,8 @@ def run_local(folder: Path, *, workers: int | None = None) -> int:
     """Runs worker processes, one per GPU or two, until the sweep has nothing left to take, and prints what they say.
 
     Each gets its share of the cores and, where there are GPUs, one of them. One that is killed (out of memory, say) is
-    started again at most twice. Returns how many failed for good; stopped by Ctrl-C or SIGTERM, it stops them all and
-    raises KeyboardInterrupt.
+    started again at most twice. Returns how many failed for good; stopped by a signal, it stops them all, which saves
+    what they are at, and raises KeyboardInterrupt.
     """
     try:
         return asyncio.run(_pool([*WORKER, str(folder)], workers))
@@ -108,7 +109,12 @@ def visible_gpus() -> list[str]:
 
 
 async def _pool(command: list[str], workers: int | None) -> int:
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
+    pool = asyncio.current_task()
+    for number in stopping.SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(
+                number, lambda number: (stopping.note(number), pool.cancel()), number
+            )
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     gpus = visible_gpus()
     shared = shares(workers or len(gpus) or 2, cores=cores, gpus=gpus)
@@ -128,29 +134,28 @@ async def _keep(number: int, command: list[str], extra: dict[str, str]) -> bool:
         )  # fmt: skip
         try:
             async for line in process.stdout:
-                console.print(f"[worker {number}] {line.decode(errors='replace').rstrip()}", markup=False)
+                messages.print(f"[worker {number}] {line.decode(errors='replace').rstrip()}")
             status = await process.wait()
         finally:
             await _stop(process)
         if status == 0:
             return False
         if status > 0:  # An error that it foresaw and named would only come again.
-            console.print(f"[red]worker {number} failed with exit status {status}; its last lines say why[/red]")
+            messages.print(f"worker {number} failed with exit status {status}; its last lines say why", style="red")
             return True
         name = signal.Signals(-status).name
         cause = " (out of memory?)" if -status == signal.SIGKILL else ""
         then = f"start again {RESTARTS - left + 1} of {RESTARTS}" if left else "given up; others can take its run"
-        console.print(f"[red]worker {number} was killed by {name}{cause}; {then}[/red]")
+        messages.print(f"worker {number} was killed by {name}{cause}; {then}", style="red")
     return True
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
     try:
-        await asyncio.wait_for(process.wait(), PATIENCE_S)
+        await asyncio.wait_for(process.communicate(), PATIENCE_S)  # To the end of what it says: that closes the pipe.
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
@@ -206,7 +211,7 @@ def submit(folder: Path, *, workers: int, options: dict[str, Any]) -> list:
             jobs = [executor.submit(Worker(str(folder), requeues)) for _ in range(workers)]
     except submitit.core.utils.FailedJobError as error:
         raise RuntimeError(f"sbatch refused the job ({str(error).strip()}); correct the --slurm options") from error
-    console.print(f"Slurm job {jobs[0].job_id.split('_')[0]} submitted, workers: {workers}; logs in {folder}/slurm")
+    messages.print(f"Slurm job {jobs[0].job_id.split('_')[0]} submitted, workers: {workers}; logs in {folder}/slurm")
     return jobs
 
 
@@ -245,7 +250,7 @@ def wait(jobs: list, *, poll_s: float = 30.0) -> int:
         tally = ", ".join(f"{count} {state.lower()}" for state, count in sorted(counts.items()))
         if tally and tally != printed:
             printed = tally
-            console.print(f"Slurm: {tally}", markup=False)
+            messages.print(f"Slurm: {tally}")
         if waiting:
             # A short job is answered soon, and Slurm is not asked often about a long one.
             time.sleep(min(poll_s, 1 + (time.monotonic() - begun) / 10))
@@ -288,5 +293,5 @@ def _ended(job: Any, state: str) -> bool:
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     words = [line.strip() for line in lines if line.strip() and not line.startswith(CHATTER)]
     last = f' ("{words[-1][:200]}")' if words else ""
-    console.print(f"worker {job.job_id} {ENDS[state]}{last}; its log: {log}", markup=False, style="red")
+    messages.print(f"worker {job.job_id} {ENDS[state]}{last}; its log: {log}", style="red")
     return True

@@ -1,7 +1,7 @@
 """sweep.json: what a sweep folder is for, so that any process can take a share of the work.
 
 FOLDER/sweep.json            the plan: every run with its whole config
-FOLDER/runs/NAME/            a run, as launch.train leaves one; result.json once it is finished,
+FOLDER/runs/NAME/            a run, as launch.train leaves one; result.json and report.html once it is finished,
                              failed.json, with the traceback, if it failed
 FOLDER/sweep.csv, sweep.html what came of it
 """
@@ -13,8 +13,14 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
+from jaxdefect.training.checkpoint import seal
 from launch.command import configuration, files
+from launch.command.console import warn
+from launch.run.data import settle
+from launch.run.folder import CONFIG, RESULT, check_same, read_result
 from launch.sweeping.spec import Spec
+
+SWEEP, FAILED = "sweep.json", "failed.json"
 
 
 class Planned(NamedTuple):
@@ -29,9 +35,9 @@ class Planned(NamedTuple):
     @property
     def status(self) -> str:
         """finished, failed or unfinished."""
-        if (self.folder / "result.json").is_file():
+        if (self.folder / RESULT).is_file():
             return "finished"
-        return "failed" if (self.folder / "failed.json").is_file() else "unfinished"
+        return "failed" if (self.folder / FAILED).is_file() else "unfinished"
 
     @property
     def tries(self) -> int:
@@ -70,14 +76,44 @@ def write(spec: Spec, folder: Path, *, command: str, side_by_side: int = 0) -> P
         "multiple_of": spec.multiple_of,
         "groups": spec.groups,
         "paper": spec.paper, "why": spec.why, "notes": spec.notes, "side_by_side": side_by_side,
-        "runs": [{"name": r.name, "at": r.at, "seed": r.seed, "config": r.config.to_dict()} for r in spec.runs],
+        "runs": [{"name": r.name, "at": r.at, "seed": r.seed, "config": settle(r.config).to_dict()} for r in spec.runs],
     }  # fmt: skip
-    if (folder / "sweep.json").is_file():
-        _check_same(json.loads(json.dumps(plan)), folder)
-    elif folder.is_dir() and any(path.name != ".lock" for path in folder.iterdir()):
+    present = _present(folder)
+    if present:
+        _check_same(json.loads(json.dumps(plan)), present, folder)
+    elif not any((folder / name).exists() for name in (SWEEP, "runs")) and any(
+        path.name != ".lock" for path in folder.glob("*")
+    ):
         raise ValueError(f"{folder} is no sweep folder and not empty; give another --workdir, or an empty folder")
-    files.write_json(folder / "sweep.json", plan)
+    for run in () if present else spec.runs:  # Lost or damaged: what was trained tells whether it was the same sweep.
+        if (folder / "runs" / run.name / CONFIG).is_file():
+            check_same(run.config, folder / "runs" / run.name)
+    plan = files.as_json(plan)
+    files.write_json(folder / SWEEP, plan | {"seal": seal(plan)})
     return read(folder)
+
+
+def clear_damaged(sweep: Plan) -> None:
+    """Forgets results and failures that cannot be read, so that their runs are evaluated, or tried, again."""
+    for run in sweep.runs:
+        try:
+            read_result(run.folder)
+        except FileNotFoundError:
+            pass
+        except ValueError as error:
+            warn(f"{str(error).split('; run')[0]}; run {run.name} is evaluated again")
+            (run.folder / RESULT).unlink()
+        if (run.folder / FAILED).is_file() and read_failure(run) is None:
+            (run.folder / FAILED).unlink()
+
+
+def read_failure(run: Planned) -> dict[str, str] | None:
+    """Why a run failed, {"error", "traceback"}; None where that cannot be read."""
+    try:
+        failure = json.loads((run.folder / FAILED).read_bytes())
+        return {name: str(failure[name]) for name in ("error", "traceback")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def read(folder: Path) -> Plan:
@@ -96,31 +132,41 @@ def note_failure(run: Planned, error: BaseException) -> None:
     """Keeps the run's error, so that the sweep goes on without it."""
     text = "".join(traceback.format_exception(error))
     failure = {"error": f"{type(error).__name__}: {error}", "traceback": text}
-    files.write_json(run.folder / "failed.json", failure)
+    files.write_json(run.folder / FAILED, failure)
+
+
+def _present(folder: Path) -> dict[str, Any] | None:
+    """The plan in a folder; None, which is told, where it cannot be read, and where there is none."""
+    try:
+        return _json(folder)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        warn(f"{str(error).split('; run')[0]}; it is written anew")
+        return None
 
 
 def _json(folder: Path) -> dict[str, Any]:
-    path = folder / "sweep.json"
+    path = folder / SWEEP
     if not path.is_file():
-        raise FileNotFoundError(f"{folder} is no sweep: it has no sweep.json. Start one with launch.sweep")
+        raise FileNotFoundError(f"{folder} is no sweep: it has no {SWEEP}. Start one with launch.sweep")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(
-            f"{path} is not readable JSON ({error}); delete it and run the same command again; finished runs stay"
-        ) from error
+        plan = json.loads(path.read_bytes())
+        if "seal" in plan and plan.pop("seal") != seal(plan):  # Those of earlier versions have none.
+            raise ValueError("it was changed after it was written")
+        return plan
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        remedy = "run the launch.sweep command that made it again, which writes it anew; finished runs stay"
+        raise ValueError(f"{path} is damaged ({error}); {remedy}") from error
 
 
-def _check_same(plan: dict[str, Any], folder: Path) -> None:
-    theirs, ours = _json(folder), {run["name"]: run for run in plan["runs"]}
+def _check_same(plan: dict[str, Any], theirs: dict[str, Any], folder: Path) -> None:
+    ours = {run["name"]: run for run in plan["runs"]}
     for run in theirs["runs"]:
         if run["name"] not in ours:
             raise ValueError(f"{folder} holds another sweep: its run {run['name']} is none of {theirs['name']!r} as "
                              "it is asked for now; give another --workdir, or delete that folder")  # fmt: skip
-        mine, its = (dict(configuration.flat(run_there["config"])) for run_there in (ours[run["name"]], run))
-        differing = [
-            f"{f} = {its.get(f)!r} there, {mine.get(f)!r} here" for f in mine | its if mine.get(f) != its.get(f)
-        ]
-        if differing:
+        its, mine = (configuration.from_dict(planned["config"]) for planned in (run, ours[run["name"]]))
+        if differing := configuration.differing(its, mine):
             raise ValueError(f"{folder} holds another sweep: its run {run['name']} has {'; '.join(differing)}; "
                              "give another --workdir, or delete that folder")  # fmt: skip

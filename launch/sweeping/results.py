@@ -1,20 +1,21 @@
 """What came of a sweep: its runs, the mean and spread over seeds of each setting, the paper's values beside them."""
 
-import csv
 import json
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from launch.command import configuration, files, markdown
-from launch.page.run_folder import read_columns
+from launch.command import configuration
+from launch.page.run_folder import read_columns, test_of
+from launch.run.folder import read_result
 from launch.sweeping import plan
 from launch.sweeping.agreement import agreements
 from launch.sweeping.plan import Plan, Planned
 
 NAMES = {"f1": "F1", "auroc": "AUROC", "ap": "average precision", "pro": "PRO", "score_ms_per_image": "ms per image"}
 TRAINING_POINTS = 100  # of a training curve on the page
+UNKNOWN = {"error": "failed.json cannot be read", "traceback": ""}
 LOW = ("misses", "false_alarms", "timings")  # Parts of a figure's name of which less is better.
 
 
@@ -37,7 +38,7 @@ def collect(folder: Path) -> dict[str, Any]:
         "axes": axes + [axis | {"numbers": None} for axis in kinds if about["by_kind"] and axis["values"]],
         "fixed": about["fixed"], "groups": about.get("groups", ""),
         "datasets": _datasets(about, sweep.runs, finished),
-        "seeds": about["seeds"], "figures": [_figure(key) for key in about["figures"]] + _multiples(about, cells),
+        "seeds": about["seeds"], "figures": [figure_of(key) for key in about["figures"]] + _multiples(about, cells),
         "rows": rows, "cells": cells, "trainings": trainings, "unfilled": _unfilled(about, cells),
         "notes": _notes(about, finished), "agreements": agreements(about, cells),
     }  # fmt: skip
@@ -46,89 +47,40 @@ def collect(folder: Path) -> dict[str, Any]:
 def headline(sweep: Plan, run: Planned) -> str:
     """A run's first figure, or why it failed, in a few words."""
     if run.status == "failed":
-        return f"failed: {json.loads((run.folder / 'failed.json').read_text())['error']}"
+        return f"failed: {(plan.read_failure(run) or UNKNOWN)['error']}"
     key = sweep.about["figures"][0]
-    value = _look_up(_result(run) or {}, key, None)
-    return f"{_figure(key)['title']} {'-' if value is None else format(value, '.3g')}"
-
-
-def write_csv(results: dict[str, Any], path: Path) -> None:
-    """sweep.csv: a row per run (and kind of defect); figures but no times of training, so that reruns compare equal."""
-    axes = [axis["name"] for axis in results["axes"]]
-    figures = [f["key"] for f in results["figures"] if not f["key"].endswith(".multiple")]  # Those are of settings.
-    with files.replacing(path) as file:
-        writer = csv.writer(file)
-        writer.writerow(["run", *axes, "seed", "status", *figures, "error"])
-        for row in results["rows"]:
-            error = row["error"]["error"] if row["error"] else ""
-            numbers = (row["figures"].get(key) for key in figures)
-            writer.writerow([row["name"], *(row["at"].get(a, "") for a in axes), row["seed"], row["status"],
-                             *("" if value is None else repr(value) for value in numbers), error])  # fmt: skip
-
-
-def as_markdown(results: dict[str, Any]) -> str:
-    """The settings as a Markdown table: mean ± standard deviation over seeds, the paper's value in brackets."""
-    axes, figures = [axis["name"] for axis in results["axes"]], results["figures"]
-    head = [*axes, "runs", *(figure["title"] for figure in figures)]
-    rows = []
-    for cell in results["cells"]:
-        row = [cell["at"].get(axis, "") for axis in axes] + [str(cell["finished"])]
-        rows.append(row + [_written(cell, figure["key"]) for figure in figures])
-    table = markdown.table(head, rows)
-    missing = "".join(
-        f"\n- {', '.join(f'{axis} {value}' for axis, value in gap['at'].items())}: {gap['figure']} {gap['value']:g} "
-        f"({gap['why']})"
-        for gap in results["unfilled"]
-    )
-    ending = f"\n\nPublished values without a run:\n{missing}" if missing else ""
-    told = "".join(f"\n- {agreement['text']}" for agreement in results["agreements"])
-    ending += f"\n\nRank correlation between painted flaws and the test:\n{told}" if told else ""
-    head = f"# {results['title']}\n\n{results['source']}; {results['size']} size.\n\n    {results['command']}"
-    return f"{head}\n\n{table}{ending}\n"
-
-
-def _written(cell: dict[str, Any], key: str) -> str:
-    mean, std, paper = (cell[what].get(key) for what in ("mean", "std", "paper"))
-    if mean is None:
-        return "–"
-    digits = 3 if abs(mean) < 10 else 1
-    text = f"{mean:.{digits}f}" + (f" ± {std:.{digits}f}" if std is not None else "")
-    return text + (f" ({paper:g})" if paper is not None else "")
+    value = look_up(_result(run) or {}, key, None)
+    return f"{figure_of(key)['title']} {'-' if value is None else format(value, '.3g')}"
 
 
 def _result(run: Planned) -> dict[str, Any] | None:
-    path = run.folder / "result.json"
-    if not path.is_file():
+    if run.status != "finished":
         return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not readable JSON ({error}); delete it and start the sweep again, which evaluates "
-                         "that run anew") from error  # fmt: skip
+    return read_result(run.folder, remedy="the launch.sweep command again")
 
 
 def _rows(sweep: Plan, run: Planned, result: dict[str, Any] | None) -> list[dict[str, Any]]:
     twin = run.folder / "trained_by.json"
-    failed = run.folder / "failed.json"
     row = {
         "name": run.name, "at": run.at, "seed": run.seed, "status": run.status, "figures": {},
+        "detector": run.config.detector, "test": None,
         "seconds": None, "command": configuration.command(run.config),
-        "error": json.loads(failed.read_text(encoding="utf-8")) if run.status == "failed" else None,
-        "shared_with": json.loads(twin.read_text(encoding="utf-8")) if twin.is_file() else None,
+        "error": (plan.read_failure(run) or UNKNOWN) if run.status == "failed" else None,
+        "shared_with": twin.read_text(encoding="utf-8", errors="replace").strip('"') if twin.is_file() else None,
     }  # fmt: skip
     if result is None:
         return [row]
-    row["seconds"] = (result.get("timings") or {}).get("train_s")
+    row |= {"seconds": (result.get("timings") or {}).get("train_s"), "test": test_of(run.folder, result)}
     kinds = sorted(result["figures"].get("by_kind") or {}) if sweep.about["by_kind"] else [None]
     return [
         row
         | {"at": run.at | ({"kind": kind} if kind else {})}
-        | {"figures": {key: _look_up(result, key, kind) for key in sweep.about["figures"]}}
+        | {"figures": {key: look_up(result, key, kind) for key in sweep.about["figures"]}}
         for kind in kinds
     ]
 
 
-def _look_up(result: dict[str, Any], key: str, kind: str | None) -> float | None:
+def look_up(result: dict[str, Any], key: str, kind: str | None) -> float | None:
     """The figure "pixel.f1" of a result.json, for all images or for one kind of defect."""
     section, *path = key.split(".")
     if kind is not None:
@@ -179,7 +131,7 @@ def _multiples(about: dict[str, Any], cells: list[dict[str, Any]]) -> list[dict[
             ours, unit_value = cell[what].get(key), unit[what].get(key)
             cell[what] |= {multiple: ours / unit_value if ours is not None and unit_value else None}
         cell["std"][multiple] = None
-    return [_figure(key) | {"key": multiple, "title": f"Multiple of {', '.join(wanted.values())}", "unit": ""}]
+    return [figure_of(key) | {"key": multiple, "title": f"Multiple of {', '.join(wanted.values())}", "unit": ""}]
 
 
 def _others(cell: dict[str, Any], axes: dict[str, str]) -> str:
@@ -251,11 +203,16 @@ def _notes(about: dict, finished: dict[str, dict | None]) -> list[str]:
     notes = list(about["notes"])
     if len(about["seeds"]) < 3:
         notes.append("Fewer than three seeds: a difference here may be chance.")
-    warned = [warning for result in finished.values() if result for warning in result.get("warnings") or []]
-    return notes + [f"{text} (runs: {warned.count(text)})" for text in dict.fromkeys(warned)]
+    warned: dict[str, list[str]] = {}
+    for name, result in finished.items():
+        for text in (result or {}).get("warnings") or []:
+            warned.setdefault(text, []).append(name)
+    return notes + [
+        f"{names[0] if len(names) == 1 else f'{len(names)} runs'}: {text}" for text, names in warned.items()
+    ]
 
 
-def _figure(key: str) -> dict[str, str]:
+def figure_of(key: str) -> dict[str, str]:
     *section, last = key.split(".")
     title = NAMES.get(last, last.replace("_", " "))
     parts = [part for part in section[1:] if part != "report"]  # Such as oracle, gamma0, or one of two classes.
@@ -263,5 +220,5 @@ def _figure(key: str) -> dict[str, str]:
     text = " ".join(words) if section[0] != "timings" else title
     return {
         "key": key, "title": text[0].upper() + text[1:], "better": "low" if any(p in key for p in LOW) else "high",
-        "unit": "ms" if last.endswith("ms_per_image") else "",
+        "unit": "ms" if last.endswith("ms_per_image") else "", "whole": last in ("misses", "false_alarms"),
     }  # fmt: skip

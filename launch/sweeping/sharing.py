@@ -14,9 +14,9 @@ from ml_collections import ConfigDict
 from jaxdefect import parallel
 from jaxdefect.training import feed, loop, population
 from jaxdefect.training.checkpoint import Checkpoints
-from launch.command import configuration, console, files
+from launch.command import configuration, console, files, stopping
 from launch.run import cached_features, feeds
-from launch.run.data import Data, open_data
+from launch.run.data import Data, open_data, settle
 from launch.run.history import TrainingLog, read_history
 from launch.run.trained import example_batch, make_detector
 from launch.sweeping import plan
@@ -70,16 +70,22 @@ def same_training(one: ConfigDict, other: ConfigDict) -> bool:
 
     That is judged by the compiler's own text of the step, so no list of such settings is kept anywhere.
     """
-    fields = [
-        {
-            name: value
-            for name, value in configuration.flat(config)
-            if name.split(".")[0] not in (*AFTER_TRAINING, "preset")
-            and (not name.startswith("settings.") or isinstance(value, float))
-        }
-        for config in (one, other)
-    ]
-    return fields[0] == fields[1] and _step_text(configuration.to_json(one)) == _step_text(configuration.to_json(other))
+    return computed_with(one) == computed_with(other) and program(one) == program(other)
+
+
+def computed_with(config: ConfigDict) -> dict[str, Any]:
+    """The fields that training reads, of the settings only those that are computed with."""
+    return {
+        name: value
+        for name, value in configuration.flat(config)
+        if name.split(".")[0] not in (*AFTER_TRAINING, "preset")
+        and (not name.startswith("settings.") or isinstance(value, float))
+    }
+
+
+def program(config: ConfigDict) -> str:
+    """A digest of what is compiled to draw a state and to take a step."""
+    return _step_text(configuration.to_json(settle(config)))
 
 
 @functools.lru_cache(maxsize=64)
@@ -96,12 +102,16 @@ def _step_text(config_json: str) -> str:
 
 def alike(one: ConfigDict, other: ConfigDict) -> bool:
     """Whether two runs may train side by side: only seeds and floats among the settings differ."""
-    shape = lambda config: {
+    return shape(one) == shape(other)
+
+
+def shape(config: ConfigDict) -> dict[str, Any]:
+    """The fields that are no seed and no float among the settings."""
+    return {
         name: value
         for name, value in configuration.flat(config)
         if name != "seed" and not (name.startswith("settings.") and isinstance(value, float))
     }
-    return shape(one) == shape(other)
 
 
 def runs_at_once(sweep: Plan, config: ConfigDict, opened: Opened) -> int:
@@ -145,10 +155,11 @@ def train_together(sweep: Plan, runs: Sequence[Planned], opened: Opened) -> None
             for place, log in enumerate(written):
                 log(step, {name: values[place] for name, values in metrics.items()})
 
-        fit = loop.fit(
-            program, steps=knobs.steps, log_every=knobs.log_every, save_every=knobs.save_every,
-            checkpoints=checkpoints, on_log=on_log,
-        )  # fmt: skip
+        with stopping.deferred() as stop:
+            fit = loop.fit(
+                program, steps=knobs.steps, log_every=knobs.log_every, save_every=knobs.save_every,
+                checkpoints=checkpoints, on_step=written[0].step, on_log=on_log, stop=stop,
+            )  # fmt: skip
         states = jax.device_get(fit.state)
         for log in written:
             log.close()

@@ -26,7 +26,6 @@ A sweep file (configs/sweeps/NAME.py, or a file of one's own) is a few constants
 import importlib
 import importlib.util
 import itertools
-import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -36,7 +35,7 @@ from ml_collections import ConfigDict
 
 from jaxdefect.backbones.pretrained import RANDOM
 from jaxdefect.detector import nearest
-from launch.command import configuration
+from launch.command import choices, configuration
 from launch.command.arguments import choose_weights, takes_weights, weights_file
 from launch.sweeping import axes as axes_of
 from launch.sweeping.axes import Axis
@@ -82,7 +81,7 @@ class Spec(NamedTuple):
 
 def names() -> list[str]:
     """The sweeps there are."""
-    return sorted(module.name for module in pkgutil.iter_modules(importlib.import_module("configs.sweeps").__path__))
+    return choices.sweep_names()
 
 
 def read(

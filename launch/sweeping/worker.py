@@ -18,15 +18,18 @@ import jax
 
 from data_pipeline import Split
 from launch.command import files, start
-from launch.command.console import console, duration, progress_bar
+from launch.command.console import duration, progress_bar, say
+from launch.page.run_page import write_report
 from launch.run import feeds
 from launch.run.evaluation import evaluate
 from launch.run.folder import open_workdir
 from launch.run.training import train_run
 from launch.sweeping import plan, results, sharing
 from launch.sweeping.plan import Plan, Planned
+from launch.sweeping.written import write_results
 
-SHOWN = 3  # images of each run that the sweep's page sets side by side
+SHOWN = 4  # images of each run that the sweep's page sets side by side, one of them good
+SPARING = 20  # times as long as the sweep's page takes to write, it is left as it is
 
 
 def main(argv: list[str] | None = None) -> Plan:
@@ -35,20 +38,25 @@ def main(argv: list[str] | None = None) -> Plan:
     parser.add_argument("folder", type=Path, help="the folder of a sweep")
     arguments = parser.parse_args(argv)
     start.devices()
-    return work(arguments.folder)
+    sweep = work(arguments.folder)
+    write_results(arguments.folder)
+    return sweep
 
 
 def work(folder: Path) -> Plan:
     """Does what is left of a sweep and not held by another process. A run that fails is noted, and the next one taken.
 
-    Raises OSError if nothing can be written (a full disk, say): the next run would fail, too.
+    Each run gets its page, and the sweep's page is written anew after it, sparing time where that takes long. Raises
+    OSError if nothing can be written (a full disk, say): the next run would fail, too.
     """
     sweep = plan.read(folder)
     if jax.process_count() > 1:
         raise ValueError("a worker of a sweep is one process; for several, use launch.sweep --launcher local or slurm")
     opened, held_by_others, ended, begun = sharing.Opened(), set(), 0, time.monotonic()
+    next_page = begun
     with progress_bar() as bar:
-        task = bar.add_task("sweep   ", total=len(sweep.runs), note="")
+        done = len(sweep.runs) - len(sweep.left())
+        task = bar.add_task("sweep   ", total=len(sweep.runs), completed=done, note="")
         while left := [run for run in sweep.left() if run.name not in held_by_others]:
             with take(sweep, left, opened, held_by_others) as taken:
                 for run in taken:
@@ -57,7 +65,11 @@ def work(folder: Path) -> Plan:
                     unfinished = len(sweep.left())
                     remaining = duration((time.monotonic() - begun) / ended * unfinished)
                     tell(sweep, run, remaining)
-                    bar.update(task, completed=len(sweep.runs) - unfinished, note=f"{remaining} left")
+                    bar.update(task, completed=len(sweep.runs) - unfinished)
+                    if (now := time.monotonic()) >= next_page:
+                        with contextlib.suppress(ValueError):  # A damaged result is told at the end, not in midst.
+                            write_results(folder)
+                        next_page = time.monotonic() + SPARING * (time.monotonic() - now)
     return sweep
 
 
@@ -92,7 +104,7 @@ def take(sweep: Plan, left: Sequence[Planned], opened: sharing.Opened, held_by_o
 
 
 def do(sweep: Plan, run: Planned, opened: sharing.Opened) -> None:
-    """Trains, or goes on training, and evaluates one run, whose folder is held."""
+    """Trains, or goes on training, evaluates and reports one run, whose folder is held."""
 
     def work():
         data = opened.data(run.config)
@@ -103,6 +115,8 @@ def do(sweep: Plan, run: Planned, opened: sharing.Opened) -> None:
 
     if run.status == "unfinished":
         _attempt([run], work)
+    if run.status == "finished":
+        write_report(run.folder)
 
 
 def _attempt(runs: Sequence[Planned], work: Callable[[], Any]) -> Any:
@@ -112,27 +126,25 @@ def _attempt(runs: Sequence[Planned], work: Callable[[], Any]) -> Any:
     except Exception as error:
         # Images that are not there are one run's trouble; a disk that can't be written is everybody's.
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
-            remedy = "Free space, or mend what is wrong there; finished runs stay"
-            raise OSError(f"run {runs[0].name}: {error}. {remedy}") from error
+            raise OSError(f"run {runs[0].name}: {error}; finished runs stay") from error
         for run in runs:
             plan.note_failure(run, error)
 
 
 def images_shown(test: Split) -> list[str]:
-    """The same few images for every run: the first of each kind of defect, then the next ones."""
+    """The same few images for every run: the first of each kind of defect, then the next ones; last a good one."""
+    good = [record.id for record in test.records if not record.label][:1]
     defective = [record for record in test.records if record.label]
     firsts = {record.kind: record for record in reversed(defective)}
     ordered = sorted(defective, key=lambda record: record is not firsts[record.kind])
-    return [record.id for record in ordered[:SHOWN]]
+    return [record.id for record in ordered[: SHOWN - len(good)]] + good
 
 
 def tell(sweep: Plan, run: Planned, remaining: str) -> None:
     """One line for a run that has ended."""
     ended = len(sweep.runs) - len(sweep.left())
     headline = results.headline(sweep, run)
-    console.print(
-        f"{ended}/{len(sweep.runs)}  {run.name}  {headline}" + (f"  {remaining} left" if sweep.left() else "")
-    )
+    say(f"{ended}/{len(sweep.runs)}  {run.name}  {headline}" + (f"  {remaining} left" if sweep.left() else ""))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import numpy as np
 from jaxdefect.metrics import ranking
 from jaxdefect.metrics.decisions import decision_figures
 from launch.command.environment import environment
+from launch.page.run_folder import read_result
+from launch.page.system_page import stages_of
 from launch.run.surfaces import confusion_of, of_attributes, surfaces_of
 from launch.system.inspection import Inspection, System
 
@@ -24,7 +26,10 @@ def of_any_images(system: System, inspections: Sequence[Inspection], out: Path) 
 
 
 def of_test_images(system: System, inspections: Sequence[Inspection], out: Path) -> dict[str, Any]:
-    """result.json of a dataset's test images, labelled by surface and defects."""
+    """result.json of a dataset's test images, labelled by surface and defects. Raises ValueError for a broken one."""
+    broken = [inspection.event["error"] for inspection in inspections if inspection.event["event"] == "error"]
+    if broken:
+        raise ValueError(broken[0])
     names, unseen = surfaces_of(system.surfaces.config), list(system.surfaces.config.data.unseen)
     events = [inspection.event for inspection in inspections]
     new = np.array([event["true_surface"] in unseen for event in events])
@@ -98,12 +103,21 @@ def logit(share: float) -> float:
     return float(np.log(share / (1 - share)))
 
 
+def warnings_of_stages(folder: Path) -> list[str]:
+    """What the results of a system's runs are doubted for, each text once with the runs that say it."""
+    said: dict[str, list[str]] = {}
+    for stage in stages_of(folder):
+        for text in read_result(stage).get("warnings") or []:
+            said.setdefault(str(text), []).append(str(stage.relative_to(folder)))
+    return [f"{', '.join(stages)}: {text}" for text, stages in said.items()]
+
+
 def described(system: System, inspections: Sequence[Inspection], out: Path) -> dict[str, Any]:
     """What both results say of the system and its speed. The first image of each program, which compiles, is left out
     of the medians."""
     data = system.surfaces.config.data
     first = [inspection.milliseconds[0] for inspection in inspections][1:]
-    second = [inspection.milliseconds[1] for inspection in inspections if inspection.defect is not None][1:]
+    second = [inspection.milliseconds[1] for inspection in inspections if inspection.milliseconds[1]][1:]
     whole = [sum(inspection.milliseconds) for inspection in inspections][1:]
     median = lambda values: float(np.median(values)) if values else None
     return {

@@ -1,17 +1,17 @@
 """Trains the two stages: the run that tells surfaces apart, and a defect detector for each seen surface."""
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from data_pipeline import Split, images
+from data_pipeline import Split
 from launch.command import arguments as command_line
 from launch.command import configuration
-from launch.command.console import console
+from launch.command.console import say
 from launch.page.run_page import write_report
-from launch.run.data import open_data
+from launch.run.data import open_data, settle
+from launch.run.folder import RESULT, check_same
 from launch.run.pipeline import print_summary, train
 from launch.run.surfaces import surfaces_of
 from launch.system import inspection
@@ -26,6 +26,7 @@ def train_all(arguments: argparse.Namespace) -> None:
     train_run(surfaces, arguments.folder / inspection.SURFACES)
     dataset = open_data(surfaces).converted
     names = sorted({record.surface for record in dataset.train.records}, key=surfaces_of(surfaces).index)
+    say(f"after it, a detector of defects for each surface: {len(names)} runs")
     for name in names:
         defects = configuration.get("segdec", arguments.defect_preset)
         # The images of the first stage, before they were mixed.
@@ -52,9 +53,10 @@ def overrides_of(stage: str, arguments: argparse.Namespace) -> list[str]:
 
 def train_run(config: ConfigDict, workdir: Path) -> None:
     """Trains a run unless its folder holds the result of the same config."""
-    configuration.check_same(config, workdir / "config.json")
-    if not (workdir / "result.json").is_file():
-        console.print(f"training {workdir}")
+    if (workdir / RESULT).is_file():
+        check_same(settle(config), workdir)
+    else:
+        say(f"training {workdir}")
         if (result := train(config, workdir)) is not None:
             write_report(workdir)
             print_summary(result)
@@ -65,12 +67,3 @@ def test_images(config: ConfigDict) -> Split:
     plain = config.copy_and_resolve_references()
     plain.data.update(surfaces_as_classes=False, unseen=(), size=0, width=0, scale=1.0)
     return open_data(plain).original.test
-
-
-def read(paths: list[Path], folder: Path) -> Iterator[tuple[str, object]]:
-    """(name, image uint8 [H, W, C]) of each file, or (name, the error) where it cannot be read."""
-    for path in paths:
-        try:
-            yield str(path.relative_to(folder)), images.read_image(path)
-        except ValueError as error:
-            yield str(path.relative_to(folder)), error

@@ -7,7 +7,7 @@ import pytest
 
 import jaxdefect
 from configs import base
-from launch.command import configuration
+from launch.command import choices, configuration
 from launch.run.trained import make_detector
 
 SECTIONS = ("data", "train", "score", "threshold", "report")
@@ -17,7 +17,7 @@ SECTIONS = ("data", "train", "score", "threshold", "report")
 def test_every_preset_makes_the_detector_and_differs_from_all_others(name):
     module = importlib.import_module(f"configs.{name}")
     made = {}
-    for preset in configuration.presets(name):
+    for preset in choices.presets(name):
         config = configuration.get(name, preset)
         assert (config.detector, config.preset, config.weights) == (name, preset, "")
         make_detector(config)

@@ -1,4 +1,4 @@
-"""Every detector: eight devices leave the state that one leaves. Numbers of three, and of the others as a drill."""
+"""Every detector: eight devices leave the state that one leaves. Traces of all; numbers of one, as a drill of all."""
 
 import functools
 import subprocess
@@ -18,8 +18,9 @@ from tests.contract.steps import CASES, apart, first_state, fit, on_fake_devices
 
 DEVICES = 8
 LEARNING = [name for name in CASES if tiny(name)[0].step is not no_training]
-NUMBERS = ("renet_d", "maa", "segdec")  # one player, several with a memory, labels
-OTHERS = [name for name in LEARNING if name not in NUMBERS]
+NUMBERS = "ssim_ae"  # compiles quickly
+OTHERS = [name for name in LEARNING if name != NUMBERS]
+DRIFTING = ("renet_d", "maa", "segdec")  # one player, several with a memory, labels
 eight_devices = pytest.mark.xdist_group("eight devices")
 
 
@@ -49,7 +50,7 @@ def test_a_step_leaves_one_state_on_all_devices(name):
     assert jax.tree.leaves(state) and metrics["loss"].shape == ()
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.xdist_group(n)) for n in NUMBERS])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.xdist_group(n)) for n in DRIFTING])
 def test_without_the_average_over_devices_a_step_leaves_many(name, monkeypatch):
     """The same trace must fail then, or it proves nothing."""
     monkeypatch.setattr(optim, "average_over_devices", optax.identity)
@@ -79,9 +80,8 @@ def eight_leave_what_one_leaves(name, eight):
 
 
 @eight_devices
-@pytest.mark.parametrize("name", NUMBERS)
-def test_devices_agree_on_the_state(name):
-    eight_leave_what_one_leaves(name, on_eight_devices(NUMBERS)[name])
+def test_devices_agree_on_the_state():
+    eight_leave_what_one_leaves(NUMBERS, on_eight_devices((NUMBERS,))[NUMBERS])
 
 
 @eight_devices
@@ -93,9 +93,9 @@ def test_devices_agree_on_the_state_of_others(name):
 
 @eight_devices
 @pytest.mark.drill
-@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("name", DRIFTING)
 def test_without_the_average_over_devices_they_drift_apart(name):
     """The same comparison must fail then, or it proves nothing."""
-    drifted = on_eight_devices(NUMBERS, "drift")[name]
+    drifted = on_eight_devices(DRIFTING, "drift")[name]
     start, alone = weights(first_state(name)), weights(fit(name, 1).state)
     assert apart(alone, drifted) > 0.05 * apart(alone, start)

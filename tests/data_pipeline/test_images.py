@@ -110,7 +110,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_an_unreadable_file_is_not_called_a_broken_one(tmp_path, monkeypatch):
-    def refuse(*_):
+    def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
     path = save(tmp_path, "locked.png", GREY)
@@ -197,3 +197,10 @@ def test_sizes_follow_the_scale_or_the_given_size():
 def test_stored_images_are_lossless(channels):
     image = RNG.integers(0, 256, (9, 7, channels), dtype=np.uint8)
     assert np.array_equal(images.from_png(images.png(image)), image)
+
+
+@pytest.mark.parametrize("how", [{"size": (100000, 100000)}, {"scale": 16.0}])
+def test_sizes_beyond_the_limit_are_refused_with_the_figure(how):
+    field = f"data.{next(iter(how))}"
+    with pytest.raises(ValueError, match=rf"pixels, .* GB a channel, are larger than the limit .*; .* {field}"):
+        images.target_size(8000, 8000, **how)

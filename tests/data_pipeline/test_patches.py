@@ -150,6 +150,7 @@ print(next(running)["image"].shape)
 """
 
 
+@pytest.mark.drill
 def test_a_program_with_a_running_stream_exits_quietly():
     done = subprocess.run([sys.executable, "-c", EXITING], capture_output=True, text=True, timeout=120)
     assert (done.stdout, done.stderr, done.returncode) == ("(64, 8, 8, 1)\n", "", 0)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -57,6 +58,65 @@ def test_a_failed_preparation_leaves_nothing_and_names_the_file(tmp_path):
     assert not list((tmp_path / "cache").rglob("*array_record*"))
     write_image(root / "test/crack/001.png")
     assert len(data_pipeline.load("mvtec", root=root, cache=tmp_path / "cache").test) == 4
+
+
+def cut(content):
+    return content[: len(content) // 2]
+
+
+def flipped(content):
+    return content[: len(content) // 2] + bytes([content[len(content) // 2] ^ 1]) + content[len(content) // 2 + 1 :]
+
+
+def as_held(dataset, direct):
+    for part in ("train", "calibration", "test"):
+        left, right = getattr(dataset, part), getattr(direct, part)
+        assert left.records == right.records
+        for one, two in zip(left, right, strict=True):
+            assert one._replace(image=None, mask=None) == two._replace(image=None, mask=None)
+            assert np.array_equal(one.image, two.image) and np.array_equal(one.mask, two.mask)
+
+
+def mended(damage, root, cache, direct) -> bool:
+    """Whether a damage of the prepared dataset was told; what is read is sound, and the next start finds it so."""
+    files = {path.name: path for path in (cache / "images").rglob("*") if path.is_file()}
+    damage(files)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        as_held(data_pipeline.load("mvtec", root=root, cache=cache), direct)
+    assert all("the prepared images are damaged" in str(one.message) for one in told) and len(told) < 2
+    data_pipeline.load("mvtec", root=root, cache=cache)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        as_held(data_pipeline.load("mvtec", root=root, cache=cache), direct)
+    return bool(told)
+
+
+def test_any_damaged_file_of_a_prepared_dataset_is_mended(tmp_path):
+    root, cache, told = mvtec(tmp_path / "set", good=3), tmp_path / "cache", []
+    direct = load("mvtec", root)
+    data_pipeline.load("mvtec", root=root, cache=cache)
+    names = {path.name for path in (cache / "images").rglob("*") if path.is_file()}
+    assert len(names) == 4
+    for name in sorted(names):
+        for way in (cut, flipped, lambda content: b"", None):
+            change = lambda files, name=name, way=way: (
+                files[name].write_bytes(way(files[name].read_bytes())) if way else files[name].unlink()
+            )
+            told.append(mended(change, root, cache, direct))
+    assert sum(told) >= 12  # A flipped sign may be one of a description that nobody reads.
+
+
+def test_a_label_that_was_flipped_on_disk_is_not_believed(tmp_path):
+    root, cache = mvtec(tmp_path / "set", good=3), tmp_path / "cache"
+    data_pipeline.load("mvtec", root=root, cache=cache)
+
+    def relabel(files):
+        text = files["metadata.json"].read_text()
+        assert '"crack", "set", 1,' in text
+        files["metadata.json"].write_text(text.replace('"crack", "set", 1,', '"crack", "set", 0,'))
+
+    assert mended(relabel, root, cache, load("mvtec", root))
 
 
 LOADER = """

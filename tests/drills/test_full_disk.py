@@ -1,14 +1,21 @@
 """A disk that is full: the old file, the last checkpoint and the finished runs stay, and the error names the remedy."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 
+import data_pipeline
 from jaxdefect.training.checkpoint import Checkpoints
 from launch.sweeping import plan
+from tests.data_pipeline.folders import load, mvtec, write_image
+from tests.data_pipeline.test_prepared import as_held
+from tests.drills.damage import differs, say
 from tests.jaxdefect.training.checkpoints import STATE, saved
+from tests.launch.small_runs import whole as small_of
 from tests.launch.sweeping.small_sweeps import run_sweep, table, write
 
 pytestmark = pytest.mark.drill
@@ -50,22 +57,82 @@ with files.replacing(Path({str(target)!r})) as file:
     assert target.read_text() == "old" and os.listdir(tmp_path) == ["result.json"]
 
 
-def test_a_full_disk_stops_the_sweep_and_finished_runs_stay(tmp_path):
-    small = tmp_path / "disk"
-    small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(small)], capture_output=True)
-    if mounted.returncode:
+@pytest.fixture
+def disk(tmp_path):
+    """A small disk, empty, and a function that changes its size."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", place], capture_output=True).returncode:
         pytest.skip("no small disk: mounting needs root")
     try:
-        words = [sys.executable, "-m", "launch.sweep", write(tmp_path), "--workdir", str(small / "s")]
-        done = subprocess.run(words, capture_output=True, text=True)
-        assert done.returncode == 1 and "free space" in done.stdout.lower(), done.stdout
-        assert "Traceback" not in done.stdout
-        assert not list(small.rglob("failed.json"))
-        states = [run.status for run in plan.read(small / "s").runs]
-        assert "unfinished" in states
-        subprocess.run(["mount", "-o", "remount,size=200m", str(small)], check=True)
-        run_sweep(write(tmp_path), small / "s")
-        assert [row["status"] for row in table(small / "s")] == ["finished"] * 4
+        yield place, lambda size: subprocess.run(["mount", "-o", f"remount,size={size}", place], check=True)
     finally:
-        subprocess.run(["umount", str(small)])
+        subprocess.run(["umount", place], check=True)
+
+
+def used(place):
+    status = os.statvfs(place)
+    return status.f_frsize * (status.f_blocks - status.f_bfree)
+
+
+def files_of(place):
+    return {path: path.read_bytes() for path in place.rglob("*") if path.is_file() and path.name != ".lock"}
+
+
+def test_a_full_disk_stops_the_sweep_and_finished_runs_stay(tmp_path, disk):
+    small, resize = disk
+    said = say("sweep", write(tmp_path), "--workdir", str(small / "s"))
+    assert said.status == 1 and "the disk is full" in said.text and "free space" in said.text, said
+    assert "Traceback" not in said.text and str(small) in said.text
+    assert not list(small.rglob("failed.json"))
+    assert "unfinished" in [run.status for run in plan.read(small / "s").runs]
+    resize("200m")
+    run_sweep(write(tmp_path), small / "s")
+    assert [row["status"] for row in table(small / "s")] == ["finished"] * 4
+
+
+@pytest.mark.parametrize("command", ["evaluate", "detect", "report"])
+def test_a_full_disk_leaves_what_was_there(tmp_path, disk, whole, command):
+    small, resize = disk
+    resize("50m")
+    run = small / "run"
+    shutil.copytree(whole.run, run)
+    before = files_of(run)
+    for room in (0, 20_000, 60_000):
+        resize((used(small) // 4096 + 1) * 4096 + room)
+        said = say(command, *whole.words_of(command, run))
+        if said.status:
+            assert said.status == 1 and "the disk is full" in said.text and "ree space" in said.text, said
+            assert "Traceback" not in said.text and str(small) in said.text
+        after = files_of(run)
+        unchanged = {path for path in before if path.name not in ("result.json", "report.html")}
+        assert said.status == 0 or all(after[path] == before[path] for path in unchanged), room
+        assert json.loads((run / "result.json").read_bytes()) and not list(run.rglob("*.tmp"))
+    resize("50m")
+    assert say(command, *whole.words_of(command, run)).status == 0
+    assert differs(whole, run, command, [], mended=True) == ""
+
+
+@pytest.mark.parametrize("room", [4096, 16384, 65536])
+def test_a_cache_on_a_full_disk_is_named_with_its_remedy(tmp_path, disk, room):
+    small, resize = disk
+    root = mvtec(tmp_path / "set")
+    for number in range(30):
+        write_image(root / f"train/good/x{number}.png", height=64, width=64)
+    resize(room)
+    with pytest.raises(OSError, match=rf"{small}: the disk is full.*JAXDEFECT_CACHE=FOLDER"):
+        data_pipeline.load("mvtec", root=root, cache=small)
+    assert not list(small.rglob("*array_record*"))
+    resize("10m")
+    as_held(data_pipeline.load("mvtec", root=root, cache=small), load("mvtec", root))
+
+
+def test_programs_that_a_full_disk_does_not_keep_are_told_of_in_a_line(tmp_path, disk):
+    small, resize = disk
+    resize(4096)
+    words = [sys.executable, "-m", "launch.train", *small_of("dct"), "--workdir", str(tmp_path / "run")]
+    done = subprocess.run(
+        words, env=os.environ | {"JAX_COMPILATION_CACHE_DIR": str(small)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("are not kept") == 1 and f"{small}: the disk is full" in done.stderr, done.stderr

@@ -12,7 +12,7 @@ from tests.launch.sweeping.small_sweeps import close, start, table
 
 pytestmark = pytest.mark.drill
 
-KILLS = 20
+KILLS = 6
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_table(finished, tmp_path):

@@ -53,7 +53,7 @@ def until(ready, *, seconds: float = 60) -> None:
 def test_a_killed_worker_is_reported_and_started_again(stand_in, capsys):
     folder = stand_in("if len(os.listdir(folder)) == 1: os.kill(os.getpid(), signal.SIGKILL)\nprint('nothing left')")
     assert cluster.run_local(folder, workers=1) == 0
-    assert capsys.readouterr().out.splitlines() == [
+    assert capsys.readouterr().err.splitlines() == [
         "worker 1 was killed by SIGKILL (out of memory?); start again 1 of 2",
         "[worker 1] nothing left",
     ]
@@ -63,14 +63,14 @@ def test_a_worker_that_is_killed_every_time_is_given_up(stand_in, capsys):
     folder = stand_in("os.kill(os.getpid(), signal.SIGSEGV)")
     assert cluster.run_local(folder, workers=1) == 1
     assert len(started(folder)) == 3
-    assert "SIGSEGV; given up" in capsys.readouterr().out
+    assert "SIGSEGV; given up" in capsys.readouterr().err
 
 
 def test_a_worker_that_names_an_error_is_not_started_again(stand_in, capsys):
     folder = stand_in("sys.exit('error: the disk is full')")
     assert cluster.run_local(folder, workers=2) == 2
     assert len(started(folder)) == 2
-    said = capsys.readouterr().out
+    said = capsys.readouterr().err
     assert "[worker 2] error: the disk is full" in said and "worker 2 failed with exit status 1" in said
 
 
@@ -81,7 +81,7 @@ def test_the_other_workers_go_on_when_one_dies(stand_in, capsys):
         "else: sys.exit(2)"
     )
     assert cluster.run_local(folder, workers=2) == 1
-    assert "] worked" in capsys.readouterr().out
+    assert "] worked" in capsys.readouterr().err
 
 
 def test_cores_are_shared_and_each_worker_sees_one_gpu(stand_in, capsys, monkeypatch):
@@ -90,7 +90,7 @@ def test_cores_are_shared_and_each_worker_sees_one_gpu(stand_in, capsys, monkeyp
     folder = stand_in("print(os.environ['CUDA_VISIBLE_DEVICES'], *sorted(os.sched_getaffinity(0)))")
     cores = sorted(os.sched_getaffinity(0))
     assert cluster.run_local(folder, workers=2) == 0
-    lines = sorted(capsys.readouterr().out.splitlines())
+    lines = sorted(capsys.readouterr().err.splitlines())
     half = max(1, len(cores) // 2)
     assert lines[0] == f"[worker 1] 5 {' '.join(map(str, cores[:half]))}"
     assert lines[1] == f"[worker 2] 7 {' '.join(map(str, cores[len(cores) // 2 :]))}"
@@ -115,19 +115,19 @@ def test_no_worker_outlives_its_launcher(name, stand_in, tmp_path):
         "start.run(lambda argv: cluster.run_local(pathlib.Path(argv[0]), workers=2), sys.argv[3:])"
     )
     launcher = subprocess.Popen(
-        [sys.executable, "-c", code, *cluster.WORKER, str(folder)], cwd=ROOT, text=True, stdout=subprocess.PIPE
+        [sys.executable, "-c", code, *cluster.WORKER, str(folder)], cwd=ROOT, text=True, stderr=subprocess.PIPE
     )
     try:
         until(lambda: len(started(folder)) == 2)
         workers = started(folder)
         assert all(map(alive, workers))
         launcher.send_signal(getattr(signal, name))
-        said, _ = launcher.communicate(timeout=60)
+        _, said = launcher.communicate(timeout=60)
         until(lambda: not any(map(alive, workers)), seconds=5)
     finally:
         launcher.kill()
         for worker in filter(alive, started(folder)):
             os.kill(worker, signal.SIGKILL)
     if name != "SIGKILL":
-        assert launcher.returncode == 130 and "the same command goes on" in said
+        assert launcher.returncode == 128 + getattr(signal, name) and "the same command goes on" in said
         assert "was killed" not in said

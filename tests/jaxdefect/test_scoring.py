@@ -8,11 +8,16 @@ import pytest
 import jaxdefect
 from jaxdefect import scoring
 from jaxdefect.maps.tiling import Tiles
+from jaxdefect.training import loop
 from tests.jaxdefect.blurring import blur_detector
 
 
 def uniform(seed, *shape):
     return jax.random.uniform(jax.random.key(seed), shape)
+
+
+def in_tiles(detector, images, tiles):
+    return loop.jit_once(lambda images: scoring.score_tiled(detector, 1.0, images, tiles))(images)
 
 
 @pytest.mark.parametrize("height, width", [(96, 96), (150, 201)])
@@ -21,18 +26,18 @@ def test_tiles_equal_the_whole_image_away_from_its_border(height, width):
     detector = blur_detector(reach)
     images = uniform(1, 2, height, width, 1)
     whole = detector.score(1.0, images)
-    tiled = scoring.score_tiled(detector, 1.0, images, tiles)
+    tiled = in_tiles(detector, images, tiles)
     inner = np.s_[:, reach : -reach or None, reach : -reach or None]
     np.testing.assert_allclose(tiled.map[inner], whole.map[inner], rtol=1e-5)
     np.testing.assert_allclose(tiled.reconstruction, images, atol=1e-6)
-    assert not np.allclose(scoring.score_tiled(detector, 1.0, images, Tiles(64, 4)).map[inner], whole.map[inner])
+    assert not np.allclose(in_tiles(detector, images, Tiles(64, 4)).map[inner], whole.map[inner])
 
 
 def test_many_tiles_are_scored_in_turn_to_the_same_result(monkeypatch):
     detector, images = blur_detector(2), uniform(0, 1, 128, 128, 1)
-    at_once = scoring.score_tiled(detector, 1.0, images, Tiles(32, 8))
-    monkeypatch.setattr(scoring, "TILES_AT_ONCE", 4)
-    in_turn = scoring.score_tiled(detector, 1.0, images, Tiles(32, 8))
+    at_once = in_tiles(detector, images, Tiles(32, 8))
+    monkeypatch.setattr(scoring, "PIXELS_AT_ONCE", 4 * 32**2)
+    in_turn = in_tiles(detector, images, Tiles(32, 8))
     for a, b in zip(jax.tree.leaves(at_once), jax.tree.leaves(in_turn), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5)
 
@@ -50,6 +55,22 @@ def test_one_call_goes_from_uint8_to_mask():
     assert int(scoring.detect(detector, 1.0, images, threshold=1.0).mask.sum()) == 0  # strictly above
     otsu = scoring.detect(detector, 1.0, images, threshold=None)
     np.testing.assert_array_equal(otsu.mask[0], images[0, ..., 0] > 0)
+
+
+def test_an_image_in_tiles_is_judged_by_its_whole_map_where_a_detector_does_so():
+    def image_score(state, maps, size):
+        del state
+        rows, columns = (jnp.arange(side) < own for side, own in zip(maps.shape[1:], size, strict=True))
+        return jnp.sum(maps * (rows[:, None] & columns), (1, 2)) / (size[0] * size[1])
+
+    plain, images, tiles = blur_detector(0), uniform(3, 2, 100, 90, 1), Tiles(64, 16)
+    judging = plain._replace(image_score=image_score)
+    whole = jnp.mean(plain.score(1.0, images).map, (1, 2))
+    np.testing.assert_allclose(scoring.score_tiled(judging, 1.0, images, tiles).image, whole, rtol=1e-5)
+    canvas = jnp.pad(images, ((0, 0), (0, 12), (0, 22), (0, 0)), "symmetric")
+    scores = scoring.score_tiled(judging, 1.0, canvas, tiles, size=jnp.array([100, 90]))
+    np.testing.assert_allclose(scores.image, whole, rtol=1e-5)
+    assert not np.allclose(scoring.score_tiled(judging, 1.0, canvas, tiles).image, whole, rtol=1e-3)
 
 
 @pytest.mark.parametrize("tiles", [Tiles(4, 0), Tiles(32, 17), Tiles(32, -1)])

@@ -29,6 +29,6 @@ def test_a_sheet_is_drawn_and_depends_on_the_seed_alone(tmp_path, capsys):
 def test_what_cannot_be_drawn_is_refused_in_a_line(words, said, tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         start.run(flaws.main, [*SHORT, *words, "--out", str(tmp_path / "sheet.png")])
-    printed = capsys.readouterr().out
+    printed = capsys.readouterr().err
     assert stop.value.code == 1 and said in printed and printed.count("error:") == 1
     assert list(tmp_path.iterdir()) == []

@@ -9,8 +9,8 @@ import pytest
 from jaxdefect import scoring
 from launch import train
 from launch.run.evaluation import COLUMNS
-from launch.run.figures import NO_MASKS, NOT_OUTLINED
 from launch.run.trained import load_run
+from launch.run.warnings import NO_MASKS, NOT_OUTLINED
 from tests import tiny
 from tests.data_pipeline.folders import mvtec
 from tests.launch.small_runs import SMALL, history_of, result_of, rows_of
@@ -32,10 +32,21 @@ def test_figures_agree_with_the_predictions(run):
     result, rows = result_of(run)["figures"]["image"], rows_of(run / "predictions.csv")
     assert list(rows[0]) == list(COLUMNS) and len(rows) == 7
     for row in rows:
-        assert int(row["predicted"]) == (float(row["score"]) > float(row["threshold"]))
+        assert int(row["predicted"]) == (float(row["score"]) > float(row["image_threshold"]))
+        thresholds = result_of(run)["thresholds"]
+        assert float(row["pixel_threshold"]) == thresholds["pixel"]["value"]
     misses = sum(row["label"] == "1" and row["predicted"] == "0" for row in rows)
     false_alarms = sum(row["label"] == "0" and row["predicted"] == "1" for row in rows)
     assert (result["misses"], result["false_alarms"]) == (misses, false_alarms)
+
+
+def test_of_images_that_pass_no_defects_are_kept_for_the_page(run):
+    index = json.loads((run / "images" / "index.json").read_text())
+    rows = {row["id"]: row for row in rows_of(run / "predictions.csv")}
+    for entry in index:
+        mask = np.load(run / "images" / entry["file"])["mask"]
+        row = rows[entry["id"]]
+        assert mask.sum() == int(row["predicted_pixels"]) * int(row["predicted"])
 
 
 def test_a_finished_run_started_again_is_not_trained_again(run):
@@ -85,17 +96,17 @@ def test_early_stopping_ends_a_run_that_learns_nothing(tmp_path):
         (["steps"], "'steps' is no field=value"),
         (["--dataset", "nanotwise"], "nanotwice"),
         (["data.options.surfacs=(1,)"], "surfaces"),
-        (["train.batch=0"], "batch 0 does not divide"),
+        (["train.batch=0"], "train.batch=0 is out of its range; give 1 or more"),
         (["train.save_every=7"], "train.save_every = 7 must be a multiple of train.log_every = 5"),
         (["train.patch=100"], "smaller than train.patch = 100"),
         (["train.patch=18"], "multiple of 4"),
-        (["train.feed=resedent"], "train.feed = 'resedent'"),
-        (["score.mode=tile"], "score.mode = 'tile'"),
+        (["train.feed=resedent"], "train.feed=resedent is not known"),
+        (["score.mode=tile"], "score.mode=tile is not known; did you mean 'tiled'?"),
         (["settings.losses=l1,sim"], "'sim' is not known; use one of l1"),
         (["settings.kernels=(5,4,3)"], "must be odd and positive, not (5, 4, 3"),
         (["settings.widths=(4,8)"], "differ in length"),
         (["threshold.pixel_rule=paula"], "pauta"),
-        (["threshold.image_rule=otsu"], "use pauta, quantile"),
+        (["threshold.image_rule=otsu"], "threshold.image_rule=otsu is not known"),
         (["threshold.pixel=pauta"], "threshold.pixel is called threshold.pixel_rule now"),
         (["train.feed=resident"], "train.feed=resident is called train.feed=in_memory now"),
         (["--detector", "dae_skip"], "no detector 'dae_skip' any more; give --detector dae --preset skip"),
@@ -108,7 +119,7 @@ def test_bad_settings_are_answered_with_the_remedy(tmp_path, arguments, message)
     with pytest.raises((ValueError, FileNotFoundError)) as caught:
         train.main([*SMALL, "train.steps=5", "train.save_every=5", *arguments, "--workdir", str(tmp_path / "run")])
     assert message in str(caught.value)
-    assert not (tmp_path / "run" / "result.json").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_calibration_has_seen_the_training_images(run):

@@ -52,7 +52,7 @@ def test_a_wrong_size_is_answered_with_the_remedy(tmp_path):
 
 
 def test_images_that_thresholds_are_fitted_on_are_named_right(maa, tmp_path):
-    with pytest.raises(ValueError, match="threshold.fitted_on = 'trian' is not known; use calibration"):
+    with pytest.raises(ValueError, match="threshold.fitted_on=trian is not known; did you mean 'train'"):
         train.main([*whole("renet_d"), "threshold.fitted_on=trian", "--workdir", str(tmp_path / "run")])
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 
 from data_pipeline.layouts import synthetic
 from launch import two_stage
-from launch.system import training
+from launch.system import inspection, training
 from launch.system.outcomes import outcome_of
 from tests import tiny
 
@@ -54,6 +55,17 @@ def test_every_test_image_is_an_event_with_what_a_controller_needs(system):
         assert event["mask"] is None or (system / event["mask"]).is_file()
 
 
+def test_of_images_that_pass_no_defects_are_kept_for_the_page(system):
+    events = {event["id"]: event for event in events_of(system)}
+    for entry in json.loads((system / "images" / "index.json").read_text()):
+        arrays, event = np.load(system / "images" / entry["file"]), events[entry["id"]]
+        if "mask" not in arrays:
+            assert event["event"] == "unseen" and event["pixel_threshold"] is None
+            continue
+        above = arrays["map"] > event["pixel_threshold"]
+        assert arrays["mask"].sum() <= above.sum() * (event["event"] == "defect")
+
+
 def test_the_result_adds_up_and_the_page_is_there(system):
     result, events = json.loads((system / "result.json").read_text()), events_of(system)
     alarms = [event["event"] == "unseen" for event in events]
@@ -63,7 +75,11 @@ def test_the_result_adds_up_and_the_page_is_there(system):
     assert sum(row["images"] for row in result["by_surface"].values()) == 12
     assert set(result["curves"]) == {"Class1", "Class3"}
     assert all(value > 0 for value in result["timings"].values())
-    assert (system / "report.html").stat().st_size > 10000
+    page = (system / "report.html").read_text()
+    assert len(page) > 10000 and 'href="surfaces/report.html"' in page and 'href="defects/Class3/report.html"' in page
+    own = json.loads((system / "surfaces" / "result.json").read_text())["warnings"]
+    assert all(any(text in told and "surfaces" in told for told in result["warnings"]) for text in own)
+    assert result["command"].startswith("python -m launch.two_stage ") and result["system"] == str(system)
 
 
 def test_finished_runs_are_not_trained_again(system, capsys, monkeypatch):
@@ -81,7 +97,7 @@ def test_a_folder_of_mixed_images_is_judged_and_broken_ones_are_named(system, tm
         image, _ = synthetic.draw(surface, "test", 1, 99, size=(64, 96))
         Image.fromarray(image[..., 0]).save(folder / f"{surface}.png")
     (folder / "cut.png").write_bytes((folder / "1.png").read_bytes()[:200])
-    two_stage.main([str(system), "--inspect", str(folder), "--out", str(tmp_path / "out")])
+    assert two_stage.main([str(system), "--inspect", str(folder), "--out", str(tmp_path / "out")]) == 1
     events = events_of(tmp_path / "out")
     assert [event["id"] for event in events] == ["1.png", "3.png", "6.png", "cut.png"]
     assert [event["event"] == "error" for event in events] == [False, False, False, True]
@@ -89,6 +105,26 @@ def test_a_folder_of_mixed_images_is_judged_and_broken_ones_are_named(system, tm
     result = json.loads((tmp_path / "out" / "result.json").read_text())
     assert len(result["distances"]["all"]) == 3 and "1 of 4 images" in result["warnings"][0]
     assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_images_may_go_together_and_a_broken_one_costs_its_event_alone(system, tmp_path, monkeypatch):
+    drawn = [synthetic.draw(surface, "test", 1, 99, size=(64, 96))[0] for surface in (1, 3, 6, 1, 3)]
+
+    def locked():
+        raise PermissionError("locked.png: this user may not read the file")
+
+    items = [*((f"{place}.png", partial(np.copy, image)) for place, image in enumerate(drawn)), ("locked.png", locked)]
+    stages = inspection.load(system)
+    alone = inspection.inspect_images(stages, items, tmp_path / "alone")
+    for place in ("launch.run.overlap.at_once", "launch.run.prediction.at_once"):
+        monkeypatch.setattr(place, lambda height, width: 3)
+    together = inspection.inspect_images(stages, items, tmp_path / "together")
+    for one, other in zip(alone, together, strict=True):
+        assert one.event == other.event | {
+            key: pytest.approx(one.event[key], rel=1e-4) for key in ("score", "defect_score")
+        }
+        assert one.defect is one.mask is None  # Or 10,000 images would fill the memory with maps.
+    assert [row.event["event"] for row in together].count("error") == 1 and "locked.png" in together[-1].event["error"]
 
 
 def test_what_is_missing_or_misspelt_is_named(system, tmp_path):

@@ -66,5 +66,7 @@ def words(name: str, *, synthetic: bool = True) -> list[str]:
 def config(name: str) -> ConfigDict:
     """The tiny config of a detector."""
     config = get(detector_of(name))
+    if config.data.channels == "auto":
+        assign(config, {"data.channels": 1})
     assign(config, of(name))
     return config

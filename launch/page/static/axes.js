@@ -1,20 +1,21 @@
 // A figure against an axis of a sweep: mean and spread over seeds, every seed, and the paper's values, as SVG.
 // A numeric axis runs across; the values of another stand below each other, where long names have room.
 // After it what was logged while the settings trained, in the same colours.
-// Uses svg.js, and of sweep.js: sweep and make.
+// Uses svg.js, and sweep and make of sweep.js.
 
 const MARGIN = { left: 52, right: 20, top: 14, bottom: 42 };
 
-// As shown() in sweep.py, so that a value reads the same in tables and charts.
+// As shown() in sweep_page.py, so that a value reads the same in tables and charts.
 function shown(value, figure) {
   if (!Number.isFinite(value)) return "–";
+  if (figure.whole) return value.toFixed(Number.isInteger(value) ? 0 : 1);
   const size = Math.abs(value), digits = size < (figure.unit ? 1 : 10) ? 3 : size < 10 ? 2 : size < 100 ? 1 : 0;
   const text = size === 0 || (size >= 0.001 && size < 1e6) ? value.toFixed(digits) : tidy(size < 1 ? Number(value.toPrecision(1)) : value);
   return figure.unit ? `${text} ${figure.unit}` : text;
 }
 
-const named = (at, axes) => axes.map((axis) => `${axis.name} ${at[axis.name] ?? "–"}`).join(", ");
-const closest = (spots, away) => spots.reduce((a, b) => (away(b) < away(a) ? b : a));
+// As label() in comparison.py: runs and detectors go by their names.
+const named = (at, axes) => axes.map((axis) => `${["run", "detector"].includes(axis.name) ? "" : `${axis.name} `}${at[axis.name] ?? "–"}`).join(", ");
 const same = (a, b) => Object.keys(b).every((name) => a[name] === b[name]);
 
 // One series for each setting of the other axes; its points follow the values of this one.

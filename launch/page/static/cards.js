@@ -1,7 +1,16 @@
-// Which cards of images are shown, which outlines on them, and where the threshold lies on the scale of their maps.
-// Uses svg.js, shownCards of viewer.js and run of the page.
+// Which cards of images are shown, a few of them first, which outlines on them, and where the threshold lies on the scale of their maps.
+// Uses svg.js, shownCards of viewer.js and run of threshold.js.
 
-const chosen = { outcome: "all", kind: "" };
+const chosen = { outcome: "all", kind: "" }, FIRST = 6;
+
+// Cards beyond the first ones wait until they are asked for; the enlarged view steps through all.
+function showFew(few) {
+  const cards = shownCards(), rest = cards.length - FIRST;
+  for (const card of document.querySelectorAll(".image")) card.classList.toggle("later", cards.indexOf(card) >= FIRST);
+  byId("cards").classList.toggle("few", few);
+  byId("more").hidden = !few || rest <= 0;
+  byId("more").textContent = `Show ${rest} more`;
+}
 
 function filter() {
   if (!byId("outcomes")) return;
@@ -14,6 +23,7 @@ function filter() {
   for (const card of document.querySelectorAll(".image"))
     card.hidden = !cards.includes(card) || (chosen.outcome !== "all" && card.dataset.outcome !== chosen.outcome);
   byId("nothing-shown").hidden = shownCards().length > 0;
+  showFew(byId("cards").classList.contains("few"));
 }
 
 function startFilters() {
@@ -25,6 +35,12 @@ function startFilters() {
     const button = event.target.closest("button");
     if (button) { chosen.outcome = button.dataset.outcome; filter(); }
   });
+  byId("more").addEventListener("click", () => {
+    const next = document.querySelector(".image.later:not([hidden]) .view");
+    showFew(false);
+    next.focus();
+  });
+  showFew(true);
   for (const name of ["truth", "predicted", "boxes"])
     byId(`show-${name}`)?.addEventListener("change", (event) => document.body.classList.toggle(`no-${name}`, !event.target.checked));
 }

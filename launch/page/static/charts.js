@@ -29,8 +29,8 @@ function curve(holder, points, { x, y, titles, height = 240, line = null, logari
     node("path", { class: "curve", d: path(points, px, py, stepped) }, svg);
     const pointer = node("circle", { class: "pointer", r: 4, visibility: "hidden" }, svg);
     svg.addEventListener("pointermove", (event) => {
-      const at = event.offsetX;
-      const near = known.reduce((best, point) => Math.abs(px(point[0]) - at) < Math.abs(px(best[0]) - at) ? point : best, known[0]);
+      if (!known.length) return;
+      const near = closest(known, (point) => Math.abs(px(point[0]) - event.offsetX));
       pointer.setAttribute("cx", px(near[0])); pointer.setAttribute("cy", py(near[1])); pointer.setAttribute("visibility", "visible");
       output.textContent = `${titles[0]} ${tidy(near[0])}, ${titles[1]} ${tidy(near[1])}`;
     });
@@ -126,6 +126,7 @@ function histogram(holder, groups, domain, levels = []) {
       node("line", { class: "grid", x1: PAD, x2: width - PAD, y1: base + 0.5, y2: base + 0.5 }, svg);
     });
     drawDeviations(svg, lines, { top, bottom: height - bottom, width });
+    const line = node("line", { class: "threshold", y1: top, y2: height - bottom + 6 }, svg);
     sized.forEach((group, row) => {
       const label = node("text", { class: "row", x: PAD, y: top + row * ROW + 15 }, svg, group.name);
       node("tspan", { class: "tick", dx: 7 }, label, group.size);
@@ -133,7 +134,6 @@ function histogram(holder, groups, domain, levels = []) {
     });
     for (const tick of ticks(domain[0], domain[1], width > 500 ? 8 : 4))
       node("text", { class: "tick", x: px(tick), y: height - 8, "text-anchor": "middle" }, svg, tidy(tick));
-    const line = node("line", { class: "threshold", y1: top, y2: height - bottom + 6 }, svg);
     move = () => {
       const at = threshold === null ? 0 : Math.max(PAD, Math.min(width - PAD, px(threshold)));
       clips[0].setAttribute("width", at);

@@ -28,10 +28,9 @@ function paint(image) {
   return values;
 }
 
-// The edges between pixels inside and outside of a mask as an SVG path; runs of edges are one line each.
-async function outline(source, width, height) {
-  const { data } = await pixels(source, width, height);
-  const inside = (x, y) => x >= 0 && y >= 0 && x < width && y < height && data[4 * (y * width + x)] > 127;
+// The edges between pixels inside and outside as an SVG path; runs of edges are one line each.
+function outline(marked, width, height) {
+  const inside = (x, y) => x >= 0 && y >= 0 && x < width && y < height && marked(x, y);
   const lines = [];
   for (let y = 0; y <= height; y += 1)
     for (let x = 0, start = -1; x <= width; x += 1) {
@@ -50,7 +49,11 @@ async function outline(source, width, height) {
 
 // A mask's outline in an SVG over its image: `name` is truth or predicted, and a dark casing sets it off.
 async function drawOutline(svg, name, source, width, height) {
-  const d = await outline(source, width, height);
+  const { data } = await pixels(source, width, height);
+  placeOutline(svg, name, outline((x, y) => data[4 * (y * width + x)] > 127, width, height));
+}
+
+function placeOutline(svg, name, d) {
   if (d) { node("path", { class: `casing ${name}`, d }, svg); node("path", { class: name, d }, svg); }
 }
 

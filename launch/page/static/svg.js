@@ -26,6 +26,8 @@ function ticks(low, high, count) {
   return found.map((tick) => Number(tick.toPrecision(10)));
 }
 
+const closest = (spots, away) => spots.reduce((a, b) => (away(b) < away(a) ? b : a));
+
 function whenResized(holder, draw) {
   let width = 0;
   new ResizeObserver(() => {

@@ -12,13 +12,13 @@ function make(name, properties = {}, ...children) {
 function startFigures() {
   const charts = all("[data-axis]").map((holder) => axisChart(holder, sweep.axes[holder.dataset.axis]));
   const choose = () => {
-    const index = Number(byId("figure").value || 0), figure = sweep.figures[index];
+    const index = Number(byId("figure")?.value || 0), figure = sweep.figures[index];
     if (!figure) return;
     byId("better").textContent = `${figure.better === "low" ? "lower" : "higher"} is better`;
     for (const part of all(".of-figure")) part.hidden = Number(part.dataset.figure) !== index;
     for (const redraw of charts) redraw(figure);
   };
-  byId("figure").addEventListener("change", choose);
+  byId("figure")?.addEventListener("change", choose);
   choose();
 }
 
@@ -62,15 +62,18 @@ function sortBy(table, column, direction) {
   body.append(...[...body.rows].sort(order));
 }
 
-function startSorting() {
-  const table = byId("run-table");
-  if (!table) return;
+// A heading sorts by its column, at first as it says (data-first), then the other way round each time.
+function startSorting(table) {
   const heads = [...table.tHead.rows[0].cells];
-  heads.forEach((head, column) => head.querySelector("button")?.addEventListener("click", () => {
-    const direction = head.ariaSort === "ascending" ? -1 : 1;
+  heads.forEach((head, column) => head.querySelector("button")?.addEventListener("click", ({ currentTarget: button }) => {
+    const first = button.dataset.first === "descending" ? -1 : 1;
+    const direction = head.ariaSort ? (head.ariaSort === "ascending" ? -1 : 1) : first;
     for (const other of heads) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", direction > 0 ? "ascending" : "descending");
     sortBy(table, column, direction);
+    if (!button.dataset.choose) return;
+    byId("figure").value = button.dataset.choose;
+    byId("figure").dispatchEvent(new Event("change"));
   }));
 }
 
@@ -120,6 +123,8 @@ async function showImage(item) {
   holder.replaceChildren(...thumbnails.map(([figure]) => figure));
   byId("scale").hidden = item.low === null;
   byId("low").textContent = Math.abs(item.low) < item.high / 1000 ? "0" : tidy(item.low); byId("high").textContent = `≥ ${tidy(item.high)}`;
+  const tick = item.threshold === null ? "-99rem" : `${(item.threshold - item.low) / (item.high - item.low) * 100}%`;
+  document.querySelector("#scale .ramp").style.setProperty("--tick", tick);
   await Promise.all(thumbnails.flatMap(([, jobs]) => jobs));
 }
 
@@ -138,6 +143,6 @@ async function startImages() {
 
 startFigures();
 startTraining();
-startSorting();
+for (const table of all(".sortable")) startSorting(table);
 for (const button of all(".copy")) button.addEventListener("click", () => copy(button));
 startImages().then(() => { document.body.dataset.drawn = "true"; });

@@ -1,6 +1,5 @@
-// The flow of images through both stages, distances, curves of each surface's detector. Starts the page.
-
-const run = JSON.parse(byId("run-data").textContent);
+// The flow of images through both stages, what became of each, curves of each surface's detector. Starts the page.
+// Uses all scripts before it.
 
 // Bands as wide as images are many, from stage to stage: who raised the alarm, who was routed, what was found there.
 const STAGES = [["images"], ["alarms", "routed", "errors"], ["defects", "passed"]];
@@ -10,7 +9,7 @@ const NAMES = { images: "images", alarms: "alarm: unseen", routed: "surface know
 function placeFlow(width, full, gap) {
   const size = (name) => run.flow[name] / run.flow.images * full, bars = {}, right = width < 600 ? 80 : 150;
   STAGES.forEach((names, column) => {
-    let y = column === 2 ? bars.routed.y : gap;
+    let y = column === 2 && bars.routed ? bars.routed.y : gap;
     for (const name of names.filter((step) => run.flow[step])) {
       bars[name] = { x: column / 2 * (width - right), y, size: Math.max(size(name), 2) };
       y += bars[name].size + gap;
@@ -41,18 +40,18 @@ function drawFlow(holder, width) {
   holder.replaceChildren(svg);
 }
 
-function startDistances() {
-  const titles = { seen: ["seen surfaces", false], unseen: ["unseen surfaces", true], all: ["all images", null] };
-  const groups = Object.entries(run.distances).map(([name, scores]) => {
-    const [title, defective] = titles[name] ?? [name, null];
-    return { name: title, defective, scores };
-  });
-  if (!groups.length) return;
-  const values = groups.flatMap((group) => group.scores).concat(Number.isFinite(run.threshold) ? [run.threshold] : []);
-  const low = values.reduce((a, b) => Math.min(a, b), Infinity), high = values.reduce((a, b) => Math.max(a, b), -Infinity);
-  const margin = (high - low) * 0.03 || Math.abs(high) * 0.1 || 1;
-  const move = histogram(byId("histogram"), groups, [low - margin, high + margin]);
-  if (Number.isFinite(run.threshold)) move(run.threshold);
+const decided = new Map([...document.querySelectorAll(".image")].map((card) => [card, card.dataset.outcome]));
+
+// An image that had raised the alarm was looked at by no detector, and where it would now go on nobody knows the rest.
+function outcomeAt(row, fitted) {
+  if (called(row) === Boolean(row.predicted)) return fitted;
+  if (called(row)) return row.label === 0 ? "alarm on seen" : "alarm";
+  return row.label === 1 ? "missed unseen" : "not looked at";
+}
+
+function showOutcome(card) {
+  const row = rows[Number(card.dataset.row)];
+  if (row) card.querySelector(".badge").textContent = card.dataset.outcome = outcomeAt(row, decided.get(card));
 }
 
 function startDetectorCurves() {
@@ -66,10 +65,9 @@ function startDetectorCurves() {
 }
 
 if (run.flow) whenResized(byId("flow-chart"), (width) => drawFlow(byId("flow-chart"), width));
-startDistances();
 startDetectorCurves();
 startAttributes(run.attributes);
 startViewer();
 startFilters();
-filter();
+if (rows.length) startThreshold(); else filter();
 drawImages();

@@ -1,4 +1,4 @@
-// Anomaly maps in colour, outlines, and the enlarged view. Uses run of the page.
+// Anomaly maps in colour, outlines, and the enlarged view. Uses svg.js, maps.js, showFew of cards.js and run of threshold.js.
 
 const levels = new WeakMap(); // card -> the quantised anomaly map, Uint8Array [height * width]
 
@@ -148,7 +148,10 @@ function startViewer() {
     if (button) enlarge(button.closest(".image"), button.dataset.view);
   });
   byId("viewer-close").addEventListener("click", () => viewer.close());
-  viewer.addEventListener("close", () => view.card.querySelector(".view").focus());
+  viewer.addEventListener("close", () => {
+    if (view.card.classList.contains("later")) showFew(false);
+    view.card.querySelector(".view").focus();
+  });
   viewer.addEventListener("keydown", viewerKey);
   byId("viewer-views").addEventListener("click", (event) => { if (event.target.dataset.view) showView(event.target.dataset.view); });
   stage.addEventListener("wheel", (event) => {
@@ -170,6 +173,7 @@ function startDragging() {
   const fingers = new Map();
   const spread = () => { const [a, b] = [...fingers.values()]; return Math.hypot(a[0] - b[0], a[1] - b[1]); };
   stage.addEventListener("pointerdown", (event) => {
+    if (event.button) return; // A menu may swallow the end of a press with another button.
     stage.setPointerCapture(event.pointerId);
     fingers.set(event.pointerId, [event.clientX, event.clientY]);
   });
@@ -185,5 +189,6 @@ function startDragging() {
       zoom(spread() / apart, [(a[0] + b[0]) / 2 - box.left, (a[1] + b[1]) / 2 - box.top]);
     }
   });
-  for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, (event) => fingers.delete(event.pointerId));
+  stage.addEventListener("lostpointercapture", (event) => fingers.delete(event.pointerId));
+  stage.addEventListener("pointerleave", () => { byId("cursor").textContent = ""; });
 }

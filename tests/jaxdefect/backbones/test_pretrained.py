@@ -8,7 +8,7 @@ from jaxdefect.backbones import pretrained
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("JAXDEFECT_WEIGHTS", str(tmp_path))
-    for name in ("resnet18-f37072fd.pth", "resnet101.safetensors", "vgg16_bn-6c64b313.pth", "vgg16.txt"):
+    for name in ("resnet18.a1_in1k.safetensors", "resnet101.safetensors", "vgg16_bn.safetensors", "vgg16.txt"):
         (tmp_path / name).touch()
     keras = tmp_path / "deeper" / "squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"
     keras.parent.mkdir()
@@ -17,7 +17,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("backbone, name", [
-    ("resnet18", "resnet18-f37072fd.pth"), ("resnet101", "resnet101.safetensors"),
+    ("resnet18", "resnet18.a1_in1k.safetensors"), ("resnet101", "resnet101.safetensors"),
     ("squeezenet", "deeper/squeezenet_weights_tf_dim_ordering_tf_kernels_notop.h5"),
 ])  # fmt: skip
 def test_a_file_named_as_the_backbone_is_found(folder, backbone, name):
@@ -33,13 +33,21 @@ def test_without_a_file_nothing_random_is_taken_for_it(folder, backbone):
 def test_of_several_files_none_is_guessed(folder):
     (folder / "resnet18.safetensors").touch()
     with pytest.raises(
-        ValueError, match="several files for resnet18: .*resnet18-f37072fd.pth, .*give one by --weights"
+        ValueError, match="several files for resnet18: .*resnet18.a1_in1k.safetensors.*give one by --weights"
     ):
         pretrained.choose("padim", {"backbone": "resnet18"}, "")
 
 
+def test_a_pickle_is_taken_for_no_weights_and_told_of_where_it_lies_alone(folder):
+    (folder / "resnet18-f37072fd.pth").touch()
+    (folder / "resnet50-0676ba61.pth").touch()
+    assert pretrained.choose("padim", {"backbone": "resnet18"}, "") == str(folder / "resnet18.a1_in1k.safetensors")
+    with pytest.raises(ValueError, match="resnet50-0676ba61.pth: .pth files are pickles.*docs/weights.md"):
+        pretrained.choose("padim", {"backbone": "resnet50"}, "")
+
+
 def test_what_is_given_is_taken(folder, monkeypatch):
-    assert pretrained.choose("padim", {"backbone": "resnet18"}, "other.pth") == "other.pth"
+    assert pretrained.choose("padim", {"backbone": "resnet18"}, "other.safetensors") == "other.safetensors"
     assert pretrained.choose("padim", {"backbone": "resnet18"}, "random") == "random"
     monkeypatch.delenv("JAXDEFECT_WEIGHTS")
     assert pretrained.choose("padim", {"backbone": "small"}, "") == ""

@@ -35,8 +35,8 @@ def test_a_vgg_of_keras_sees_images_as_caffe_did(tmp_path, root):
         for block, count in enumerate((2, 2, 3, 3, 3), 1):
             for number in range(1, count + 1):
                 out, layer = min(64 * 2 ** (block - 1), 512), f"block{block}_conv{number}"
-                file.create_dataset(f"{root}{layer}/{layer}_W_1:0", (3, 3, inputs, out), "float32")  # zeros
-                file.create_dataset(f"{root}{layer}/{layer}_b_1:0", (out,), "float32")
+                file[f"{root}{layer}/{layer}_W_1:0"] = np.zeros((3, 3, inputs, out), np.float32)
+                file[f"{root}{layer}/{layer}_b_1:0"] = np.zeros(out, np.float32)
                 inputs = out
         file[f"{root}predictions/predictions_W_1:0"] = draw(4, 4)
         file[f"{root}block1_conv1/block1_conv1_W_1:0"][...] = first

@@ -4,7 +4,7 @@ import hashlib
 import json
 import sys
 from functools import partial
-from types import SimpleNamespace
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -79,6 +79,72 @@ def test_a_damaged_hdf5_file_is_refused(tmp_path):
             weights.read(path)
 
 
+def elsewhere(kind, path):
+    """An HDF5 file that is sound but for one thing; what of it is called so."""
+    h5py = pytest.importorskip("h5py")
+    other, secret = path.with_name("other.h5"), path.with_name("secret.txt")
+    secret.write_bytes(b"TOP SECRET " * 100)
+    with h5py.File(other, "w") as file:
+        file["layer/kernel"] = draw(5, 5)
+        file["layer/model_weights/kernel"] = draw(5, 5)
+    with h5py.File(path, "w") as file:
+        file["conv1/kernel"] = draw(3, 3, 3, 64)
+        if kind == "external storage":
+            file.create_dataset("conv1/bias", (64,), "f4", external=[(str(secret), 0, 256)])
+        elif kind == "virtual dataset":
+            layout = h5py.VirtualLayout((5, 5), "f4")
+            layout[:] = h5py.VirtualSource(str(other), "layer/kernel", (5, 5))
+            file.create_virtual_dataset("conv1/bias", layout)
+        elif kind == "external link":
+            file["conv1/bias"] = h5py.ExternalLink(str(other), "layer/kernel")
+        elif kind == "external link to all":
+            file["model_weights"] = h5py.ExternalLink(str(other), "layer/model_weights")
+        elif kind == "soft link":
+            file["conv1/bias"] = h5py.SoftLink("/conv1/kernel")
+        elif kind == "soft circle":
+            file["conv1/bias"], file["conv1/again"] = h5py.SoftLink("/conv1/again"), h5py.SoftLink("/conv1/bias")
+        elif kind == "hard circle":
+            file["conv1/bias"] = file["conv1"]
+        elif kind == "claim":
+            file.create_dataset("conv1/bias", (3 * 10**9,), "f4")
+        elif kind == "claims":
+            file.create_dataset("conv1/bias", (10**12,), "f4", chunks=(2**20,))
+        elif kind == "bomb":
+            file.create_dataset("conv1/bias", data=np.zeros(2 * 10**6, "f4"), compression="gzip")
+    return path
+
+
+REFUSED = {
+    "external storage": "conv1/bias does not lie in one piece", "virtual dataset": "conv1/bias does not lie in one",
+    "external link": "conv1/bias is a link", "external link to all": "model_weights is a link",
+    "soft link": "conv1/bias is a link", "soft circle": "conv1/(again|bias) is a link",
+    "claim": "12000006912 bytes of weights in a file of .*conv1/bias claims 12000000000",
+    "claims": "conv1/bias does not lie in one piece and uncompressed",
+    "bomb": "conv1/bias does not lie in one piece and uncompressed",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_an_hdf5_file_that_reaches_further_than_its_own_bytes_is_refused(tmp_path, kind, monkeypatch):
+    path = elsewhere(kind, tmp_path / "net.h5")
+    h5py = sys.modules["h5py"]
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(ValueError, match=rf"net.h5: {REFUSED[kind]}.*; fetch the original file, or save"):
+        weights.read(path)
+
+
+def test_groups_in_a_circle_are_read_once(tmp_path):
+    assert list(weights.read(elsewhere("hard circle", tmp_path / "net.h5"))) == ["conv1/kernel"]
+
+
+def test_a_file_larger_than_any_backbone_is_not_read(tmp_path):
+    path = tmp_path / "net.safetensors"
+    with path.open("wb") as file:
+        file.truncate(weights.LARGEST + 1)
+    with pytest.raises(ValueError, match="net.safetensors: 2147483649 bytes are more than any backbone's weights"):
+        weights.read(path)
+
+
 def test_other_files_and_missing_ones_say_what_to_do(tmp_path):
     with pytest.raises(FileNotFoundError, match="no file of weights at .*none.safetensors"):
         weights.load(tmp_path / "none.safetensors", "resnet18")
@@ -88,29 +154,14 @@ def test_other_files_and_missing_ones_say_what_to_do(tmp_path):
         weights.read(path)
 
 
-def test_pytorch_reads_its_files_without_running_what_is_in_them(tmp_path, monkeypatch):
-    path = tmp_path / "net.pth"
+@pytest.mark.parametrize("name", ["net.pth", "net.PT", "pytorch_model.bin"])
+def test_a_pickle_is_refused_before_it_is_opened(tmp_path, name, monkeypatch):
+    path = tmp_path / "a folder" / name
+    path.parent.mkdir()
     path.write_bytes(b"PK")
-    monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(
-        ValueError, match="net.pth: reading .pth files takes the package 'torch': install it, or convert"
-    ):
+    monkeypatch.setattr(Path, "read_bytes", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(ValueError, match="are pickles, which can run code, and are not read; give a .safetensors"):
         weights.read(path)
-    array = draw(2, 3)
-    tensor = SimpleNamespace(detach=lambda: SimpleNamespace(float=lambda: SimpleNamespace(numpy=lambda: array)))
-    calls = []
-
-    def load(file, **how):
-        calls.append((file, how))
-        return {"state_dict": {"fc.weight": tensor}, "epoch": 3}
-
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(load=load, __version__="2.5.1+cpu"))
-    with pytest.raises(ValueError, match="takes the package 'torch>=2.6': install it, or convert"):
-        weights.read(path)
-    assert not calls
-    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(load=load, __version__="2.10.0a0+git"))
-    assert weights.read(path)["fc.weight"] is array
-    assert calls == [(path, {"map_location": "cpu", "weights_only": True})]
 
 
 def test_what_does_not_fit_is_listed(tmp_path):

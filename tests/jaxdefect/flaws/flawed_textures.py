@@ -10,7 +10,7 @@ from jaxdefect.flaws import corruption
 from jaxdefect.flaws.kinds import KINDS
 from jaxdefect.training import loop
 
-SIZES = ((32, 32, 1), (112, 144, 3))
+SIZES = ((32, 32, 1), (72, 96, 3))
 COUNT = 48
 
 

@@ -96,6 +96,11 @@ def flawed(images, keys, **options):
     return jit_once(made.make_batch)(made.inputs(0), keys), source
 
 
+def unflawed(source, keys):
+    """The batch of these keys as the feed itself makes it."""
+    return jit_once(source.make_batch)(source.inputs(0), keys)
+
+
 def grey_noise(count=4, size=40):
     rng = np.random.default_rng(1)
     return [rng.integers(90, 160, (size, size, 1), np.uint8) for _ in range(count)]
@@ -104,7 +109,7 @@ def grey_noise(count=4, size=40):
 def test_good_images_get_flaws_and_the_target_is_without():
     keys = jax.random.split(jax.random.key(0), 60)
     batch, source = flawed(grey_noise(), keys)
-    np.testing.assert_array_equal(batch.target, source.make_batch(source.inputs(0), keys).image)
+    np.testing.assert_array_equal(batch.target, unflawed(source, keys).image)
     changed = np.asarray(batch.image != batch.target).any(-1)
     assert not changed[np.asarray(batch.mask) == 0].any() and not batch.severity[batch.mask == 0].any()
     np.testing.assert_array_equal(batch.label, changed.any((1, 2)))
@@ -116,7 +121,7 @@ def test_defective_images_stay_as_they_are():
     masks = [np.full((40, 40), label, np.uint8) for label in (0, 1)]
     keys = jax.random.split(jax.random.key(1), 40)
     batch, source = flawed(grey_noise(2), keys, masks=masks, labels=[0, 1], share=1.0, flips=True)
-    before = source.make_batch(source.inputs(0), keys)
+    before = unflawed(source, keys)
     defective = np.asarray(before.label) == 1
     assert 5 < defective.sum() < 35 and (np.asarray(batch.label)[~defective] == 1).mean() > 0.7
     for name, same in (("image", "image"), ("target", "image"), ("mask", "mask"), ("label", "label")):
@@ -127,7 +132,7 @@ def test_images_are_mirrored_before_they_get_a_flaw():
     keys = jax.random.split(jax.random.key(2), 80)
     batch, source = flawed(grey_noise(), keys, share=0.0, flips=True)
     np.testing.assert_array_equal(batch.image, batch.target)
-    cut = np.asarray(source.make_batch(source.inputs(0), keys).image)
+    cut = np.asarray(unflawed(source, keys).image)
     ways = np.stack([cut, cut[:, ::-1], cut[:, :, ::-1], cut[:, ::-1, ::-1]])
     same = (ways == np.asarray(batch.target)).all((2, 3, 4))
     assert (same.sum(0) == 1).all() and (same.sum(1) > 5).all()
@@ -166,7 +171,7 @@ def test_flaws_that_make_no_sense_are_refused():
 def test_of_a_pair_only_the_first_image_gets_a_flaw():
     pairs = feed.in_memory(grey_noise(), patch=24, halves=feed.halved(4, seed=0))
     keys = jax.random.split(jax.random.key(5), 12)
-    before = jit_once(pairs.make_batch)(pairs.inputs(0), keys)
+    before = unflawed(pairs, keys)
     batch = jit_once(feed.corrupted(pairs, kinds=("cutpaste",), share=1.0).make_batch)(pairs.inputs(0), keys)
     np.testing.assert_array_equal(batch.paired_image, before.paired_image)
     np.testing.assert_array_equal(batch.target, before.image)

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from launch.command import arguments
+from launch.command.parser import config_parser
 
 
 def config_of(*words, **how):
-    return arguments.from_arguments(arguments.parser("", **how).parse_intermixed_args(words))
+    return arguments.from_arguments(config_parser("", **how).parse_intermixed_args(words))
 
 
 def test_without_words_it_is_the_default_detector_with_its_first_preset():
@@ -24,14 +25,14 @@ def test_words_and_fields_stand_in_any_order():
 
 
 def test_a_folder_comes_first_where_a_command_has_one():
-    parsed = arguments.parser("", folder="of the system").parse_intermixed_args(["here", "train.steps=3"])
+    parsed = config_parser("", folder="of the system").parse_intermixed_args(["here", "train.steps=3"])
     assert parsed.folder == Path("here") and parsed.overrides == ["train.steps=3"]
 
 
 def test_a_file_of_weights_is_kept_by_its_whole_path(tmp_path, monkeypatch):
-    (tmp_path / "net.pth").touch()
+    (tmp_path / "net.h5").touch()
     monkeypatch.chdir(tmp_path)
-    assert config_of("--detector", "padim", "--weights", "net.pth").weights == str(tmp_path / "net.pth")
+    assert config_of("--detector", "padim", "--weights", "net.h5").weights == str(tmp_path / "net.h5")
 
 
 def test_random_weights_are_taken_where_they_are_meant(monkeypatch):
@@ -45,12 +46,17 @@ def test_random_weights_are_taken_where_they_are_meant(monkeypatch):
     "words, said",
     [
         (("--detector", "padim", "--weights", "gone.pth"), "--weights gone.pth: there is no such file; give a .safe"),
-        (("--detector", "dae", "--weights", "net.pth"), "--weights net.pth: dae has no backbone that takes weights"),
+        (
+            ("--detector", "padim", "--weights", "net.pth"),
+            "net.pth: .pth files are pickles.*; give a .safetensors of the same network",
+        ),
+        (("--detector", "dae", "--weights", "net.h5"), "--weights net.h5: dae has no backbone that takes weights"),
         (("--detector", "dae", "--attributes", "a.csv"), "--attributes a.csv: dae has no attributes of surfaces"),
     ],
 )
 def test_what_is_not_there_or_not_taken_is_refused(words, said, tmp_path, monkeypatch):
     (tmp_path / "net.pth").touch()
+    (tmp_path / "net.h5").touch()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=said):
         config_of(*words)

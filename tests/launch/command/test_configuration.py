@@ -7,7 +7,8 @@ import pytest
 import jaxdefect
 from configs import base
 from launch.command import arguments, configuration
-from launch.command.configuration import RENAMED, assign, check_same, get, override, read, to_json
+from launch.command.configuration import RENAMED, assign, differing, get, override, read, to_json
+from launch.command.parser import config_parser
 
 OLD_FIELDS = [(old, new) for old, new in RENAMED.items() if new in base.RUN and "=" not in old]
 
@@ -75,7 +76,7 @@ def test_an_old_detector_is_answered_with_words_that_work(old):
         get(old)
     words = str(error.value).split("; give ")[1].split()
     weights = ["--weights", "random"] if old == "tf_vaegan" else []
-    config = arguments.from_arguments(arguments.parser("").parse_args([*words, *weights]))
+    config = arguments.from_arguments(config_parser("").parse_args([*words, *weights]))
     assert config.detector in jaxdefect.names() and config.preset == words[-1]
 
 
@@ -84,14 +85,14 @@ def test_a_config_comes_back_as_it_was_written(tmp_path):
         config = get(name)
         (tmp_path / "config.json").write_text(to_json(config))
         assert read(tmp_path / "config.json").to_dict() == config.to_dict()
-        check_same(config, tmp_path / "config.json")
+        assert differing(read(tmp_path / "config.json"), config) == []
 
 
 def test_a_field_that_came_later_stands_at_its_default(tmp_path):
     config = get("renet_d").to_dict()
     del config["data"]["join"], config["report"]["memory"], config["weights"]
     (tmp_path / "config.json").write_text(json.dumps(config))
-    check_same(get("renet_d"), tmp_path / "config.json")
+    assert differing(read(tmp_path / "config.json"), get("renet_d")) == []
 
 
 @pytest.mark.parametrize("old, new", [pair for pair in OLD_FIELDS if not pair[0].startswith("settings.")])
@@ -101,11 +102,10 @@ def test_a_config_of_an_older_version_is_refused_in_one_sentence(old, new, tmp_p
     (fields[section] if section else fields)[name] = 1
     path = tmp_path / "config.json"
     path.write_text(json.dumps(fields))
-    for refused in (lambda: read(path), lambda: check_same(get("renet_d"), path)):
-        with pytest.raises(ValueError) as error:
-            refused()
-        said = f"{path} is a config of an older version ({old} is called {new} now): train again in a new folder"
-        assert str(error.value) == said
+    with pytest.raises(ValueError) as error:
+        read(path)
+    said = f"{path} is a config of an older version ({old} is called {new} now): train again in a new folder"
+    assert str(error.value) == said
 
 
 def test_a_damaged_config_is_named_with_the_remedy(tmp_path):
@@ -120,7 +120,7 @@ def test_a_preset_written_out_as_overrides_is_the_preset():
         again = get(name)
         pairs = [
             configuration.word(field, value) for field, value in configuration.flat(config)
-            if not field.startswith("data.attributes.")
+            if not field.startswith("data.attributes.") and field != "preset"
         ]  # fmt: skip
         override(again, pairs)
-        assert again.to_dict() == config.to_dict()
+        assert again.to_dict() | {"preset": preset} == config.to_dict()

@@ -16,10 +16,25 @@ FLAGS = [
     "--disable-component-update", "--disable-sync", "--no-first-run", "--hide-scrollbars",
     "--host-resolver-rules=MAP * ~NOTFOUND", "--window-size=1300,900", "--virtual-time-budget=120000",
 ]  # fmt: skip
-# Stands in a copy of the page in the place of its policy, and remembers the first error.
+# Stands in a copy of the page in the place of its policy, and remembers the first error. The browser
+# draws frames by a clock of its own, which a busy machine lets fall behind by any time: sizes are asked for instead.
 WATCH = """<script>
 addEventListener("error", (event) => { window.failure ??= event.message; });
 addEventListener("unhandledrejection", (event) => { window.failure ??= String(event.reason); });
+window.requestAnimationFrame = (call) => setTimeout(() => call(performance.now()), 16);
+window.ResizeObserver = class {
+  constructor(call) { this.call = call; }
+  observe(element) {
+    let before = null;
+    const look = () => {
+      const now = `${element.clientWidth} ${element.clientHeight}`;
+      if (now !== before) this.call([{ target: element, contentRect: element.getBoundingClientRect() }], this);
+      before = now;
+      setTimeout(look, 100);
+    };
+    setTimeout(look, 0);
+  }
+};
 </script>"""
 # Ends the copy: works the page as a reader would and tells the frame around it what came of it.
 PLAY = """<script>(async () => {

@@ -23,7 +23,7 @@ def fabricate_run(
         label = int(kind != "good")
         score = round(float(generator.normal(0.4 + 0.2 * label, 0.15)), 4)
         row = {"id": f"test/{kind}/{number:03d}", "surface": "steel", "kind": kind, "label": label, "score": score}
-        row |= {"threshold": THRESHOLD, "predicted": int(score > THRESHOLD), "defect_pixels": 9 * label}
+        row |= {"image_threshold": THRESHOLD, "predicted": int(score > THRESHOLD), "defect_pixels": 9 * label}
         rows.append(row | {"predicted_pixels": 4, "precision": "", "recall": "", "f1": 0.25 if label else ""})
         if number < shown:
             truth = np.zeros(size, np.uint8)
@@ -34,16 +34,20 @@ def fabricate_run(
             arrays["residual"] = generator.random(size).astype(np.float16)
             np.savez(folder / "images" / f"{number:03d}.npz", **arrays)
             index.append({"file": f"{number:03d}.npz", "id": row["id"]})
-    with (folder / "predictions.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(folder / "predictions.csv", rows)
     (folder / "images" / "index.json").write_text(json.dumps(index))
     (folder / "config.json").write_text(json.dumps({"steps": 10, "optimizer": {"name": "adam", "rate": 1e-3}}))
     history = [{"step": step, "loss": 1 / (step + 1), "seconds": step / 2} for step in range(0, 50, 10)]
     (folder / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in history))
     (folder / "result.json").write_text(json.dumps(fabricate_result()))
     return rows
+
+
+def write_rows(path, rows):
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def fabricate_result():
@@ -118,11 +122,8 @@ def without(*names):
 
 def unlabelled(folder):
     with (folder / "predictions.csv").open() as file:
-        rows = [row | {"label": "", "threshold": "", "predicted": ""} for row in csv.DictReader(file)]
-    with (folder / "predictions.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+        rows = [row | {"label": "", "image_threshold": "", "predicted": ""} for row in csv.DictReader(file)]
+    write_rows(folder / "predictions.csv", rows)
 
 
 GAPS = {

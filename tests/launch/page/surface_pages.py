@@ -52,7 +52,7 @@ def fabricate_surfaces(folder, *, figures=None, counts=None):
     for number, row in enumerate(rows):
         row["surface"] = row["kind"] if row["kind"] in UNSEEN else NAMES[:7][number % 7]
         row["score"] = round(float(draw.gamma(4, 0.05 if row["kind"] == "good" else 0.15)), 4)
-        row |= {"threshold": TAU, "predicted": int(row["score"] > TAU), "f1": ""}
+        row |= {"image_threshold": TAU, "predicted": int(row["score"] > TAU), "f1": ""}
         row["routed"] = "alarm" if row["predicted"] else NAMES[number % 3] if number % 9 == 0 else row["surface"]
     with (folder / "predictions.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))

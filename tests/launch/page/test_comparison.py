@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def test_the_maps_of_an_image_share_a_scale_over_all_settings(tmp_path):
 
 def test_the_first_finished_seed_is_shown(tmp_path):
     results = fabricate(ALPHA, status=lambda at, seed: "failed" if seed == 0 and at["alpha"] == "0" else "finished")
-    names = [setting["run"] for setting in comparison.settings_of(results)]
+    names = [setting["run"]["name"] for setting in comparison.settings_of(results)]
     assert names == ["alpha=0-seed=1", "alpha=0.15-seed=0", "alpha=0.5-seed=0", "alpha=1-seed=0"]
 
 
@@ -77,13 +78,44 @@ def test_a_lost_image_is_said_and_costs_only_itself(tmp_path):
     assert "alpha=0-seed=0/images/000.npz is not shown" in words_of(page_of(results, tmp_path))
 
 
-def test_maps_are_shown_in_units_of_the_threshold_of_their_run(tmp_path):
-    results = fabricate(ALPHA)
+def test_maps_of_any_unit_are_shown_by_multiples_of_the_threshold_of_their_run(tmp_path):
+    results = fabricate(LOSS, seeds=(0,))
     store_images(tmp_path, results)
-    plain = comparison.side_by_side(results, tmp_path)[1][0]
-    for folder in (tmp_path / "runs").iterdir():
-        (folder / "result.json").write_text('{"thresholds": {"pixel": {"value": 0.5}}}')
-    assert comparison.side_by_side(results, tmp_path)[1][0]["high"] == pytest.approx(2 * plain["high"], rel=0.02)
+    units = dict(zip(("mse", "ssim", "mae+ssim"), (1.0, 1e12, 1e-6), strict=True))
+    for loss, unit in units.items():
+        run = tmp_path / "runs" / f"loss={loss}-seed=0"
+        (run / "result.json").write_text(json.dumps({"thresholds": {"pixel": {"value": 0.5 * unit - 7 * unit}}}))
+        for path in (run / "images").glob("*.npz"):
+            arrays = dict(np.load(path))
+            shown = np.where(arrays["truth"], 1.0, np.linspace(0, 0.25, arrays["truth"].shape[1]))
+            np.savez(path, **arrays | {"map": (shown - 7) * unit})
+    image = comparison.side_by_side(results, tmp_path)[1][0]
+    assert (image["low"], image["high"], image["threshold"]) == (0, comparison.CAP, 1)
+    maps = [decode(thumbnail["map"]).astype(int) for thumbnail in image["thumbnails"].values()]
+    assert len(maps) == 3 and all(abs(maps[0] - other).mean() < 2 for other in maps[1:])  # Lossy.
+    assert maps[0][25:35, 35:45].mean() == pytest.approx(255 * 2 / comparison.CAP, abs=5)  # Twice the threshold.
+
+
+def test_without_a_threshold_or_with_one_below_everything_maps_still_show(tmp_path):
     for text in ("{", '{"thresholds": {"pixel": {"value": null}}}'):
-        (folder / "result.json").write_text(text)
-        assert comparison.threshold_of(folder) == 1
+        (tmp_path / "result.json").write_text(text)
+        assert comparison.threshold_of(tmp_path) is None
+    values = np.array([[1.0, 2.0, np.inf]])
+    assert comparison.in_thresholds(values, 0.5).tolist() == [[comparison.CAP] * 3]
+    assert comparison.in_thresholds(values, 1.5).tolist() == [[0, 2, np.inf]]
+
+
+def test_another_image_of_the_same_name_is_not_passed_off_as_the_same(tmp_path):
+    results = fabricate(LOSS, seeds=(0,))
+    store_images(tmp_path, results, ids=("a",))
+    paths = sorted(tmp_path.glob("runs/*/images/000.npz"))
+    coloured, other = dict(np.load(paths[1])), dict(np.load(paths[2]))
+    np.savez(paths[1], **coloured | {"image": np.repeat(coloured["image"], 3, -1)})  # As another detector sees it.
+    np.savez(paths[2], **other | {"image": other["image"][::-1]})
+    _, (image,), notes = comparison.side_by_side(results, tmp_path)
+    assert len(image["thumbnails"]) == 2 and len(notes) == 1 and "another image of the name a" in notes[0]
+
+
+def test_images_that_most_settings_stored_come_first(tmp_path):
+    stored = {("", "a"): {0: None}, ("", "b"): {0: None, 1: None}, ("other", "c"): {2: None}}
+    assert comparison.choose(stored, 3) == [("", "b"), ("", "a"), ("other", "c")]

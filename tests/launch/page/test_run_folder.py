@@ -9,6 +9,7 @@ import pytest
 
 from launch.command import arguments
 from launch.command import configuration as configs
+from launch.command.parser import config_parser
 from launch.page import run_folder as report_run
 from launch.page import run_page
 from tests.tiny import config as tiny_config
@@ -37,17 +38,17 @@ def test_the_command_on_the_page_makes_the_same_config(tmp_path, overrides):
     config.data.root = "/images of mine/it's"
     configs.override(config, overrides)
     (tmp_path / "config.json").write_text(configs.to_json(config))
-    words = shlex.split(report_run.command(tmp_path / "config.json"))
+    words = shlex.split(report_run.settings(tmp_path)[1])
     assert words[:3] == ["python", "-m", "launch.train"]
-    again = arguments.from_arguments(arguments.parser("").parse_args(words[3:]))
+    again = arguments.from_arguments(config_parser("").parse_args(words[3:]))
     assert again.to_dict() == config.to_dict()
 
 
 def test_a_config_of_nobody_gives_no_command(tmp_path):
-    assert report_run.command(tmp_path / "config.json") is None
+    assert report_run.settings(tmp_path)[:2] == ({}, None)
     for text in ('{"detector": "gone", "preset": ""}', "{}", "{", "[]"):
         (tmp_path / "config.json").write_text(text)
-        assert report_run.command(tmp_path / "config.json") is None
+        assert report_run.settings(tmp_path)[1] is None
 
 
 def test_a_killed_run_still_has_a_loss_curve(tmp_path):
@@ -64,3 +65,23 @@ def test_long_histories_are_thinned(tmp_path):
     path.write_text("".join(f'{{"step": {step}, "loss": 1.0}}\n' for step in range(report_run.CURVE_POINTS * 3 + 1)))
     steps = report_run.read_columns(path)[0]["step"]
     assert report_run.CURVE_POINTS / 2 <= len(steps) <= report_run.CURVE_POINTS and len(set(np.diff(steps))) == 1
+
+
+def test_settings_that_the_preset_does_not_have_are_told_with_its_values(tmp_path):
+    config = configs.get("renet_d", "paper")
+    configs.override(config, ["train.steps=7", "data.options.size=64"])
+    (tmp_path / "config.json").write_text(configs.to_json(config))
+    steps = configs.get("renet_d", "paper").train.steps
+    assert report_run.changed_settings(tmp_path) == {"train.steps": steps, "data.options.size": None}
+    (tmp_path / "config.json").write_text('{"detector": "gone"}')
+    assert report_run.changed_settings(tmp_path) == {} == report_run.changed_settings(tmp_path / "missing")
+
+
+def test_a_run_knows_its_sweep_by_where_it_lies(tmp_path):
+    run = tmp_path / "runs" / "a"
+    run.mkdir(parents=True)
+    assert report_run.sweep_of(run) is None
+    for text, title in (('{"title": "A sweep"}', "A sweep"), ("{", tmp_path.name)):
+        (tmp_path / "sweep.json").write_text(text)
+        assert report_run.sweep_of(run) == (title, tmp_path / "sweep.html")
+    assert report_run.sweep_of(tmp_path / "a") is None

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from launch.command import files
+from launch.command import configuration, files
 from launch.page import run_page
 from tests.launch.page.run_pages import (
     EVIL,
@@ -21,6 +21,7 @@ from tests.launch.page.run_pages import (
     fabricate_gap,
     fabricate_run,
     page_of,
+    write_rows,
 )
 
 
@@ -69,21 +70,66 @@ def test_the_images_stand_worst_first(tmp_path):
     alarms = [row["id"] for row in rows if not row["label"] and row["predicted"]]
     rest = [row["id"] for row in rows if row["label"] == row["predicted"]]
     assert misses and alarms and rest  # Otherwise the order says nothing.
-    assert ids == sorted(misses, key=margin.get) + sorted(alarms, key=lambda id: -margin[id]) + sorted(
-        rest, key=lambda id: -margin[id]
-    )
+    worst = sorted(misses, key=margin.get) + sorted(alarms, key=lambda id: -margin[id])
+    worst += sorted(rest, key=lambda id: -margin[id])
+    good = [id for id in worst if "good" in id]
+    lacking = run_page.GOOD - len([id for id in worst[: run_page.FIRST] if id in good])
+    later = [id for id in good if id in worst[run_page.FIRST :]]
+    moved = sorted(later, key=lambda id: abs(margin[id]))[: max(lacking, 0)]
+    assert sorted(ids[: run_page.FIRST]) == sorted(worst[: run_page.FIRST - len(moved)] + moved)
+    assert [id for id in ids if id not in moved] == [id for id in worst if id not in moved]
+
+
+def test_good_images_stand_among_the_first_even_where_all_mistakes_are_misses(tmp_path):
+    rows = fabricate_run(tmp_path / "run", kinds=("crack",) * 9 + ("good",) * 4, shown=13)
+    path = tmp_path / "run" / "predictions.csv"
+    rows = [row | {"score": 0.4 - 0.01 * i, "predicted": 0} for i, row in enumerate(rows)]  # All below the threshold.
+    write_rows(path, rows)
+    ids = re.findall(r'<article [^>]*data-id="([^"]*)"', page_of(tmp_path / "run"))
+    assert [id.split("/")[1] for id in ids[: run_page.FIRST]] == ["crack"] * 4 + ["good"] * 2
+    assert ids[4:6] == [rows[9]["id"], rows[10]["id"]]  # Those nearest to the threshold.
 
 
 def test_headline_figures_keep_the_oracle_apart(tmp_path):
-    fabricate_run(tmp_path / "run")
+    rows = fabricate_run(tmp_path / "run")
     html = page_of(tmp_path / "run")
-    tiles = re.findall(r'<div class="tile ([^"]*)"><dt>(.*?)</dt><dd>(.*?)</dd>', html)
-    plain = [(title, value) for kind, title, value in tiles if not kind]
-    assert [title for title, _ in plain] == ["Pixel F1", "Pixel AP", "PRO", "Image AUROC"]
-    assert [value for _, value in plain] == ["0.646", "0.944", "0.855", "0.911"] and "forgives blobs, 0.933" in html
-    assert [(title, value) for kind, title, value in tiles if kind == "oracle"] == [("Pixel F1 oracle", "0.789")]
+    tiles = re.findall(r'<div class="tile [^"]*"><dt>(.*?)</dt><dd>(.*?)</dd>', html)
+    assert [title for title, _ in tiles] == ["Missed", "False alarms", "Pixel F1", "Pixel AP", "PRO", "Image AUROC"]
+    rows = [(row["label"], row["predicted"]) for row in rows]
+    assert [value for _, value in tiles[:2]] == [str(rows.count((1, 0))), str(rows.count((0, 1)))]
+    assert [value for _, value in tiles[2:]] == ["0.646", "0.944", "0.855", "0.911"] and "forgives blobs, 0.933" in html
+    assert re.search(r'<div class="oracle"><dt>Pixel F1 oracle</dt><dd><b>0.789</b>.*not reachable', html)
     for text in ("pauta mean + 3.0 std", "6 normal calibration images", "only 6 calibration images", "4.25 s"):
         assert text in html
+
+
+def test_the_page_opens_with_one_sentence_and_says_when_and_by_which_code_it_was_made(tmp_path):
+    fabricate_run(tmp_path / "run")
+    change_result(
+        tmp_path / "run", lambda result: result.update(date="2026-11-22T09:12:40+00:00", commit="abc1234-dirty")
+    )
+    html = page_of(tmp_path / "run")
+    assert re.search(r'<p class="verdict">[^<]*defective images? found[^<]*</p>', html)
+    assert "22 November 2026, 09:12 UTC" in html and "<code>abc1234-dirty</code>" in html
+    assert html.index('class="verdict"') < html.index('class="tiles"') < html.index('class="terms"')
+
+
+def test_a_run_of_a_sweep_leads_to_the_sweeps_page_and_marks_what_differs_from_the_preset(tmp_path):
+    run = tmp_path / "runs" / "a"
+    fabricate_run(run)
+    assert 'class="changed"' not in page_of(run) and "part of the sweep" not in page_of(run)
+    (tmp_path / "sweep.json").write_text(json.dumps({"title": EVIL}))
+    config = configuration.get("renet_d", "paper")
+    config.train.steps = 7
+    (run / "config.json").write_text(configuration.to_json(config))
+    html = page_of(run)
+    assert '<a href="../../sweep.html">' in html and "<script>alert" not in html
+    changed = re.findall(
+        r'<div class="changed"><dt>(.*?)</dt><dd>(.*?) <small class="quiet">preset: (.*?)</small>', html
+    )
+    assert changed == [("train.steps", "7", str(configuration.get("renet_d", "paper").train.steps))]
+    elsewhere = run_page.write_report(run, out=tmp_path / "out" / "page.html").read_text(encoding="utf-8")
+    assert '<a href="../sweep.html">' in elsewhere
 
 
 def test_what_was_found_of_painted_flaws_stands_beside_the_thresholds(tmp_path):
@@ -126,8 +172,8 @@ def test_where_only_images_were_judged_nothing_is_said_of_pixels(tmp_path):
     fabricate_gap(tmp_path / "run", "only images judged")
     html = page_of(tmp_path / "run")
     tiles = re.findall(r'<div class="tile [^"]*"><dt>(.*?)</dt><dd>(.*?)</dd>', html)
-    assert tiles == [("Image AUROC", "0.911"), ("Image F1", "0.500")]
-    visible = re.sub(r"<(script|style).*?</\1>", "", html, flags=re.S)
+    assert tiles[2:] == [("Image AUROC", "0.911"), ("Image F1", "0.500")]
+    visible = re.sub(r'<(script|style|details class="terms").*?</(script|style|details)>', "", html, flags=re.S)
     assert set(re.findall(r"[^<>]*\b(?:[Pp]ixel|PRO)\b[^<>]*", visible)) <= {"Pixel threshold", "pixel F1 0.25"}
     assert 'data-level="pixel"' not in visible and 'data-level="image"' in visible
     assert 'data-view="map"' in html  # Maps there are, though nobody knows how good they are.

@@ -11,7 +11,7 @@ from sklearn import metrics
 from launch.page import images as report_images
 from launch.page import run_page
 from tests.launch.page.browser import browser, document_of, play
-from tests.launch.page.run_pages import EVIL, GAPS, THRESHOLD, change_result, fabricate_gap, fabricate_run
+from tests.launch.page.run_pages import EVIL, GAPS, THRESHOLD, change_result, fabricate_gap, fabricate_run, write_rows
 
 pytestmark = browser
 KINDS = ("good", "crack", "good", "stain", "good", "crack") * 6
@@ -93,6 +93,42 @@ def test_at_the_fitted_threshold_the_decisions_of_the_run_stand(tmp_path):
     assert play(tmp_path / "run", 'return [text("#tp"), text("#fp")];') == ["4", "4"]
 
 
+def test_another_pixel_threshold_redraws_outlines_with_their_precision_and_recall(run):
+    before, found, back = play(
+        run,
+        """const drawn = (card) => card.querySelector("path.predicted:not(.casing)");
+        const paths = () => all(".image").map((card) => drawn(card)?.getAttribute("d") ?? "");
+        const before = paths(), found = [];
+        for (const value of [0.2, 0.9]) {
+          const said = text("#pixel-counts");
+          enter("#pixel-number", value);
+          await until(() => text("#pixel-counts") !== said);
+          found.push([text("#pixel-counts"), paths(), all(".image").map((card) => card.dataset.id)]);
+        }
+        one("#pixel-fitted").click();
+        await until(() => JSON.stringify(paths()) === JSON.stringify(before));
+        return [before, found, [text("#pixel-counts"), one("#pixel-fitted").disabled]];""",
+    )
+    with (run / "predictions.csv").open() as file:
+        called = {row["id"]: row["predicted"] == "1" for row in csv.DictReader(file)}
+    files = {entry["id"]: entry["file"] for entry in json.loads((run / "images" / "index.json").read_text())}
+    scale = report_images.read_images(run / "images", pixel_threshold=0.7)[1]["map"]
+    for value, (said, paths, ids) in zip((0.2, 0.9), found, strict=True):
+        hits = marked = defective = 0
+        for id, drawn, old in zip(ids, paths, before, strict=True):
+            assert (drawn != old) == called[id]  # Only of images that are called defective.
+            if called[id]:
+                arrays = np.load(run / "images" / files[id])
+                above, truth = (
+                    scale.quantise(arrays["map"]) > scale.quantise(np.float32([[value]])),
+                    arrays["truth"] > 0,
+                )
+                hits, marked, defective = hits + (above & truth).sum(), marked + above.sum(), defective + truth.sum()
+        assert 0 < sum(called[id] for id in ids) < len(ids)
+        assert said.startswith(f"precision {hits / marked:.3f}, recall {hits / defective:.3f} over the ")
+    assert back == ["", True]
+
+
 def test_filters_show_what_they_say(run):
     misses, stains, count = play(
         run,
@@ -105,6 +141,45 @@ def test_filters_show_what_they_say(run):
     )
     assert misses and {outcome for outcome, _ in misses} == {"miss"}
     assert len(stains) == 2 == int(count) and {kind for _, kind in stains} == {"stain"}
+
+
+def test_an_infinite_score_is_above_every_threshold_and_squeezes_nothing(tmp_path):
+    rows = fabricate_run(tmp_path / "run", kinds=("good", "crack") * 4)
+    rows[0] |= {"score": "inf", "predicted": 1}
+    write_rows(tmp_path / "run" / "predictions.csv", rows)
+    alarms, high = play(
+        tmp_path / "run",
+        """enter("#threshold-number", Number(one("#threshold").max));
+        return [text("#false-alarms"), Number(one("#threshold").max)];""",
+    )
+    assert alarms == "1" and high < 2
+
+
+def test_six_images_are_shown_until_more_are_asked_for(run):
+    before, button, after, focused, one_kind = play(
+        run,
+        """const seen = () => all(".image").filter((card) => card.checkVisibility()).length;
+        const before = seen(), button = text("#more");
+        one("#more").click();
+        const after = seen(), focused = document.activeElement.closest(".image") === all(".image")[6];
+        enter("#kind", "stain", "change");
+        return [before, button, [after, one("#more").hidden], focused, seen()];""",
+    )
+    assert (before, button, after, focused, one_kind) == (6, "Show 6 more", [12, True], True, 2)
+
+
+def test_the_enlarged_view_reaches_all_images_and_leads_back_to_the_last(run):
+    seen, shown, back = play(
+        run,
+        """one(".image .view").click();
+        for (let at = 0; at < 20; at += 1) key("ArrowRight");
+        const seen = text("#viewer-title");
+        one("#viewer").close();
+        await until(() => document.activeElement.matches(".view"));
+        const last = all(".image").at(-1);
+        return [seen === last.dataset.id, last.checkVisibility(), last.contains(document.activeElement)];""",
+    )
+    assert seen and shown and back
 
 
 def test_maps_reach_the_screen_in_the_right_colours(run):
@@ -168,8 +243,9 @@ def test_the_enlarged_view_is_worked_by_keyboard(run):
 def test_every_control_has_a_name_and_a_visible_focus(run):
     count, silent, faint = play(
         run,
-        """const controls = all("button, input, select, a[href], [tabindex='0']").filter(
-          (control) => !control.closest("dialog") && control.tabIndex >= 0 && !control.disabled);
+        """one("#more").click();
+        const controls = all("button, input, select, summary, a[href], [tabindex='0']").filter(
+          (control) => control.checkVisibility() && control.tabIndex >= 0 && !control.disabled);
         const labels = (control) => [...(control.labels ?? [])].map((label) => label.textContent).join("");
         const name = (control) => control.getAttribute("aria-label") || control.textContent.trim() || labels(control);
         const silent = controls.filter((control) => !name(control)), faint = controls.filter((control) => {

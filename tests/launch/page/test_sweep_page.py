@@ -37,7 +37,7 @@ def test_the_answer_names_the_best_setting_and_the_papers():
 
 def test_settings_as_good_as_the_papers_best_are_not_hidden_behind_it():
     said = answer(fabricate(ALPHA), FIGURES[0], ["alpha"], {})  # The paper's values are all 0.55.
-    assert said["paper"]["label"] == "alpha 0 and 3 more alike" and said["same"]
+    assert said["paper"]["label"] == "alpha 0, alpha 0.15, alpha 0.5 and alpha 1 alike" and said["same"]
 
 
 def test_a_better_value_of_the_paper_outside_of_the_sweep_is_told():

@@ -1,5 +1,6 @@
 """The page of the two-stage system: what it judges, orders and counts, what it lacks; with a browser and without."""
 
+import html
 import json
 import re
 
@@ -8,7 +9,7 @@ import pytest
 from launch.page import system_page as pages
 from tests.launch.page.browser import browser, play
 from tests.launch.page.run_pages import EVIL, change_result, data_of
-from tests.launch.page.surface_pages import TAU, fabricate_system, spoil, tiles, visible
+from tests.launch.page.surface_pages import TAU, UNSEEN, fabricate_system, spoil, tiles, visible
 
 
 def system_page(folder):
@@ -43,13 +44,53 @@ def test_the_system_leads_with_its_figures(tmp_path):
         "Missed": str(figures["misses"]), "False alarms": str(figures["false_alarms"]),
     }  # fmt: skip
     assert page.count("data-surface=") == 8 and "<dt>images per s</dt><dd>61</dd>" in page
-    assert f"τ = <b>{TAU}</b>" in page
+    assert f"τ = {TAU} raise the alarm" in page
+
+
+def test_the_page_names_the_command_and_leads_to_the_runs_it_is_made_of(tmp_path):
+    system, seen = tmp_path / "a system", tmp_path / "seen"
+    command = "python -m launch.two_stage 'a system'"
+    for folder in (system, seen):
+        fabricate_system(folder, images=3, shown=0)
+        change_result(folder, lambda result: result.update(command=command, system=str(system), warnings=[EVIL]))
+    assert "The runs it is made of" not in system_page(system)
+    for stage in ("surfaces", "defects/Class1", "defects/Class2", "defects/unfinished"):
+        (system / stage).mkdir(parents=True)
+        for name in ("result.json", "report.html")[: 2 * (stage != "defects/unfinished")]:
+            (system / stage / name).write_text("{}")
+    for folder, way in ((system, ""), (seen, "../a%20system/")):
+        page = system_page(folder)
+        stages = ["surfaces", "defects/Class1", "defects/Class2"]
+        links = re.findall(r'<a href="([^"#]*)">([^<]*)</a>', page.split('class="stages"')[1].split("</p>")[0])
+        assert links == [(f"{way}{stage}/report.html", stage) for stage in stages]
+        assert command in visible(page) and EVIL in visible(page) and "<script>alert" not in page
+
+
+def test_a_sentence_leads_that_counts_both_stages(tmp_path):
+    events = fabricate_system(tmp_path / "system")
+    new = [event for event in events if event["true_surface"] in UNSEEN]
+    seen = [event for event in events if event not in new]
+    judged = [event for event in seen if event["event"] != "unseen"]
+    wrong = sum(event["surface"] != event["true_surface"] for event in judged)
+    missed = sum(event["defective"] and event["event"] == "passed" for event in judged)
+    false = sum(not event["defective"] and event["event"] == "defect" for event in judged)
+    defective = sum(event["defective"] for event in judged)
+    said = html.unescape(re.search(r'<p class="verdict">(.*?)</p>', system_page(tmp_path / "system"))[1])
+    raised = sum(event["event"] == "unseen" for event in new)
+    assert said == (
+        f"{raised} of {len(new)} images of unknown surfaces raised the alarm; {len(seen) - len(judged)} false alarms "
+        f"among {len(seen)} images of a learnt surface. {wrong} of the {len(judged)} others went to the detector of "
+        f"another surface. {defective - missed} of {defective} defective images found, {missed} missed, {false} false "
+        f"alarms among {len(judged) - defective} good ones."
+    )
+    assert pages.sentence([], UNSEEN) == ""
 
 
 def test_images_without_labels_have_counts_and_no_figures(tmp_path):
     fabricate_system(tmp_path / "system", labelled=False)
     page = system_page(tmp_path / "system")
     assert list(tiles(page)) == ["Images", "Alarms", "Defects", "Passed"] and 'id="surfaces"' not in page
+    assert re.search(r"Of 240 images \d+ raised the alarm, \d+ went on and have a defect, \d+ passed\.", visible(page))
     assert "alarms first" in visible(page) and not re.search(r"missed|wrongly|false alarm", visible(page), re.I)
 
 
@@ -79,9 +120,7 @@ GAPS = {
     "nulls": nulls,
     "no events": lambda folder: (folder / "events.jsonl").write_text(""),
     "no figures": lambda folder: strip_result(folder, "figures", "by_surface", "curves", "distances", "timings"),
-    "empty lists": updating(
-        distances={"seen": [], "unseen": [0.5]}, curves={"Class1": []}, unseen=[], by_surface={"Class1": None}
-    ),
+    "empty lists": updating(curves={"Class1": []}, unseen=[], by_surface={"Class1": None}),
     "one surface": updating(
         surfaces={"names": ["Class1"], "unseen": [], "confusion": [[4, 0]]}, curves={"Class1": [[0, 1]]}
     ),
@@ -139,6 +178,62 @@ def test_the_system_is_worked_in_a_browser(tmp_path):
     assert found["kinds"][:3] == ["all", "missed unseen", "wrongly routed"] and found["open"] and found["title"]
     assert found["shown"] and set(found["shown"]) == {"wrongly routed"}
     assert found["curves"] == 8 and found["bars"] == 5 and "images 240" in found["flow"]
+
+
+@browser
+def test_the_threshold_of_the_system_is_moved_in_a_browser(tmp_path):
+    events = fabricate_system(tmp_path / "system", shown=60)
+    found = play(
+        tmp_path / "system",
+        """const fitted = all(".image").map((card) => card.dataset.outcome), told = (ids) => ids.map(text);
+        const counts = ["#misses", "#false-alarms", "#tp", "#tn"], before = told(counts), after = {};
+        for (const value of [0.2, 0.9]) {
+          enter("#threshold-number", value);
+          after[value] = [told(counts), all(".image").map((card) => [card.dataset.id, card.dataset.outcome]),
+            all(".image").every((card) => card.querySelector(".badge").textContent === card.dataset.outcome)];
+        }
+        one('#outcomes [data-outcome="not looked at"]').click();
+        const shown = all(".image:not([hidden])").map((card) => card.dataset.outcome);
+        one("#fitted").click();
+        return { fitted, before, after, shown, again: all(".image").map((card) => card.dataset.outcome) };""",
+        write=pages.write_page,
+    )
+
+    def counts(threshold):
+        raised = [(event["true_surface"] in UNSEEN, event["score"] > threshold) for event in events]
+        return [str(raised.count(pair)) for pair in ((True, False), (False, True), (True, True), (False, False))]
+
+    assert found["before"] == counts(TAU) and found["again"] == found["fitted"]
+    assert found["shown"] and set(found["shown"]) == {"not looked at"}
+    by_id, ends = {event["id"]: event for event in events}, set()
+    for value, (told, cards, badges) in found["after"].items():
+        assert told == counts(float(value)) and badges
+        for id, outcome in cards:
+            event, raised = by_id[id], by_id[id]["score"] > float(value)
+            alarm, new = event["event"] == "unseen", event["true_surface"] in UNSEEN
+            moved = ("alarm" if new else "alarm on seen") if raised else "missed unseen" if new else "not looked at"
+            assert outcome == (event["outcome"] if raised == alarm else moved)
+            ends.add(outcome if raised != alarm else None)
+    assert ends >= {None, "alarm on seen", "missed unseen", "not looked at"}
+
+
+@browser
+def test_the_threshold_moves_without_labels_too(tmp_path):
+    events = fabricate_system(tmp_path / "system", labelled=False)
+    steps = """enter("#threshold-number", 0.45); return [text("#called"), text("#readout")];"""
+    found = play(tmp_path / "system", steps, write=pages.write_page)
+    assert found[0] == str(sum(event["score"] > 0.45 for event in events)) and "of 240 images" in found[1]
+
+
+@browser
+def test_the_flow_is_drawn_where_every_image_raised_the_alarm(tmp_path):
+    fabricate_system(tmp_path / "system", images=3, shown=3)
+    lines = [json.loads(line) for line in (tmp_path / "system" / "events.jsonl").read_text().splitlines()]
+    nothing = dict.fromkeys(("surface", "defect_score", "defect_threshold"))
+    lines = [line | nothing | {"event": "unseen", "outcome": "alarm", "score": 1.0} for line in lines]
+    (tmp_path / "system" / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    steps = """await until(() => one("#flow-chart rect")); return text("#flow-chart");"""
+    assert "alarm: unseen 30" in play(tmp_path / "system", steps, write=pages.write_page)
 
 
 @browser

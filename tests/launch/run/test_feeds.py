@@ -119,3 +119,21 @@ def _validating(config):
     asked = config.copy_and_resolve_references()
     asked.train.validate = True
     return asked
+
+
+def test_what_does_not_fit_into_memory_is_refused_with_the_figure(tmp_path, monkeypatch):
+    config = tiny_config("renet_d")
+    config.data.options.update(surfaces=(3,), size=64, train=6, test_good=2, test_defective=3)
+    data = open_data(config)
+    monkeypatch.setattr(feeds.parallel, "free_memory", lambda: 2e9)
+    config.train.batch, side = 10**8, config.train.patch
+    with pytest.raises(
+        ValueError, match=rf"{config.train.batch} of {side} x {side} pixels takes [0-9.]+ GB, .* 2.0 GB"
+    ):
+        feeds.make_feed(config, data)
+    config.train.update(batch=16, feed="in_memory")
+    monkeypatch.setattr(feeds, "kept_bytes", lambda config, split: 1.5e9)
+    with pytest.raises(ValueError, match="5 images in memory take 3.0 GB, and 2.0 GB are free; use train.feed=stream"):
+        feeds.make_feed(config, data)
+    config.train.feed = "stream"
+    assert feeds.make_feed(config, data).sharded

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdefect import scoring
+from jaxdefect import parallel, scoring
 from jaxdefect.detector import Scores
 from jaxdefect.maps.tiling import Tiles
 from launch.run import prediction
-from launch.run.prediction import Prediction, Predictor, defect_mask, enlarged, predictor, tiles_of
+from launch.run.prediction import Prediction, Predictor, decide, defect_mask, enlarged, predictor, tiles_of
 from launch.run.trained import Run
 from tests.jaxdefect.blurring import blur_detector
 from tests.tiny import config as tiny_config
@@ -103,6 +103,18 @@ def test_a_level_of_otsu_belongs_to_each_image():
         assert mask.sum() == 4 and mask[2:4, 2:4].all()
 
 
+def test_an_image_that_passes_has_no_defects():
+    one = np.zeros((8, 8), np.float32)
+    one[2:4, 2:4] = 1
+    levels = {"image_threshold": 0.5, "pixel_threshold": 0.2, "min_area": 0}
+    for score, called in ((0.4, False), (0.5, False), (0.6, True)):
+        defective, mask = decide(Prediction(score, one), **levels)
+        assert defective == called and mask.dtype == bool and mask.sum() == 4 * called
+    defective, mask = decide(Prediction(0.4, one, otsu=0.5), **levels | {"pixel_threshold": None})
+    assert not defective and not mask.any()
+    assert decide(Prediction(0.6), **levels) == (True, None) and decide(Prediction(0.4), **levels) == (False, None)
+
+
 def test_images_are_whole_unless_there_are_many_sizes():
     config = tiny_config("renet_d")
     few, many = [(64, 64)] * 90, [(64 + side, 64) for side in range(9)]
@@ -114,6 +126,13 @@ def test_images_are_whole_unless_there_are_many_sizes():
     assert tiles_of(config, few) == expected == predictor(run_of(None, None)._replace(config=config), few).tiles
 
 
+@pytest.mark.parametrize(("largest", "tile"), [(1000, 512), (512, 512), (300, 320), (320, 320), (90, 128)])
+def test_tiles_are_no_larger_than_images_ask_for(largest, tile):
+    config = tiny_config("renet_d")
+    config.score.update(mode="tiled", tile=512, overlap=64)
+    assert tiles_of(config, [(60, 60), (largest, 40)]) == Tiles(tile, 64)
+
+
 def test_originals_of_many_sizes_compile_once(shown):
     image = np.zeros((24, 24, 1), np.uint8)
     shown(image, (50, 51))
@@ -121,3 +140,28 @@ def test_originals_of_many_sizes_compile_once(shown):
     for side in range(52, 60):
         shown(image, (side, 51))
     assert scoring.detect._cache_size() == before
+
+
+def test_it_is_known_what_an_image_would_take_without_it(shown, monkeypatch):
+    image = np.broadcast_to(np.uint8(0), (9000, 9000, 1))  # One byte, of which all pixels are made.
+    assert parallel.free_memory() > 1e6
+    monkeypatch.setattr(parallel, "free_memory", lambda: 1e8)
+    with pytest.raises(ValueError, match=r"9000 x 9000 pixels takes \d+\.\d GB to score, and 0.1 GB are free; cut"):
+        shown.original(image)
+
+
+def test_a_large_image_is_scored_in_tiles_by_itself_where_its_score_follows_from_its_map(monkeypatch):
+    monkeypatch.setattr(prediction, "LARGE", 64 * 64)
+    reach, image = 3, np.random.default_rng(0).integers(0, 256, (150, 131, 1), np.uint8)
+    detector = blur_detector(reach)
+    follows = detector._replace(image_score=lambda state, maps, size: maps.max((1, 2)))
+    whole, tiled = (Predictor(run_of(one, 1.0), None) for one in (detector, follows))
+    assert whole.of_size(150, 131).tiles is None and tiled.of_size(64, 64).tiles is None
+    knobs = tiled.run.config.score
+    assert tiled.of_size(150, 131).tiles == Tiles(knobs.tile, knobs.overlap) and knobs.overlap > 4 * reach
+    one, other = whole(image), tiled(image)
+    inner = np.s_[reach:-reach, reach:-reach]  # Beyond its border a tiled image is mirrored, a whole one zero.
+    np.testing.assert_allclose(one.map[inner], other.map[inner], rtol=1e-5)
+    assert other.score == pytest.approx(other.map.max(), rel=1e-5)
+    tiled.run.config.score.mode = "whole"
+    assert tiled.of_size(150, 131).tiles is None

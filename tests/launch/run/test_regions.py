@@ -1,5 +1,7 @@
 """Defects one by one, beside what scikit-image measures."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from skimage import measure
@@ -41,3 +43,13 @@ def test_extents_go_from_corner_to_corner():
 
 def test_an_empty_mask_has_no_defect():
     assert regions(np.zeros((5, 5), bool), np.zeros((5, 5), np.float32)) == []
+
+
+@pytest.mark.parametrize("share", [0.99, 0.02])
+def test_a_large_image_takes_few_bytes_a_pixel(share):
+    mask = blobs(0, (1500, 1500), share)
+    tracemalloc.start()
+    assert regions(mask, mask.astype(np.float32))
+    peak = tracemalloc.get_traced_memory()[1] / mask.size
+    tracemalloc.stop()
+    assert peak < 30, "bytes, of which 4 are the map's and 4 the numbers'"

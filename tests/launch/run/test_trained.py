@@ -79,7 +79,10 @@ def test_damaged_facts_are_named_with_the_remedy(run, tmp_path, text):
     shutil.copytree(run, folder, ignore=shutil.ignore_patterns("checkpoints", "images"))
     path = folder / "facts.json"
     path.unlink() if text is None else path.write_text(text)
-    with pytest.raises(ValueError, match="facts.json cannot be read .*train again with launch.train --workdir"):
+    with pytest.raises(
+        ValueError,
+        match="facts.json cannot be read .*started again, makes it anew: python -m launch.train .* --workdir",
+    ):
         load_run(folder)
 
 
@@ -95,5 +98,7 @@ def test_a_run_of_an_older_config_is_refused_in_one_sentence(run, tmp_path):
 
 def test_a_run_that_was_never_trained_says_how(run, tmp_path):
     (tmp_path / "config.json").write_text(configuration.to_json(tiny_config("renet_d")))
-    with pytest.raises(FileNotFoundError, match="has no trained detector yet; finish it with launch.train --workdir"):
+    with pytest.raises(
+        FileNotFoundError, match="has no trained detector yet; finish it with: python -m launch.train .* --workdir"
+    ):
         load_run(tmp_path)

@@ -78,7 +78,7 @@ def test_each_bad_end_is_one_line_with_the_log(commands, tmp_path, capsys):
     jobs = [job(tmp_path, f"7_{number}") for number in range(3)]
     jobs[1].paths.stdout.write_text("step 5\nslurmstepd: error: Detected 1 oom_kill event\nsrun: error: task 0\n\n")
     assert cluster.wait(jobs, poll_s=0) == 2
-    assert capsys.readouterr().out.splitlines() == [
+    assert capsys.readouterr().err.splitlines() == [
         "worker 7_1 ran out of memory; give it more with --slurm mem_gb= "
         f'("slurmstepd: error: Detected 1 oom_kill event"); its log: {tmp_path}/7_1.out',
         f"worker 7_2 was cancelled; its log: {tmp_path}/7_2.out",
@@ -91,7 +91,7 @@ def test_what_squeue_has_forgotten_is_asked_of_sacct(commands, tmp_path, capsys)
         sacct="echo '7_0|COMPLETED'; echo '7_1|CANCELLED by 1000'",
     )
     assert cluster.wait([job(tmp_path, "7_0"), job(tmp_path, "7_1")], poll_s=0) == 1
-    assert "worker 7_1 was cancelled" in capsys.readouterr().out
+    assert "worker 7_1 was cancelled" in capsys.readouterr().err
 
 
 def test_without_accounts_a_forgotten_job_is_judged_by_what_it_left(commands, tmp_path, capsys):
@@ -99,7 +99,7 @@ def test_without_accounts_a_forgotten_job_is_judged_by_what_it_left(commands, tm
     done, lost = job(tmp_path, "7_0"), job(tmp_path, "7_1")
     done.paths.result_pickle.touch()
     assert cluster.wait([done, lost], poll_s=0) == 1
-    assert "worker 7_1 is no longer known to Slurm" in capsys.readouterr().out
+    assert "worker 7_1 is no longer known to Slurm" in capsys.readouterr().err
 
 
 def test_a_job_that_is_requeued_has_not_failed(commands, tmp_path, capsys):
@@ -109,7 +109,7 @@ def test_a_job_that_is_requeued_has_not_failed(commands, tmp_path, capsys):
         squeue=f"{asked} 1) echo '7|RUNNING';; 2) echo '7|FAILED';; 3) echo '7|PENDING';; *) echo '7|COMPLETED';; esac"
     )
     assert cluster.wait([job(tmp_path, "7")], poll_s=0) == 0
-    assert capsys.readouterr().out.splitlines() == ["Slurm: 1 running", "Slurm: 1 pending"]
+    assert capsys.readouterr().err.splitlines() == ["Slurm: 1 running", "Slurm: 1 pending"]
 
 
 def test_a_silent_slurm_is_waited_for_but_not_for_ever(commands, tmp_path):

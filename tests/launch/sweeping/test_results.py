@@ -14,6 +14,7 @@ def test_means_and_spreads_stand_beside_the_papers_values(finished):
     assert cell["finished"] == 2 and cell["mean"]["pixel.auroc"] == pytest.approx(np.mean(values))
     assert cell["std"]["pixel.auroc"] == pytest.approx(np.std(values, ddof=1))
     assert cell["paper"] == {"pixel.f1": 0.6}
+    assert "4 runs: pauta: the standard deviation of a single score is 0" in found["notes"]
     assert [(u["at"], u["value"], u["why"]) for u in found["unfilled"]] == [
         ({"alpha": "0.9"}, 0.7, "no run of this sweep has alpha = 0.9")
     ]

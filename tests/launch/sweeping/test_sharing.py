@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from launch import sweep
 from launch.command import configuration as configs
-from launch.sweeping import results, sharing
+from launch.sweeping import results, sharing, spec
 from tests.launch.sweeping.small_sweeps import run_sweep, write
 from tests.tiny import config as tiny_config
 
@@ -28,7 +27,7 @@ def test_what_only_scoring_reads_is_not_trained_twice(tmp_path):
 
 
 def test_what_a_training_step_reads_is_trained_anew():
-    config = sweep.spec.read("table4", quick=True).runs[0].config
+    config = spec.read("table4", quick=True).runs[0].config
     for field, same in (("settings.box", True), ("settings.residual", True), ("settings.losses", False)):
         other = config.copy_and_resolve_references()
         value = {"settings.box": 9, "settings.residual": "absolute", "settings.losses": ("mse", "ssim")}[field]
