@@ -35,12 +35,15 @@ GPU = 10e12  # floating-point operations a second that the last column reckons w
 
 
 def cases(preset: str) -> list[tuple[str, str]]:
-    """(detector, preset) of all detectors: presets of this name and kinds of it, such as tf_vaegan_paper."""
+    """(detector, preset) of all detectors: presets of this name and kinds of it, such as tf_vaegan_paper.
+
+    A detector that has none called `paper` is measured at its default.
+    """
     found = []
     for name in jaxdefect.names():
         there = choices.presets(name)
         named = [one for one in there if one == preset or one.endswith(f"_{preset}")]
-        found += [(name, one) for one in named or (SEVERAL.get(name, ()) if preset == "paper" else ())]
+        found += [(name, one) for one in named or (SEVERAL.get(name, there[:1]) if preset == "paper" else ())]
     return found
 
 

@@ -12,10 +12,12 @@ from launch.run.trained import make_detector
 from tests import tiny
 
 
-def test_every_detector_is_among_the_published_presets():
+def test_every_detector_is_measured_as_published_or_at_its_default(monkeypatch):
     found = presets.cases("paper")
     assert {name for name, _ in found} == set(presets.jaxdefect.names())
     assert ("segdec", "ksdd2") in found and ("sbad", "tf_vaegan_paper") in found and ("nsa", "small") not in found
+    monkeypatch.setattr(presets.choices, "presets", lambda name: ["quick", "fine"])  # a detector of no paper
+    assert ("dct", "quick") in presets.cases("paper") and presets.cases("small") == []
 
 
 def test_figures_of_one_and_what_is_wrong_with_others():
