@@ -7,9 +7,11 @@ import functools
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import jaxdefect
+from jaxdefect import parallel
 from jaxdefect.training import loop, population
 from launch.run.trained import settings_of
 from tests.contract.steps import CASES, source, weights
@@ -57,6 +59,30 @@ def start(name, *runs):
     if len(runs) == 1:
         return loop.one_run(detector, source, key=keys[0], batch=batch, hyperparams=own[0]).init()
     return population.many_runs(detector, source, keys=keys, hyperparams=own, batch=batch).init()
+
+
+def traced_step(name, devices):
+    """(states, states after a step, metrics) of these runs, each on so many devices: traced, not compiled.
+
+    Raises ValueError where the state of a run would differ between devices: `vmap` knows what depends on the device,
+    and what an average has made the same again.
+    """
+    detector, source, hyperparams, batch = members(name)
+    keys, inputs = jnp.stack([jax.random.key(seed) for seed in SEEDS]), source.inputs(0)
+    numbers = {key: jnp.stack([jnp.asarray(own[key]) for own in hyperparams]) for key in hyperparams[0]}
+    example = jax.eval_shape(source.make_batch, inputs, jax.random.split(keys[0], batch))
+    states = jax.eval_shape(jax.vmap(detector.init, (0, None, 0)), keys, example, numbers)
+    step = loop.several_steps(detector, source.make_batch, batch=batch // devices, count=1)
+
+    def of_a_run(state, key):
+        def on_a_device(rank, state):
+            state, metrics = step(state, inputs, 0, key)
+            return state, parallel.mean(metrics)
+
+        together = jax.vmap(on_a_device, (0, None), out_axes=None, axis_name=parallel.AXIS)
+        return together(jnp.arange(devices), state)
+
+    return states, *jax.eval_shape(jax.vmap(of_a_run), states, keys)
 
 
 if __name__ == "__main__":

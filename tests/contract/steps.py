@@ -7,6 +7,7 @@ numbers of fake devices. `drift` takes the average over devices out.
 import functools
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -23,6 +24,16 @@ from tests.tiny import VARIANTS
 from tests.tiny import config as tiny_config
 
 CASES = [*jaxdefect.names(), *VARIANTS]
+
+
+def each(names: Sequence[str]):
+    """A test of each of these: those of one detector in one process; a variant's are drills."""
+    marks = lambda name: [pytest.mark.xdist_group(name), *([pytest.mark.drill] if name in VARIANTS else [])]
+    return pytest.mark.parametrize("name", [pytest.param(name, marks=marks(name)) for name in names])
+
+
+DEVICES = 8
+DRIFTING = ("renet_d", "maa", "segdec")  # one player, several with a memory, labels
 SURFACES = 3  # classes among the images of a detector that tells surfaces apart
 
 

@@ -15,10 +15,10 @@ from jaxdefect import scoring
 from jaxdefect.training import loop
 from jaxdefect.training.checkpoint import Checkpoints
 from launch.run.trained import settings_of
-from tests.contract.steps import CASES, first_state, fit, must_learn, textures, tiny, weights
+from tests.contract.steps import CASES, each, first_state, fit, must_learn, textures, tiny, weights
 from tests.tiny import config as tiny_config
 
-every_detector = pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.xdist_group(n)) for n in CASES])
+every_detector = each(CASES)
 
 
 class Trained:

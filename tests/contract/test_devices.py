@@ -1,4 +1,5 @@
-"""Every detector: eight devices leave the state that one leaves. Traces of all; numbers of one, as a drill of all."""
+"""Every detector: eight devices leave the state that one leaves. Numbers of one, as a drill of all; that a step leaves
+one state on all devices is traced for all in test_population.py."""
 
 import functools
 import subprocess
@@ -6,57 +7,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-import jax
 import numpy as np
-import optax
 import pytest
 
-from jaxdefect import parallel
 from jaxdefect.detector import no_training
-from jaxdefect.training import loop, optim
-from tests.contract.steps import CASES, apart, first_state, fit, on_fake_devices, prepared, tiny, weights
+from tests.contract.steps import CASES, DEVICES, DRIFTING, apart, first_state, fit, on_fake_devices, tiny, weights
 
-DEVICES = 8
 LEARNING = [name for name in CASES if tiny(name)[0].step is not no_training]
 NUMBERS = "ssim_ae"  # compiles quickly
 OTHERS = [name for name in LEARNING if name != NUMBERS]
-DRIFTING = ("renet_d", "maa", "segdec")  # one player, several with a memory, labels
 eight_devices = pytest.mark.xdist_group("eight devices")
-
-
-def states_of_a_step(detector, feed, batch):
-    """(state, metrics) as a step on DEVICES devices leaves them: traced, not compiled.
-
-    Raises ValueError where a state would differ between devices: `vmap` knows what depends on the device, and what an
-    average has made the same again.
-    """
-    step = loop.several_steps(detector, feed.make_batch, batch=batch // DEVICES, count=1)
-    key, inputs = jax.random.key(0), feed.inputs(0)
-    example = jax.eval_shape(feed.make_batch, inputs, jax.random.split(key, batch))
-    state = jax.eval_shape(detector.init, key, example)
-
-    def on_a_device(rank, state):
-        state, metrics = step(state, inputs, 0, key)
-        return state, parallel.mean(metrics)
-
-    together = jax.vmap(on_a_device, (0, None), out_axes=None, axis_name=parallel.AXIS)
-    return jax.eval_shape(together, np.arange(DEVICES), state)
-
-
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.xdist_group(n)) for n in LEARNING])
-def test_a_step_leaves_one_state_on_all_devices(name):
-    detector, feed, config = prepared(name)
-    state, metrics = states_of_a_step(detector, feed, config.train.batch)
-    assert jax.tree.leaves(state) and metrics["loss"].shape == ()
-
-
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.xdist_group(n)) for n in DRIFTING])
-def test_without_the_average_over_devices_a_step_leaves_many(name, monkeypatch):
-    """The same trace must fail then, or it proves nothing."""
-    monkeypatch.setattr(optim, "average_over_devices", optax.identity)
-    detector, feed, config = prepared.__wrapped__(name)
-    with pytest.raises(ValueError, match="out_axes"):
-        states_of_a_step(detector, feed, config.train.batch)
 
 
 @functools.cache

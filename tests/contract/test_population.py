@@ -1,16 +1,17 @@
-"""Every detector: a run of a population equals the same run alone. Numbers of two; the programs of all."""
+"""Every detector: a run of a population equals the same run alone. Numbers of one; the programs of all, which are
+those of several devices, too.
+"""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
-from jaxdefect import parallel
-from jaxdefect.training import loop, population
-from tests.contract.populations import COMPARED, SEEDS, alone, members, start, together
-from tests.contract.steps import CASES, apart, must_learn
+from jaxdefect.training import optim, population
+from tests.contract.populations import COMPARED, SEEDS, alone, start, together, traced_step
+from tests.contract.steps import CASES, DEVICES, DRIFTING, apart, each, must_learn
 
-NUMBERS = ("ssim_ae", "cnn_classifier")  # one that learns from normal images; labels. Both compile quickly.
+NUMBERS = ("ssim_ae",)  # compiles quickly
 
 
 def equals_the_same_run_alone(name):
@@ -27,7 +28,7 @@ def equals_the_same_run_alone(name):
         np.testing.assert_allclose([both[run] for both in losses], own, rtol=1e-3)
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.xdist_group(n)) for n in NUMBERS])
+@each(NUMBERS)
 def test_a_run_of_a_population_equals_the_same_run_alone(name):
     equals_the_same_run_alone(name)
 
@@ -39,17 +40,20 @@ def test_a_run_of_any_population_equals_the_same_run_alone(name):
     equals_the_same_run_alone(name)
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.xdist_group(n)) for n in CASES])
-def test_many_runs_are_one_program(name):
-    """Its shapes: those of a run, with runs in front. Every float setting is a tracer: one that decides over a shape or
-    a branch is refused. Traced, not compiled.
+@each(CASES)
+def test_many_runs_are_one_program_and_each_has_one_state_on_all_devices(name):
+    """Shapes are those of a run, with runs in front. Every float setting is a tracer: one that decides over a shape or
+    a branch is refused. So is a state that is not the same on all devices.
     """
-    detector, source, hyperparams, batch = members(name)
-    keys = jnp.stack([jax.random.key(seed) for seed in SEEDS])
-    numbers = {key: jnp.stack([jnp.asarray(own[key]) for own in hyperparams]) for key in hyperparams[0]}
-    example = jax.eval_shape(source.make_batch, source.inputs(0), jax.random.split(keys[0], batch))
-    states = jax.eval_shape(jax.vmap(detector.init, (0, None, 0)), keys, example, numbers)
-    step = parallel.on_one_device(loop.several_steps(detector, source.make_batch, batch=batch, count=1))
-    advanced, metrics = jax.eval_shape(jax.vmap(step, (0, None, None, 0)), states, source.inputs(0), 0, keys)
+    states, advanced, metrics = traced_step(name, DEVICES)
     same = lambda a, b: a.shape == b.shape and a.dtype == b.dtype
-    assert jax.tree.all(jax.tree.map(same, states, advanced)) and metrics["loss"].shape == (len(SEEDS),)
+    assert jax.tree.leaves(states) and jax.tree.all(jax.tree.map(same, states, advanced))
+    assert metrics["loss"].shape == (len(SEEDS),)
+
+
+@each(DRIFTING)
+def test_without_the_average_over_devices_a_run_has_many_states(name, monkeypatch):
+    """The same trace must fail then, or it proves nothing."""
+    monkeypatch.setattr(optim, "average_over_devices", optax.identity)
+    with pytest.raises(ValueError, match="out_axes"):
+        traced_step(name, DEVICES)

@@ -35,12 +35,14 @@ def run(place, *words):
     return done.stdout
 
 
+@pytest.mark.drill
 def test_it_keeps_the_contract_and_only_skips_what_is_about_learning(copy):
     printed = run(copy, "pytest", "-n", "0", "-q", "-rs", "tests/contract", "-k", "mean_image")
     results, *_ = printed.splitlines()
     assert results.count(".") > 7 and "learns nothing by steps" in printed
 
 
+@pytest.mark.drill
 def test_it_is_trained_scored_and_reported_by_its_name(copy):
     options = ["data.options.surfaces=(4,)", "data.options.size=64", "data.options.train=8", "settings.size=16"]
     options += ["data.options.test_good=3", "data.options.test_defective=3", "data.size=16", "train.patch=16"]

@@ -19,13 +19,12 @@ import data_pipeline
 from tests.data_pipeline.folders import load, mvtec
 from tests.data_pipeline.fuzzing import damaged
 from tests.drills import damage, fuzzed, hostile
-from tests.drills.damage import COMMANDS, DAMAGES, LOGS, Whole, say
+from tests.drills.damage import COMMANDS, DAMAGES, Whole, say, told
 from tests.launch.small_runs import SMALL, history_of
 from tests.launch.sweeping import small_sweeps
 
 LONG = [*SMALL, "train.steps=120", "train.save_every=20"]
 WITHIN = 10.0  # seconds in which a signal is answered, where a process has a core
-IN_A_ROW = 8
 
 
 class Ground(NamedTuple):
@@ -155,21 +154,7 @@ def damaged_run(ground: Ground, random: Random) -> Iterator[str]:
 
 def damaged_in_a_row(ground: Ground, random: Random) -> Iterator[str]:
     """One file after another of the same run, each mended before the next."""
-    run, history, before = emptied(ground) / "run", [], []
-    shutil.copytree(ground.run.run, run)
-    for _ in range(IN_A_ROW):
-        name = random.choice([name for name in damage.files_of(run) if name not in LOGS and "-broken" not in name])
-        damages, command = [(name, random.choice(DAMAGES))], random.choice(("train", "evaluate", "detect"))
-        history.append(f"{told(damages)}, {command}")
-        wrong = damage.endured(ground.run, run, damages, command, random, before=before)
-        before.append(name)
-        yield f"{'; '.join(history)}: {wrong}" if wrong else ""
-        if wrong:
-            return
-
-
-def told(damages: damage.Damages) -> str:
-    return ", ".join(f"{name} {how.__name__}" for name, how in damages)
+    yield from damage.in_a_row(ground.run, emptied(ground) / "run", random)
 
 
 def killed_sweep(ground: Ground, random: Random) -> Iterator[str]:

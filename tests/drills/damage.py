@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -32,6 +32,7 @@ COMMANDS = ("train", "evaluate", "detect", "report")
 SPENT = ("name", "timings", "date", "seal", "files")  # of a result: what differs between evaluations of the same
 UNREAD = re.compile(r"report\.html|tensorboard/.*|\.lock|flaws\.png")  # of a run: files that no command reads
 AGAIN = "the same command trains from the start"
+IN_A_ROW = 100
 LOGS = ("history.jsonl",)  # a changed digit there is not noticed, a lost line is not trained again
 
 
@@ -214,6 +215,25 @@ def endured(
     if said.status:
         return f"the remedy does not work: {' THEN '.join(told)}"
     return differs(whole, run, command, names, mended=first.status != 0)
+
+
+def in_a_row(whole: Whole, run: Path, random: Random) -> Iterator[str]:
+    """One file after another of one run, each mended before the next: what is unsound of each, or ""."""
+    shutil.copytree(whole.run, run)
+    history, before = [], []
+    for _ in range(IN_A_ROW):
+        name = random.choice([name for name in files_of(run) if name not in LOGS and "-broken" not in name])
+        damages, command = [(name, random.choice(DAMAGES))], random.choice(("train", "evaluate", "detect"))
+        history.append(f"{told(damages)}, {command}")
+        wrong = endured(whole, run, damages, command, random, before=before)
+        before.append(name)
+        yield f"{'; '.join(history)}: {wrong}" if wrong else ""
+        if wrong:
+            return
+
+
+def told(damages: Damages) -> str:
+    return ", ".join(f"{name} {how.__name__}" for name, how in damages)
 
 
 def unclear(said: Said, names: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from tests.drills.damage import COMMANDS, DAMAGES, files_of, flip, other_type, trial
+from tests.drills.damage import COMMANDS, DAMAGES, IN_A_ROW, files_of, flip, in_a_row, other_type, trial
 
 WORST = (  # (file, damage, command)
     ("result.json", flip, "evaluate"), ("result.json", other_type, "detect"), (".config", flip, "detect"),
@@ -31,3 +31,8 @@ def test_every_file_damaged_in_turn_is_recovered_or_named(whole, tmp_path):
             tried += 1
     print(f"{tried} tried, {tried - len(unsound)} sound")
     assert unsound == {}
+
+
+@pytest.mark.drill
+def test_a_hundred_damages_in_a_row_each_followed_by_its_remedy(whole, tmp_path):
+    assert list(in_a_row(whole, tmp_path / "run", Random(0))) == IN_A_ROW * [""]

@@ -14,6 +14,8 @@ from jaxdefect.detector import Batch
 from jaxdefect.detectors import cvae_gan
 from tests.contract.steps import textures, tiny
 
+pytestmark = pytest.mark.drill  # Its networks take long to compile; tests/contract has it among the fast ones.
+
 
 @functools.cache
 def program():

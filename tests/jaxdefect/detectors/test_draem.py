@@ -16,6 +16,8 @@ from jaxdefect.training import loop
 from tests.contract.steps import batch_of, textures, tiny
 from tests.jaxdefect.detectors.spotted_stripes import striped_and_spotted, trained
 
+pytestmark = pytest.mark.drill  # Its networks take long to compile; tests/contract has it among the fast ones.
+
 IMAGES = jnp.asarray(np.stack(textures(4, 16)), jnp.float32) / 255
 LOGITS, MASKS = np.linspace(-8, 8, 41, dtype=np.float32), np.arange(41, dtype=np.float32) % 2
 

@@ -11,6 +11,8 @@ from jaxdefect.detector import Batch
 from jaxdefect.detectors import efficient_gan
 from tests.contract.steps import textures, tiny
 
+pytestmark = pytest.mark.drill  # Its networks take long to compile; tests/contract has it among the fast ones.
+
 
 @pytest.fixture(scope="module")
 def taught():

@@ -12,6 +12,8 @@ from jaxdefect.training import feed, loop
 from jaxdefect.training.checkpoint import Checkpoints
 from tests.contract.steps import textures, tiny, weights
 
+pytestmark = pytest.mark.drill  # Its networks take long to compile; tests/contract has it among the fast ones.
+
 SWITCH = 2  # steps of the first phase
 DETECTOR, CONFIG = tiny("f_anogan", gan_steps=SWITCH)
 SOURCE = feed.in_memory(textures(channels=CONFIG.data.channels), patch=CONFIG.train.patch)

@@ -14,6 +14,8 @@ from jaxdefect.training import loop
 from tests.contract.steps import tiny
 from tests.tiny import config as tiny_config
 
+pytestmark = pytest.mark.drill  # Its networks take long to compile; tests/contract has it among the fast ones.
+
 SETTINGS = tiny_config("faster_rcnn").settings
 
 

@@ -11,6 +11,8 @@ from jaxdefect.detectors import nearest_mean
 from jaxdefect.training import loop
 from tests.contract.steps import tiny
 
+pytestmark = pytest.mark.drill  # Its networks take long to compile; tests/contract has it among the fast ones.
+
 CLASSES, FEATURES = 5, 32  # of the tiny config: 2 channels, doubled four times
 TABLE = {f"Class{number}": (1.0, float(number)) for number in range(CLASSES)}
 DETECTOR, _ = tiny("nearest_mean", attributes=TABLE, backbone_steps=0)

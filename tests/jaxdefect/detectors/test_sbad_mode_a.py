@@ -18,6 +18,8 @@ from tests.jaxdefect.detectors.unseen_surfaces import (
     train_for,
 )
 
+pytestmark = pytest.mark.drill  # Its networks take long to compile; tests/contract has it among the fast ones.
+
 SHORT = {"mode": "A", "ce_steps": 3, "average_steps": 4, "gan_steps": 3}  # The classifier begins after 10 steps.
 
 

@@ -147,6 +147,7 @@ def test_the_balance_goes_from_the_segmentation_to_the_decision(trained):
         np.testing.assert_allclose(np.divide(moved(advance, step), whole), [lam, 1 - lam], rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.drill
 def test_the_step_of_a_batch_is_the_mean_of_its_images_steps(trained):
     state, advance = trained
     state, batch = state._replace(step=jnp.int32(2)), squares(2)
@@ -163,6 +164,7 @@ def test_a_defect_is_shown_where_it_is():
     assert shown[20, 40] == pytest.approx(0.5) and shown.max() == 1 and shown.min() == 0
 
 
+@pytest.mark.drill
 def test_images_of_any_size_are_learned_from_and_scored():
     detector, batch = make(), squares(2, (5, 25), side=4)
     state, metrics = stepper(detector)(start(detector, Batch(batch.image)), batch)

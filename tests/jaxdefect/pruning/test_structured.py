@@ -41,7 +41,7 @@ def images(batch):
 
 
 @pytest.mark.parametrize(
-    "name", ["dae", *(pytest.param(n, marks=pytest.mark.drill) for n in ("memae", "segdec", "draem"))]
+    "name", ["ae_ssim", *(pytest.param(n, marks=pytest.mark.drill) for n in ("dae", "memae", "segdec", "draem"))]
 )
 def test_without_dead_channels_scores_are_the_same(name):
     make, settings, batch, plan = planned(name)

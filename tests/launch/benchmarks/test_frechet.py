@@ -2,11 +2,14 @@
 
 from types import SimpleNamespace
 
+import pytest
+
 from launch import bench
 from launch.benchmarks import frechet
 from tests.tiny import config as tiny_config
 
 
+@pytest.mark.drill
 def test_the_distance_is_timed_beside_the_matrix_root(tmp_path, monkeypatch):
     monkeypatch.setattr(frechet, "CASES", {"64 x 64, preset small": (20, 30)})
     monkeypatch.setattr(frechet, "configuration", SimpleNamespace(get=lambda name, preset: tiny_config(name)))

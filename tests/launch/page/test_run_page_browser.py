@@ -258,7 +258,7 @@ def test_every_control_has_a_name_and_a_visible_focus(run):
     assert count > 20 and silent == [] and faint == []
 
 
-@pytest.mark.parametrize("gap", [None, *GAPS])
+@pytest.mark.parametrize("gap", [None, *(pytest.param(gap, marks=pytest.mark.drill) for gap in GAPS)])
 def test_no_page_fails_or_scrolls_sideways(tmp_path, gap):
     if gap:
         fabricate_gap(tmp_path / "run", gap)

@@ -152,7 +152,7 @@ def test_bars_follow_the_chosen_surface(tmp_path):
 
 
 @browser
-@pytest.mark.parametrize("width", [400, 1280])
+@pytest.mark.parametrize("width", [400, pytest.param(1280, marks=pytest.mark.drill)])
 def test_no_page_of_surfaces_fails_or_scrolls_sideways(tmp_path, width):
     steps = """const empty = () => all(".chart").filter((chart) => !chart.children.length).length;
     await until(() => !empty());

@@ -76,7 +76,7 @@ def test_good_images_get_flaws_where_a_config_says_so():
     for source in (feeds.make_feed(config, data), feeds.held_out(_validating(config), data)):
         batch = jit_once(source.make_batch)(source.inputs(0), keys)
         assert int(batch.label.sum()) > 10 and bool((batch.image != batch.target).any())
-    config.train.update(corrupt=(), supervision="simulated")
+    config.train.update(corrupt=("spot",), supervision="simulated")
     batch = jit_once((made := feeds.make_feed(config, data)).make_batch)(made.inputs(0), keys)
     assert batch.mask.shape == (16, 16, 16) and int(batch.label.sum()) > 5
     config.train.corrupt = ("scratch",)

@@ -35,7 +35,7 @@ def test_what_a_training_step_reads_is_trained_anew():
         assert sharing.same_training(config, other) == same, field
 
 
-@pytest.mark.parametrize("detector", ["segdec", "sbad"])
+@pytest.mark.parametrize("detector", ["segdec", pytest.param("sbad", marks=pytest.mark.drill)])
 def test_runs_with_labels_are_compared_by_what_their_steps_compute(detector):
     one, other = (tiny_config(detector) for _ in range(2))
     other.threshold.sigma = 2.0
