@@ -25,10 +25,34 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 start = importlib.import_module("launch.command.start")
 # As the commands do, some of which the tests start in processes of their own.
 start.use_all_cores()
-# Tests run a program a few times, and compiling is most of their time, of which these save a third on CPU. Level 0
-# would save half, but what is compiled in two ways then differs by more than the tests of agreement allow.
+# Tests run a program a few times, and compiling is most of their time, of which these save a third on CPU.
 start.xla_flags("--xla_backend_optimization_level=1", "--xla_cpu_use_fusion_emitters=false")
 importlib.import_module("jax")  # It reads the above.
+
+
+def pytest_configure(config) -> None:
+    """The fast suite compiles without optimising, which saves a fourth of its time. Drills, which compare more of what
+    is compiled in two ways, do not.
+    """
+    if config.option.markexpr == "not drill":
+        unoptimised(True)
+
+
+def unoptimised(value: bool) -> None:
+    """Here and in processes that are started from now on."""
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int(value))
+    sys.modules["jax"].config.update("jax_disable_most_optimizations", value)
+
+
+@pytest.fixture
+def optimised():
+    """What is compiled in a test is what a user runs: for one that compares what is compiled in two ways."""
+    before = os.environ.get("JAX_DISABLE_MOST_OPTIMIZATIONS") == "1"
+    sys.modules["jax"].clear_caches()
+    unoptimised(False)
+    yield
+    unoptimised(before)
+    sys.modules["jax"].clear_caches()
 
 
 @pytest.hookimpl(tryfirst=True)
