@@ -5,12 +5,14 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxdefect.flaws import corruption
 from jaxdefect.flaws.kinds import KINDS
 from jaxdefect.training import loop
 
 SIZES = ((32, 32, 1), (72, 96, 3))
+each_size = pytest.mark.parametrize("shape", [pytest.param(SIZES[0], marks=pytest.mark.drill), SIZES[1]])
 COUNT = 48
 
 

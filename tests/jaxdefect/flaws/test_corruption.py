@@ -10,13 +10,13 @@ import pytest
 from jaxdefect.flaws import corruption
 from jaxdefect.flaws.kinds import KINDS, contrast
 from jaxdefect.training.loop import jit_once
-from tests.jaxdefect.flaws.flawed_textures import SIZES, all_kinds, corrupt, keys, made, textures
+from tests.jaxdefect.flaws.flawed_textures import SIZES, all_kinds, corrupt, each_size, keys, made, textures
 
 pytestmark = pytest.mark.xdist_group("flaws")  # Two files share what is compiled.
 SOME = ("spot", "nsa")  # a painted and a blended one
 
 
-@pytest.mark.parametrize("shape", SIZES)
+@each_size
 @pytest.mark.parametrize("kind", KINDS)
 def test_masks_mark_what_was_changed_and_labels_whether(kind, shape):
     images, flawed = made(shape)
@@ -30,7 +30,7 @@ def test_masks_mark_what_was_changed_and_labels_whether(kind, shape):
     assert label.dtype == np.int32
 
 
-@pytest.mark.parametrize("shape", SIZES)
+@each_size
 @pytest.mark.parametrize("kind", KINDS)
 def test_severity_is_how_much_was_changed(kind, shape):
     images, flawed = made(shape)
@@ -44,7 +44,7 @@ def test_severity_is_how_much_was_changed(kind, shape):
 
 
 def test_the_same_key_gives_the_same_flaw_and_others_others():
-    images, flawed = made(SIZES[0])
+    images, flawed = made(SIZES[1])
     again = all_kinds(keys(), images, np.roll(images, 1, 0))
     for kind in KINDS:
         jax.tree.map(np.testing.assert_array_equal, again[kind], flawed[kind])

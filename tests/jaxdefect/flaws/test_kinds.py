@@ -6,7 +6,7 @@ import pytest
 
 from jaxdefect.flaws import kinds
 from jaxdefect.training.loop import jit_once
-from tests.jaxdefect.flaws.flawed_textures import SIZES, all_kinds, keys, made, textures
+from tests.jaxdefect.flaws.flawed_textures import SIZES, all_kinds, each_size, keys, made, textures
 
 pytestmark = pytest.mark.xdist_group("flaws")  # Two files share what is compiled.
 # Shares of 128 x 128 pixels between which the median mask lies, and the largest one's; measured medians, in percent:
@@ -19,7 +19,7 @@ AREAS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("shape", SIZES)
+@each_size
 @pytest.mark.parametrize("kind", kinds.KINDS)
 def test_flawed_images_are_images(kind, shape):
     images, flawed = made(shape)
@@ -28,7 +28,7 @@ def test_flawed_images_are_images(kind, shape):
     assert np.isfinite(image).all() and image.min() >= 0 and image.max() <= 1
 
 
-@pytest.mark.parametrize("shape", SIZES)
+@each_size
 @pytest.mark.parametrize("kind", kinds.KINDS)
 def test_most_flaws_are_seen(kind, shape):
     _, flawed = made(shape)
