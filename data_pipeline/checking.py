@@ -14,6 +14,7 @@ from data_pipeline.rules import Problem, place
 
 FULL_MASK = 0.9  # A mask that marks more of its image than this is taken for an inverted one.
 MEANT = "mvtec"  # the layout that people sort their own images into
+PARTS = ("train", "ground_truth", "test/good")  # folders of it: who has one means it
 
 
 class Look(NamedTuple):
@@ -40,7 +41,7 @@ class Found(NamedTuple):
 
 
 def choose(folder: Path, layout: str | None, options: dict[str, object]) -> Found:
-    """What is in a folder. A layout that does not fit is a problem where it is named, or where there is a folder train.
+    """What is in a folder. A layout that does not fit is a problem where it is named, or where there is a folder of it.
 
     Raises FileNotFoundError or ValueError where there is no folder, no image in it, or the named layout refuses it.
     """
@@ -59,7 +60,8 @@ def choose(folder: Path, layout: str | None, options: dict[str, object]) -> Foun
         name = max(fits, key=lambda fit: len(fits[fit]))
         others = [f"it also fits {other}; choose with --layout" for other in fits if other != name]
         return Found(name, fits[name], [], others)
-    meant = [_told(refusals.pop(MEANT), "")] if any(folder.glob("train/")) or any(folder.glob("*/train/")) else []
+    parts = [part for name in PARTS for place in ("", "*/") for part in folder.glob(f"{place}{name}/")]
+    meant = [_told(refusals.pop(MEANT), "")] if parts else []
     masks = "ground_truth" if meant else ""
     plain = sorted(path for path in folder.rglob("*") if images.is_image(path) and masks not in path.parts)
     if not plain and not meant:

@@ -105,6 +105,8 @@ PROBLEMS = {
     "long": (lambda root: write_image(root / f"train/good/{LONG}"), f"train/good/{LONG}: a name of 241 bytes"),
     "empty train": (lambda root: [path.unlink() for path in (root / "train/good").iterdir()],
                     "train/good: expected normal images to train on; found nothing"),
+    "another name of train": (lambda root: (root / "train").rename(root / "training"),
+                              "expected the folder train/good; found ground_truth/, test/, training/"),
     "one image": (lambda root: [path.unlink() for path in (root / "train/good").glob("00[1-9]*")],
                   "1 normal training images leave none to train on"),
     "dangling": (lambda root: (root / "test/good/x.png").symlink_to("gone"), "test/good/x.png: no such image file; "),
