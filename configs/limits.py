@@ -30,7 +30,7 @@ SETTINGS = {
     POSITIVE: ("clip", "dominant", "epsilon", "pixel_range", "ratios", "sharpness", "sizes", "w_pos"),
     NOT_NEGATIVE: (
         "adversarial", "attribute_weight", "box_weight", "contextual", "delta", "divergence", "encoding", "feature",
-        "feedback", "final_rate", "frame", "gamma", "kappa", "l1", "margin", "matching", "negative", "noise", "p",
+        "feedback", "final_rate", "gamma", "kappa", "l1", "matching", "negative", "noise", "p",
         "penalty", "reconstruction", "ridge", "shrink", "sigma", "sparsity", "ssim", "ssim_weight", "weight",
         "weight_decay",
         # Rates; at 0 nothing is learned.
@@ -38,11 +38,11 @@ SETTINGS = {
         "feedback_rate", "learning_rate", "search_rate",
         # Counts, of which 0 means none.
         "average_steps", "backbone_steps", "bank", "block", "ce_steps", "channels", "dense", "gan_steps", "min_area",
-        "blocks", "opening", "overlap", "projection_size", "size", "smoothing", "stages", "stem", "window",
+        "blocks", "overlap", "projection_size", "size", "stages", "stem",
     ),
     COUNT: (
-        "backbone_size", "backbone_width", "bins", "box", "candidates", "cap", "ce_hidden", "code", "coreset",
-        "critic_steps", "critic_width", "decay_every", "decision", "depth", "dilate", "hidden", "items", "kernels",
+        "backbone_size", "backbone_width", "bins", "candidates", "cap", "ce_hidden", "code", "coreset",
+        "critic_steps", "critic_width", "decay_every", "decision", "depth", "hidden", "items", "kernels",
         "latent", "levels", "max_boxes", "max_detections", "neighbours", "one_of", "patches", "proposals", "scales",
         "search_steps", "segmentation", "stride", "width", "widths",
     ),
@@ -50,6 +50,8 @@ SETTINGS = {
             "proposal_overlap"),
     "[0, 1)": ("dropout",),
     "[0, 100]": ("percentile",),
+    "[1, 4095]": ("box", "dilate"),  # pixels, by which an image grows before it is filtered
+    "[0, 4095]": ("frame", "margin", "opening", "smoothing", "window"),
     (1, 2, 4): ("views",),
 }  # fmt: skip
 LIMITS |= {f"settings.{name}": interval for interval, names in SETTINGS.items() for name in names}

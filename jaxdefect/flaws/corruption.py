@@ -31,7 +31,9 @@ def check(kinds: Sequence[str], share: float, noise: float = 0.0, most: int = 1)
         raise ValueError(f"train.corrupt names no flaw; give some of {', '.join(KINDS)}")
     for kind in kinds:
         if kind not in KINDS:
-            raise ValueError(f"train.corrupt = {tuple(kinds)}: no flaw is named {kind!r}{nearest(kind, tuple(KINDS))}")
+            raise ValueError(
+                f"train.corrupt = {tuple(kinds)}: no flaw is named {kind!r}{nearest(str(kind), tuple(KINDS))}"
+            )
     if not 0 <= share <= 1:
         raise ValueError(f"train.corrupt_share = {share}; give a share of the images from 0 to 1")
     if most < 1:

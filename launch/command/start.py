@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -29,7 +30,7 @@ def run(main: Callable[[list[str]], object], argv: Sequence[str]) -> None:
     """
     for library in ("absl", "asyncio"):  # What Orbax logs as an error comes as an exception, too, and is told by us.
         logging.getLogger(library).disabled = True  # absl sets its level when it is imported.
-    sys.unraisablehook = unraisable
+    sys.unraisablehook, threading.excepthook = unraisable, in_thread
     warnings.showwarning = warn
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # One that cannot show a name shows it escaped.
@@ -85,6 +86,13 @@ def unraisable(told: Any) -> None:
     """Shows an error that nobody can catch. Not that of a callback for a write that had failed before and was told."""
     if "Event loop is closed" not in str(told.exc_value):
         sys.__unraisablehook__(told)
+
+
+def in_thread(told: threading.ExceptHookArgs) -> None:
+    """Shows an error that ended a thread. Not a full disk in TensorBoard's, which the next file of ours tells."""
+    thread = type(told.thread).__module__ if told.thread else ""
+    if not (thread.startswith("tensorboardX") and isinstance(told.exc_value, OSError)):
+        threading.__excepthook__(told)
 
 
 def use_all_cores() -> None:

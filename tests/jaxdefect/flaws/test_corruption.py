@@ -113,6 +113,7 @@ def test_half_of_the_images_are_mirrored_and_half_turned_over():
 @pytest.mark.parametrize("kinds, share, noise, said", [
     ((), 0.5, 0.0, "train.corrupt names no flaw; give some of stain, spot"),
     (("stain", "lines"), 0.5, 0.0, "no flaw is named 'lines'; did you mean 'line'"),
+    ((2**64,), 0.5, 0.0, "no flaw is named 18446744073709551616"),
     (("stain",), 1.5, 0.0, "train.corrupt_share = 1.5; give a share of the images from 0 to 1"),
     (("stain",), -0.1, 0.0, "train.corrupt_share = -0.1"),
     (("stain",), float("nan"), 0.0, "train.corrupt_share = nan"),

@@ -1,11 +1,14 @@
 """What a command says when it fails, and what of the libraries it says nothing of."""
 
+import errno
 import os
 import subprocess
 import sys
+import threading
 
 import jax
 import jax.numpy as jnp
+import pytest
 
 from launch.command import start
 
@@ -44,3 +47,18 @@ def test_a_damaged_compiled_program_is_made_again_without_a_word(tmp_path, monke
         jax.config.update("jax_compilation_cache_dir", before)
         jax.experimental.compilation_cache.compilation_cache.reset_cache()
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("module, said", [("tensorboardX.event_file_writer", False), ("another", True)])
+def test_a_full_disk_in_the_thread_of_tensorboard_is_left_to_the_next_file(module, said, monkeypatch):
+    class Thread(threading.Thread):
+        def run(self):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    Thread.__module__, heard = module, []
+    monkeypatch.setattr(threading, "__excepthook__", heard.append)
+    monkeypatch.setattr(threading, "excepthook", start.in_thread)
+    thread = Thread()
+    thread.start()
+    thread.join()
+    assert len(heard) == said
