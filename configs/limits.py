@@ -30,9 +30,8 @@ SETTINGS = {
     POSITIVE: ("clip", "dominant", "epsilon", "pixel_range", "ratios", "sharpness", "sizes", "w_pos"),
     NOT_NEGATIVE: (
         "adversarial", "attribute_weight", "box_weight", "contextual", "delta", "divergence", "encoding", "feature",
-        "feedback", "final_rate", "gamma", "kappa", "l1", "matching", "negative", "noise", "p",
-        "penalty", "reconstruction", "ridge", "shrink", "sigma", "sparsity", "ssim", "ssim_weight", "weight",
-        "weight_decay",
+        "feedback", "final_rate", "gamma", "kappa", "l1", "matching", "negative", "noise", "p", "penalty",
+        "reconstruction", "ridge", "shrink", "sigma", "sparsity", "ssim", "ssim_weight", "weight", "weight_decay",
         # Rates; at 0 nothing is learned.
         "attribute_rate", "backbone_rate", "ce_rate", "classifier_rate", "critic_rate", "encoder_rate",
         "feedback_rate", "learning_rate", "search_rate",

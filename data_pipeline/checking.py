@@ -60,8 +60,8 @@ def choose(folder: Path, layout: str | None, options: dict[str, object]) -> Foun
         name = max(fits, key=lambda fit: len(fits[fit]))
         others = [f"it also fits {other}; choose with --layout" for other in fits if other != name]
         return Found(name, fits[name], [], others)
-    parts = [part for name in PARTS for place in ("", "*/") for part in folder.glob(f"{place}{name}/")]
-    meant = [_told(refusals.pop(MEANT), "")] if parts else []
+    sorted_so = any(any(folder.glob(f"{above}{part}/")) for part in PARTS for above in ("", "*/"))
+    meant = [_told(refusals.pop(MEANT), "")] if sorted_so else []
     masks = "ground_truth" if meant else ""
     plain = sorted(path for path in folder.rglob("*") if images.is_image(path) and masks not in path.parts)
     if not plain and not meant:

@@ -1,6 +1,7 @@
 """How every command starts: quiet libraries, the compilation cache, the cluster if there is one, errors in one line."""
 
 import contextlib
+import errno
 import functools
 import hashlib
 import io
@@ -91,7 +92,8 @@ def unraisable(told: Any) -> None:
 def in_thread(told: threading.ExceptHookArgs) -> None:
     """Shows an error that ended a thread. Not a full disk in TensorBoard's, which the next file of ours tells."""
     thread = type(told.thread).__module__ if told.thread else ""
-    if not (thread.startswith("tensorboardX") and isinstance(told.exc_value, OSError)):
+    full = getattr(told.exc_value, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+    if not (full and thread.startswith("tensorboardX")):
         threading.__excepthook__(told)
 
 
