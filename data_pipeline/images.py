@@ -21,6 +21,7 @@ import io
 import logging
 import os
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -177,15 +178,17 @@ def resize_mask(mask: np.ndarray, *, height: int, width: int) -> np.ndarray:
 
 
 def png(image: np.ndarray, *, palette: np.ndarray | None = None) -> bytes:
-    """image uint8 [H, W, 1 to 4] as a PNG file; level 1 is several times faster than the default and little larger.
+    """image uint8 [H, W, 1 to 4] as a PNG file.
 
+    Level 1 is several times faster than the default and little larger; of one channel, whose repetitions are seldom
+    longer than runs, run lengths take half of its time and about its space.
     palette: uint8 [256, 3], the colours of the values of an image [H, W, 1].
     """
-    file = io.BytesIO()
-    drawn = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    file, grey = io.BytesIO(), image.shape[-1] == 1
+    drawn = Image.fromarray(image[..., 0] if grey else image)
     if palette is not None:
         drawn.putpalette(palette.tobytes())
-    drawn.save(file, "PNG", compress_level=1)
+    drawn.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE if grey else zlib.Z_DEFAULT_STRATEGY)
     return file.getvalue()
 
 

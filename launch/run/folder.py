@@ -11,7 +11,7 @@ import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
@@ -160,6 +160,28 @@ def read_result(workdir: Path, *, remedy: str = "") -> dict[str, Any]:
     if wrong:
         raise ValueError(f"{path} {wrong}; run {remedy}, which writes it anew")
     return result
+
+
+class Thresholds(NamedTuple):
+    """Thresholds of a run, and how the images they were fitted on were scored: in tiles (size, overlap) or whole."""
+
+    pixel: float | None  # None: Otsu's of each image, or a detector without a map
+    image: float
+    tiles: tuple[int, int] | None
+
+
+def read_thresholds(folder: Path) -> Thresholds:
+    """The thresholds of a run. Raises FileNotFoundError or ValueError where it was not evaluated by this version."""
+    path, result = folder / RESULT, read_result(folder)
+    if changed(folder, result, only=(CONFIG,)):
+        raise ValueError(f"{folder / CONFIG} is of another evaluation than {RESULT}, or damaged; run "
+                         f"{evaluation_command(folder)}, which makes them one")  # fmt: skip
+    try:
+        fitted, tiles = result["thresholds"], result["tiles"]
+        return Thresholds(fitted["pixel"]["value"], float(fitted["image"]["value"]), tiles and tuple(tiles))
+    except (ValueError, KeyError, TypeError) as error:
+        remedy = f"run {evaluation_command(folder)}, which writes it anew"
+        raise ValueError(f"{path} is damaged or of another version ({error!r}); {remedy}") from error
 
 
 def changed(workdir: Path, result: dict[str, Any], *, only: Sequence[str] = ()) -> list[str]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxdefect.maps.tiling import Tiles
-from launch.run import thresholds
+from launch.run.folder import read_thresholds
 from launch.run.overlap import batches, in_threads
 from launch.run.prediction import Prediction, Predictor, decide
 from launch.run.regions import Region, regions
@@ -91,7 +91,7 @@ def open_run(
     area of a defect in pixels, may be given in place of the run's. Raises FileNotFoundError or ValueError with the
     remedy for a folder that holds no finished run.
     """
-    run, fitted = load_run(Path(folder)), thresholds.read_fitted(Path(folder))
+    run, fitted = load_run(Path(folder)), read_thresholds(Path(folder))
     choose = lambda given, own: own if given is None else given
     tiles = fitted.tiles and Tiles(*fitted.tiles)
     return OpenRun(

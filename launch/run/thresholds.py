@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +12,6 @@ from jaxdefect.metrics import ranking, threshold
 from jaxdefect.metrics.threshold import Threshold
 from launch.run import simulated
 from launch.run.data import Data
-from launch.run.folder import CONFIG, RESULT, changed, evaluation_command, read_result
 from launch.run.predictions import Predictions
 
 # Rules that `threshold.fit` does not know: they need defective images, too.
@@ -152,25 +150,3 @@ def pauta_table(fitted: Fitted, gammas: Sequence[float], scores: Sequence[float]
             "specificity": share(~flagged & ~defective, ~defective),
         }
     return rows
-
-
-class Kept(NamedTuple):
-    """Thresholds of a run, and how the images they were fitted on were scored: in tiles (size, overlap) or whole."""
-
-    pixel: float | None  # None: Otsu's of each image, or a detector without a map
-    image: float
-    tiles: tuple[int, int] | None
-
-
-def read_fitted(folder: Path) -> Kept:
-    """The thresholds of a run. Raises FileNotFoundError or ValueError where it was not evaluated by this version."""
-    path, result = folder / RESULT, read_result(folder)
-    if changed(folder, result, only=(CONFIG,)):
-        raise ValueError(f"{folder / CONFIG} is of another evaluation than {RESULT}, or damaged; run "
-                         f"{evaluation_command(folder)}, which makes them one")  # fmt: skip
-    try:
-        fitted, tiles = result["thresholds"], result["tiles"]
-        return Kept(fitted["pixel"]["value"], float(fitted["image"]["value"]), tiles and tuple(tiles))
-    except (ValueError, KeyError, TypeError) as error:
-        remedy = f"run {evaluation_command(folder)}, which writes it anew"
-        raise ValueError(f"{path} is damaged or of another version ({error!r}); {remedy}") from error

@@ -17,12 +17,11 @@ import numpy as np
 from data_pipeline import Sample
 from launch.command import files
 from launch.command.console import progress_bar
-from launch.run.folder import read_result
+from launch.run.folder import read_result, read_thresholds
 from launch.run.inference import OpenRun, open_run
 from launch.run.overlap import batches, in_threads, together_or_alone
 from launch.run.prediction import Prediction, Predictor
 from launch.run.surfaces import surfaces_of, words
-from launch.run.thresholds import read_fitted
 from launch.run.trained import Run, load_run
 from launch.system.outcomes import outcome_of
 
@@ -71,7 +70,7 @@ def load(folder: Path) -> System:
     if missing:
         raise FileNotFoundError(f"{folder / DEFECTS} has no detector for surface {missing[0]}; train it with "
                                 f"launch.two_stage {folder}")  # fmt: skip
-    return System(surfaces, read_fitted(folder / SURFACES).image, defects)
+    return System(surfaces, read_thresholds(folder / SURFACES).image, defects)
 
 
 def look(system: System, originals: Sequence[np.ndarray]) -> list[Seen]:
