@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import functools
+import gc
 import hashlib
 import io
 import logging
@@ -22,6 +23,7 @@ from launch.command.parser import spoken
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+GARBAGE = 50_000  # objects between two collections: importing and tracing leave little, and each looks at all of them
 
 
 def run(main: Callable[[list[str]], object], argv: Sequence[str]) -> None:
@@ -29,6 +31,7 @@ def run(main: Callable[[list[str]], object], argv: Sequence[str]) -> None:
 
     Stopped by a signal, see `stopping`, it ends with 128 + the signal's number.
     """
+    gc.set_threshold(GARBAGE, 20, 20)  # A tenth of a start.
     for library in ("absl", "asyncio"):  # What Orbax logs as an error comes as an exception, too, and is told by us.
         logging.getLogger(library).disabled = True  # absl sets its level when it is imported.
     sys.unraisablehook, threading.excepthook = unraisable, in_thread
