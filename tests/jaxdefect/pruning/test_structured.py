@@ -93,9 +93,13 @@ def test_keeping_all_changes_nothing():
 
 
 def test_what_cannot_be_pruned_is_refused():
-    make, settings, batch, _ = planned("dae")
+    def planned_for(name, keep):
+        config = tiny_config(name)
+        return structured.plan(
+            jaxdefect.load(name), settings_of(config, {"kinds": ()}), example_batch(config), keep=keep
+        )
+
     with pytest.raises(ValueError, match=r"keep = 1\.5; give the share"):
-        structured.plan(make, settings, batch, keep=1.5)
-    config = tiny_config("nearest_mean")
+        planned_for("dae", 1.5)
     with pytest.raises(ValueError, match="nothing to prune"):
-        structured.plan(jaxdefect.load("nearest_mean"), settings_of(config, {}), example_batch(config), keep=0.5)
+        planned_for("nearest_mean", 0.5)
