@@ -27,7 +27,7 @@ class Model:
     def __call__(self, image):
         size, largest, channels = (self.about["image"][name] for name in ("size", "largest", "channels"))
         if image.shape != (*(size or np.minimum(image.shape[:2], largest or image.shape[:2])), channels):
-            sides = size or (f"at most {largest}" if largest else "any size")
+            sides = f"{size or f'at most {largest}'} (launch.export --size: others)" if size or largest else "any size"
             raise ValueError(f"an image of {image.shape}; this model takes {sides} with {channels} channels")
         outputs = zip(self.session.get_outputs(), self.session.run(None, {"image": image[None]}), strict=True)
         found = {"map": None, "mask": None} | {output.name: value[0] for output, value in outputs}
