@@ -44,9 +44,9 @@ def train(config: ConfigDict, workdir: Path) -> dict[str, Any] | None:
 def announcement(config: ConfigDict, data: Data, workdir: Path, *, followed: bool) -> list[str]:
     """What a run will do, in three lines. followed: whether its channels are those of the images."""
     knobs, dataset = config.train, data.converted
-    side = f"patches of {knobs.patch} x {knobs.patch} pixels" if knobs.patch else "whole images"
-    side = side if knobs.batch > 1 else side.replace("patches", "patch").replace("images", "image")
-    steps = f"{knobs.steps} steps of {knobs.batch} {side}" if knobs.steps else "nothing is trained"
+    patch, whole = ("patch", "whole image") if knobs.batch == 1 else ("patches", "whole images")
+    seen = f"{patch} of {knobs.patch} x {knobs.patch} pixels" if knobs.patch else whole
+    steps = f"{knobs.steps} steps of {knobs.batch} {seen}" if knobs.steps else "nothing is trained"
     sizes = Counter(size for split in (dataset.train, dataset.test) for size in sizes_of(split)).most_common()
     shown = ", ".join(f"{height} x {width}" for (height, width), _ in sizes[:SIZES])
     more = f" and {len(sizes) - SIZES} other sizes" if len(sizes) > SIZES else ""
