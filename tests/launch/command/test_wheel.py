@@ -48,14 +48,14 @@ def installed(tmp_path_factory) -> Path:
         shutil.copytree(ROOT / name, place / "source" / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, place / "source")
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    subprocess.run([sys.executable, "-m", "venv", str(place / "env")], check=True)  # Has a pip, which ours may not.
+    python = str(place / "env/bin/python")
+    pip = [python, "-m", "pip", "--disable-pip-version-check"]
     subprocess.run([*pip, "wheel", str(place / "source"), "--no-deps", "-q", "-w", str(place)], check=True)
     made = next(place.glob("*.whl"))
     with zipfile.ZipFile(made) as archive:
         assert {name.split("/")[0].split("-")[0] for name in archive.namelist()} == {"jaxdefect"}
-    subprocess.run([sys.executable, "-m", "venv", str(place / "env")], check=True)
-    python = str(place / "env/bin/python")
-    subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", "--no-index", str(made)], check=True)
+    subprocess.run([*pip, "install", "-q", "--no-deps", "--no-index", str(made)], check=True)
     packages = next((place / "env/lib").glob("python3*/site-packages"))
     (packages / "needed.pth").write_text("\n".join(site.getsitepackages()))  # Not their .pth: not our checkout.
     return place / "env/bin"
