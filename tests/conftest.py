@@ -1,7 +1,6 @@
 """Every test runs away from the user's caches; compiled programs are shared by all, and kept for the next session."""
 
 import contextlib
-import gc
 import importlib
 import os
 import shutil
@@ -26,7 +25,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 start = importlib.import_module("launch.command.start")
 # As the commands do, some of which the tests start in processes of their own.
 start.use_all_cores()
-gc.set_threshold(start.GARBAGE, 20, 20)  # A tenth of the tests' time is looking at what JAX has traced, which stays.
+start.collect_seldom()
 # Tests run a program a few times, and compiling is most of their time, of which these save a third on CPU.
 start.xla_flags("--xla_backend_optimization_level=1", "--xla_cpu_use_fusion_emitters=false")
 importlib.import_module("jax")  # It reads the above.

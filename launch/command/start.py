@@ -23,7 +23,6 @@ from launch.command.parser import spoken
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-GARBAGE = 50_000  # objects between two collections: importing and tracing leave little, and each looks at all of them
 
 
 def run(main: Callable[[list[str]], object], argv: Sequence[str]) -> None:
@@ -31,7 +30,7 @@ def run(main: Callable[[list[str]], object], argv: Sequence[str]) -> None:
 
     Stopped by a signal, see `stopping`, it ends with 128 + the signal's number.
     """
-    gc.set_threshold(GARBAGE, 20, 20)  # A tenth of a start.
+    collect_seldom()
     for library in ("absl", "asyncio"):  # What Orbax logs as an error comes as an exception, too, and is told by us.
         logging.getLogger(library).disabled = True  # absl sets its level when it is imported.
     sys.unraisablehook, threading.excepthook = unraisable, in_thread
@@ -98,6 +97,13 @@ def in_thread(told: threading.ExceptHookArgs) -> None:
     full = getattr(told.exc_value, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
     if not (full and thread.startswith("tensorboardX")):
         threading.__excepthook__(told)
+
+
+def collect_seldom() -> None:
+    """Garbage is collected after 50,000 new objects, not 700: importing and tracing leave little of it, and each
+    collection looks at what they keep. A tenth of a start, and of the tests' time.
+    """
+    gc.set_threshold(50_000, 20, 20)
 
 
 def use_all_cores() -> None:

@@ -73,7 +73,7 @@ def load_run(workdir: Path) -> Run:
     try:
         facts = read_facts(workdir)
         detector, hyperparams = make_detector(without_weights(config), facts)
-        key = jax.eval_shape(lambda: jax.random.key(0))
+        key = jax.eval_shape(lambda: jax.random.key(0))  # To make one would compile.
         template = jax.eval_shape(detector.init, key, example_batch(config), hyperparams)
         with contextlib.closing(Checkpoints(workdir / "calibrated", read_only=True)) as final:
             restored = final.restore(template)

@@ -15,13 +15,17 @@ from launch.run.trained import example_batch, settings_of
 from tests.tiny import config as tiny_config
 
 
+def parts(name: str):
+    """(make, settings, batch) of the tiny config, wide enough to lose channels."""
+    config = tiny_config(name)
+    settings = settings_of(config, {"kinds": ()}) | ({"width": 4} if "width" in config.settings else {})
+    return jaxdefect.load(name), settings, example_batch(config)
+
+
 @functools.cache
 def planned(name: str, keep: float = 0.5):
-    """(make, settings, batch, plan) of the tiny config, wide enough to lose channels."""
-    config = tiny_config(name)
-    batch, make = example_batch(config), jaxdefect.load(name)
-    settings = settings_of(config, {"kinds": ()}) | ({"width": 4} if "width" in config.settings else {})
-    return make, settings, batch, structured.plan(make, settings, batch, keep=keep)
+    """Its parts, and the plan."""
+    return *parts(name), structured.plan(*parts(name), keep=keep)
 
 
 def drawn(make, settings, batch):
@@ -93,13 +97,7 @@ def test_keeping_all_changes_nothing():
 
 
 def test_what_cannot_be_pruned_is_refused():
-    def planned_for(name, keep):
-        config = tiny_config(name)
-        return structured.plan(
-            jaxdefect.load(name), settings_of(config, {"kinds": ()}), example_batch(config), keep=keep
-        )
-
     with pytest.raises(ValueError, match=r"keep = 1\.5; give the share"):
-        planned_for("dae", 1.5)
+        structured.plan(*parts("dae"), keep=1.5)
     with pytest.raises(ValueError, match="nothing to prune"):
-        planned_for("nearest_mean", 0.5)
+        structured.plan(*parts("nearest_mean"), keep=0.5)

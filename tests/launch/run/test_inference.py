@@ -120,7 +120,8 @@ def test_images_are_scored_in_tiles_where_thresholds_were_fitted_so(run, tmp_pat
 @pytest.mark.drill
 def test_it_needs_no_tensorflow_and_the_library_alone_no_launcher():
     program = "import sys, jaxdefect; assert 'launch' not in sys.modules; jaxdefect.open_run; "
-    program += "assert 'launch' in sys.modules and 'tensorflow' not in sys.modules"
+    program += "assert 'launch' in sys.modules and 'tensorflow' not in sys.modules; "
+    program += "assert 'scipy.ndimage' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
     with pytest.raises(AttributeError, match="has no attribute 'open'"):
         jaxdefect.open  # noqa: B018
