@@ -5,9 +5,12 @@ import pytest
 from configs.sweeps import QUICK
 from launch import sweep
 from launch.sweeping import spec
+from tests.drilled import drilled
+
+MANY = "unseen_pairs"  # runs: seconds
 
 
-@pytest.mark.parametrize("name", spec.names())
+@pytest.mark.parametrize("name", [*(name for name in spec.names() if name != MANY), *drilled(MANY)])
 def test_every_sweep_of_the_house_can_be_run(name):
     for quick in (False, True):
         found = spec.read(name, quick=quick, weights="random")
@@ -22,7 +25,7 @@ def test_every_sweep_of_the_house_can_be_run(name):
     assert on_features or all(run.config.train.steps <= QUICK["train.steps"] for run in found.runs)
 
 
-@pytest.mark.parametrize("name", ["sbad_tables", "unseen_pairs", "segdec_table6", "segdec_masks"])
+@pytest.mark.parametrize("name", ["sbad_tables", "segdec_table6", "segdec_masks", *drilled(MANY)])
 def test_the_sweeps_of_the_two_stages_expand(name):
-    found = spec.read(name, quick=name != "unseen_pairs", weights="random")
+    found = spec.read(name, quick=name != MANY, weights="random")
     assert len(found.runs) == {"sbad_tables": 30, "unseen_pairs": 270, "segdec_table6": 3, "segdec_masks": 15}[name]

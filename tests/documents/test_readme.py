@@ -28,7 +28,7 @@ ELSEWHERE = (
     "^source |launch.export|--launcher slurm|--layout nanotwice|--dataset nanotwice"  # What is not here is asked for.
 )
 COMMANDS = [line for line in dict.fromkeys(LINES) if not re.search(ELSEWHERE, line)]
-QUICKLY = "^./in_venv|launch.check_data|jaxdefect (list|show)"  # That others are understood is tested, too.
+QUICKLY = "pytest|launch.check_data|jaxdefect (list|show)"  # That others are understood is tested, too.
 CASES = [
     command if re.search(QUICKLY, command) else pytest.param(command, marks=pytest.mark.drill) for command in COMMANDS
 ]

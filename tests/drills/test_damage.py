@@ -13,6 +13,7 @@ WORST = (  # (file, damage, command)
 )  # fmt: skip
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("name, damage, command", WORST, ids=lambda part: getattr(part, "__name__", part))
 def test_the_worst_damages_are_recovered_or_named(whole, tmp_path, name, damage, command):
     assert trial(whole, tmp_path, [(name, damage)], command, Random(0)) == ""

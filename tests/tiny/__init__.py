@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from configs import base
 from launch.command.configuration import assign, get, word
 
-SMALL_REPORT = {"train.batch": 16, "train.log_every": 5, "train.save_every": 10, "report.images": 4}
+SMALL_REPORT = {"train.batch": 8, "train.log_every": 5, "train.save_every": 10, "report.images": 4}
 FEW_STEPS = SMALL_REPORT | {"train.steps": 20, "score.tile": 64, "score.overlap": 16}
 CLASSICAL = SMALL_REPORT | {"train.patch": 16}
 SEGMENTS = FEW_STEPS | {"data.options": {"train_defective": 10}, "train.patch": 48}  # learns from outlined defects
@@ -19,7 +19,7 @@ CLASSIFIER = SEGMENTS | {
     "settings.decay": 0.5, "settings.decay_every": 20,
 }  # fmt: skip
 FROZEN = {  # a random backbone of a few channels
-    "train.batch": 16, "train.patch": 16, "score.tile": 64, "score.overlap": 16, "report.images": 4,
+    "train.batch": 8, "train.patch": 16, "score.tile": 64, "score.overlap": 16, "report.images": 4,
     "settings.backbone": "small", "settings.backbone_width": 4, "settings.stages": (0, 1),
 }  # fmt: skip
 SURFACES = SMALL_REPORT | {  # images of 64 x 64 pixels, looked at as 16 x 16 with a backbone of a few channels

@@ -8,12 +8,13 @@ import scipy.ndimage
 
 from jaxdefect import backbones
 from jaxdefect.backbones import patch_features
+from tests.drilled import drilled
 from tests.jaxdefect.backbones.drawn_backbones import drawn, joined, sample_images
 
 pytestmark = pytest.mark.usefixtures("backbones_are_drawn_quickly")
 
 
-@pytest.mark.parametrize(("name", "stage"), [("small", 1), ("squeezenet", 1), ("resnet18", 0), ("vgg16", 1)])
+@pytest.mark.parametrize(("name", "stage"), [("small", 1), ("squeezenet", 1), *drilled(("resnet18", 0), ("vgg16", 1))])
 def test_a_cell_lies_in_the_middle_of_what_it_sees(name, stage):
     backbone, sides, cell = backbones.load(name, width=4)._replace(size=0), (96, 32), {"resnet18": 8}.get(name, 5)
     variables = drawn(name)

@@ -14,6 +14,7 @@ from jaxdefect.training import loop
 from launch.command import configuration
 from launch.run.trained import settings_of
 from tests.contract.steps import apart, tiny, weights
+from tests.drilled import drilled
 from tests.tiny import config as tiny_config
 
 SETTINGS = tiny_config("segdec").settings.to_dict()
@@ -71,7 +72,7 @@ def test_each_channel_of_each_image_is_normalised_by_itself(mode):
 
 
 @pytest.mark.parametrize("mode", segdec.NORMS)
-@pytest.mark.parametrize("side", [16, 1])
+@pytest.mark.parametrize("side", [16, *drilled(1)])
 def test_constant_images_have_finite_gradients(mode, side):
     net, flat = network(norm_mode=mode, gradient_stop=False), jnp.full((1, side, side, 1), 0.5)
     params = loop.jit_once(net.init)(jax.random.key(0), flat)["params"]

@@ -10,9 +10,10 @@ import pytest
 from jaxdefect.flaws import corruption
 from jaxdefect.flaws.kinds import KINDS
 from jaxdefect.training import loop
+from tests.drilled import drilled
 
 SIZES = ((32, 32, 1), (72, 96, 3))
-each_size = pytest.mark.parametrize("shape", [pytest.param(SIZES[0], marks=pytest.mark.drill), SIZES[1]])
+each_size = pytest.mark.parametrize("shape", [SIZES[1], *drilled((SIZES[0],))])
 COUNT = 48
 
 

@@ -53,7 +53,7 @@ def test_masks_are_as_large_as_flaws_of_their_kind(kind):
 
 @pytest.mark.parametrize("flat", ["image", "source", "both"])
 def test_flat_images_and_sources_break_nothing(flat):
-    images = textures(SIZES[0])
+    images = textures(SIZES[1])
     grey = np.zeros_like(images) + np.array([0, 0.5, 1], np.float32).repeat(len(images) // 3)[:, None, None, None]
     flawed = all_kinds(keys(), images if flat == "source" else grey, images if flat == "image" else grey)
     for kind, (image, _, severity, _) in flawed.items():
@@ -64,7 +64,7 @@ def test_flat_images_and_sources_break_nothing(flat):
 @pytest.fixture(scope="module")
 def twice_the_contrast():
     """{kind: (changes, changes of the same images with twice the contrast)} where neither is cut off at 0 or 1."""
-    images = textures(SIZES[0], contrast=0.04)
+    images = textures(SIZES[1], contrast=0.04)
     stronger = 0.5 + 2 * (images - 0.5)
     weak, strong = (jax.device_get(all_kinds(keys(), x, np.roll(x, 1, 0))) for x in (images, stronger))
     changes = {}

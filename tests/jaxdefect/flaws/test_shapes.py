@@ -10,6 +10,7 @@ import scipy.stats
 
 from jaxdefect.flaws import shapes
 from jaxdefect.training.loop import jit_once
+from tests.drilled import drilled
 from tests.jaxdefect.flaws.flawed_textures import keys
 
 COVERS = {shape.__name__: shape for shape in (
@@ -32,7 +33,7 @@ def test_covers_are_drawn_and_between_0_and_1(name):
     assert len(np.unique(drawn.reshape(128, -1), axis=0)) > 100
 
 
-@pytest.mark.parametrize("name", [pytest.param("stain", marks=pytest.mark.drill), "line"])
+@pytest.mark.parametrize("name", ["line", *drilled("stain")])
 def test_covers_are_as_large_at_twice_the_resolution(name):
     shares = [covers(name, size, size).mean((1, 2)) for size in (64, 128)]
     assert 0.8 < np.mean(shares[0]) / np.mean(shares[1]) < 1.3

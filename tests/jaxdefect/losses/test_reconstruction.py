@@ -8,6 +8,7 @@ import pytest
 import skimage.metrics
 
 from jaxdefect.losses import reconstruction
+from tests.drilled import drilled
 
 
 def pair(height, width, channels=1, seed=0):
@@ -15,8 +16,8 @@ def pair(height, width, channels=1, seed=0):
     return a, jnp.clip(a + 0.1 * jax.random.normal(jax.random.key(seed + 1), a.shape), 0, 1)
 
 
-@pytest.mark.parametrize("height, width", [(11, 11), (40, 23), pytest.param(140, 60, marks=pytest.mark.drill)])
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("height, width", [(40, 23), *drilled((11, 11), (140, 60))])
+@pytest.mark.parametrize("channels", [3, *drilled(1)])
 def test_ssim_equals_that_of_dm_pix(height, width, channels):
     a, b = pair(height, width, channels)
     np.testing.assert_allclose(reconstruction.ssim_map(a, b), dm_pix.ssim(a, b, return_map=True), atol=2e-5)

@@ -6,6 +6,7 @@ import pytest
 
 from jaxdefect.maps import tiling
 from jaxdefect.maps.tiling import Tiles
+from tests.drilled import drilled
 
 
 def uniform(seed, *shape):
@@ -13,7 +14,7 @@ def uniform(seed, *shape):
 
 
 @pytest.mark.parametrize("height, width", [(64, 64), (100, 150), (65, 64), (30, 200), (7, 9)])
-@pytest.mark.parametrize("tiles", [Tiles(32, 8), Tiles(64, 16), Tiles(48, 0), Tiles(32, 16)])
+@pytest.mark.parametrize("tiles", [Tiles(32, 8), *drilled((Tiles(64, 16),), (Tiles(48, 0),), (Tiles(32, 16),))])
 def test_stitching_undoes_cutting(height, width, tiles):
     images = uniform(0, 2, height, width, 3)
     pieces = tiling.cut(images, tiles)

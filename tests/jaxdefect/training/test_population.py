@@ -18,10 +18,11 @@ from jaxdefect.training import feed, loop, optim, population
 from jaxdefect.training.checkpoint import Checkpoints
 from tests.contract.populations import COMPARED, SEEDS, alone, members, start
 from tests.contract.steps import apart, on_fake_devices, textures, weights
+from tests.drilled import drilled
 from tests.tiny import config as tiny_config
 
 # One player; two; another; several with a memory. The first compiles quickly.
-CASES = ["ssim_ae", *(pytest.param(name, marks=pytest.mark.drill) for name in ("alocc", "renet_d", "maa"))]
+CASES = ["ssim_ae", *drilled("alocc", "renet_d", "maa")]
 KEYS = [jax.random.key(seed) for seed in SEEDS]
 
 

@@ -10,6 +10,7 @@ from sklearn import metrics
 
 from launch.page import images as report_images
 from launch.page import run_page
+from tests.drilled import drilled
 from tests.launch.page.browser import browser, document_of, play
 from tests.launch.page.run_pages import EVIL, GAPS, THRESHOLD, change_result, fabricate_gap, fabricate_run, write_rows
 
@@ -258,7 +259,7 @@ def test_every_control_has_a_name_and_a_visible_focus(run):
     assert count > 20 and silent == [] and faint == []
 
 
-@pytest.mark.parametrize("gap", [None, *(pytest.param(gap, marks=pytest.mark.drill) for gap in GAPS)])
+@pytest.mark.parametrize("gap", [None, *drilled(*GAPS)])
 def test_no_page_fails_or_scrolls_sideways(tmp_path, gap):
     if gap:
         fabricate_gap(tmp_path / "run", gap)

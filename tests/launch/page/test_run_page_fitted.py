@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from launch.page import run_page
+from tests.drilled import drilled
 from tests.launch.page.browser import browser, play
 from tests.launch.page.run_pages import EVIL, change_result, data_of, fabricate_run, page_of
 
@@ -143,8 +144,8 @@ def test_the_lines_stand_where_the_threshold_would(tmp_path):
 
 
 @browser
-@pytest.mark.parametrize("side", [1.0, -1.0])
-@pytest.mark.parametrize("spread", [0.01, *(pytest.param(s, marks=pytest.mark.drill) for s in (0.0, 0.002, 0.2, 5.0))])
+@pytest.mark.parametrize("side", [1.0, *drilled(-1.0)])
+@pytest.mark.parametrize("spread", [0.01, *drilled(0.0, 0.002, 0.2, 5.0)])
 def test_no_name_of_a_line_is_crossed_or_leaves_the_chart(tmp_path, spread, side):
     fabricate_fitted(tmp_path / "run", spread=spread, gammas=[side * gamma for gamma in (0.0, 0.5, 1.0, 2.0, 3.0)])
     steps = """await until(() => one("line.threshold"));

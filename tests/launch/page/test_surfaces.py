@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from launch.page import surfaces, system_page
+from tests.drilled import drilled
 from tests.launch.page.browser import browser, play
 from tests.launch.page.run_pages import EVIL, change_result, data_of, page_of
 from tests.launch.page.surface_pages import (
@@ -152,7 +153,7 @@ def test_bars_follow_the_chosen_surface(tmp_path):
 
 
 @browser
-@pytest.mark.parametrize("width", [400, pytest.param(1280, marks=pytest.mark.drill)])
+@pytest.mark.parametrize("width", [400, *drilled(1280)])
 def test_no_page_of_surfaces_fails_or_scrolls_sideways(tmp_path, width):
     steps = """const empty = () => all(".chart").filter((chart) => !chart.children.length).length;
     await until(() => !empty());

@@ -69,7 +69,7 @@ def test_of_unseen_surfaces_images_are_shown_where_that_is_asked_for_alone():
 def test_good_images_get_flaws_where_a_config_says_so():
     config = tiny_config("renet_d")
     config.data.options.update(surfaces=(4,), size=64, train=10, test_good=2, test_defective=2)
-    config.train.update(corrupt=("spot", "line"), corrupt_share=1.0, flips=True)
+    config.train.update(corrupt=("spot",), corrupt_share=1.0, flips=True)
     data = open_data(config)
     assert not feeds.streams(config, data)  # Mirrored on the device.
     keys = jax.random.split(jax.random.key(0), 16)

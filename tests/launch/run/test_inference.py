@@ -127,6 +127,7 @@ def test_it_needs_no_tensorflow_and_the_library_alone_no_launcher():
         jaxdefect.open  # noqa: B018
 
 
+@pytest.mark.drill
 def test_images_of_one_size_may_go_together_and_come_out_the_same(run, opened, images, monkeypatch, optimised):
     odd = [images[0], images[1], images[2][:40], images[3], images[4], images[5], images[0], images[6]]
     alone = list(opened.stream(odd))

@@ -5,6 +5,7 @@ import pytest
 
 from launch.command import configuration as configs
 from launch.sweeping import results, sharing, spec
+from tests.drilled import drilled
 from tests.launch.sweeping.small_sweeps import run_sweep, write
 from tests.tiny import config as tiny_config
 
@@ -35,7 +36,7 @@ def test_what_a_training_step_reads_is_trained_anew():
         assert sharing.same_training(config, other) == same, field
 
 
-@pytest.mark.parametrize("detector", ["segdec", pytest.param("sbad", marks=pytest.mark.drill)])
+@pytest.mark.parametrize("detector", ["segdec", *drilled("sbad")])
 def test_runs_with_labels_are_compared_by_what_their_steps_compute(detector):
     one, other = (tiny_config(detector) for _ in range(2))
     other.threshold.sigma = 2.0
