@@ -11,6 +11,7 @@ from data_pipeline import patches
 from data_pipeline.load import Split
 from data_pipeline.prepared import Entry
 from data_pipeline.record import Sample
+from tests.drilled import drilled
 
 SIZES = ((40, 50), (33, 64), (48, 48))
 
@@ -62,7 +63,7 @@ def test_a_stream_resumes_at_any_step():
     assert same(batches(1, start_step=10**9), batches(1, start_step=10**9))
 
 
-@pytest.mark.parametrize("patches_per_image", [1, 4, 5, 16, 100])
+@pytest.mark.parametrize("patches_per_image", [1, 5, *drilled(4, 16, 100)])
 @pytest.mark.parametrize("process_count", [2, 3])
 def test_the_parts_of_all_processes_are_the_batch_of_one(process_count, patches_per_image):
     whole = batches(2, patches_per_image=patches_per_image)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from jaxdefect.backbones import weights
+from tests.drilled import drilled
 from tests.jaxdefect.backbones.plain_layers import convolved, maps, normalised, pooled, relu
 from tests.jaxdefect.backbones.weight_files import RNG, resnet, save
 
@@ -32,7 +33,7 @@ def resnet_maps(state, image, blocks, bottleneck):
 
 
 @pytest.mark.parametrize(
-    "name, blocks, bottleneck", [("resnet18", (2, 2, 2, 2), False), ("resnet50", (3, 4, 6, 3), True)]
+    "name, blocks, bottleneck", [("resnet18", (2, 2, 2, 2), False), *drilled(("resnet50", (3, 4, 6, 3), True))]
 )
 def test_a_resnet_of_torchvision_makes_the_maps_it_makes_there(tmp_path, name, blocks, bottleneck):
     state, image = resnet(blocks, bottleneck), RNG.uniform(size=(35, 35, 3)).astype(np.float32)

@@ -10,6 +10,7 @@ from jaxdefect.detectors import ae_ssim
 from jaxdefect.maps import residuals
 from jaxdefect.training import loop
 from tests.contract.steps import textures, tiny
+from tests.drilled import drilled
 
 CLEAN = np.stack(textures(3, 64)).astype(np.float32) / 255
 
@@ -27,7 +28,9 @@ def test_the_network_of_bergmann_has_its_layers():
     assert {shape[1:] for shape in kernels("Deconv")} == ups
 
 
-@pytest.mark.parametrize(("loss", "residual"), [("ssim", residuals.dissimilarity), ("mse", residuals.squared)])
+@pytest.mark.parametrize(
+    ("loss", "residual"), [("ssim", residuals.dissimilarity), *drilled(("mse", residuals.squared))]
+)
 def test_the_map_is_the_residual_that_goes_with_the_loss(loss, residual):
     detector, _ = tiny("ae_ssim", loss=loss, box=1)
     images = jnp.asarray(CLEAN)

@@ -12,6 +12,7 @@ from jaxdefect.detectors import fae
 from jaxdefect.networks.blocks import apply
 from jaxdefect.training import loop
 from tests.contract.steps import textures, tiny
+from tests.drilled import drilled
 from tests.jaxdefect.detectors.spotted_stripes import striped_and_spotted, trained
 
 IMAGES = jnp.asarray(np.stack(textures(4, 16)), jnp.float32) / 255
@@ -30,7 +31,7 @@ def test_the_loss_is_the_squared_error_to_the_image_without_its_flaws():
     np.testing.assert_allclose(metrics["absolute"], np.mean(np.abs(redrawn - IMAGES[::-1])), rtol=1e-4)
 
 
-@pytest.mark.parametrize(("residual", "error"), [("squared", np.square), ("absolute", np.abs)])
+@pytest.mark.parametrize(("residual", "error"), [("squared", np.square), *drilled(("absolute", np.abs))])
 def test_the_map_is_the_filtered_residual_and_the_score_its_largest_value(residual, error):
     detector, config = tiny("fae", residual=residual, box=5)
     state = loop.jit_once(detector.init)(jax.random.key(0), Batch(IMAGES))

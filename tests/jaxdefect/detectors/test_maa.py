@@ -10,10 +10,10 @@ from jaxdefect.detector import Batch
 from jaxdefect.detectors import maa
 from jaxdefect.training.loop import jit_once
 from tests.contract.steps import textures, tiny
-from tests.drilled import drilled
 
 
-@pytest.mark.parametrize("by_features", [True, *drilled(False)])
+@pytest.mark.drill
+@pytest.mark.parametrize("by_features", [True, False])
 def test_the_content_is_the_l1_of_features_of_the_discriminator_or_of_pixels(by_features):
     """Of the discriminator after its own step, which at a rate of 0 is the one before."""
     detector, config = tiny("maa", feature_loss=by_features, critic_rate=0.0)

@@ -88,6 +88,7 @@ def test_noise_replaces_its_share_of_pixels_by_salt_and_pepper_alike():
     assert all((inside == patch.ravel()).all(1).any() for patch in np.asarray(clean)[:20])
 
 
+@pytest.mark.drill
 def test_calibration_knows_the_mean_and_deviation_of_normal_residuals(drawn):
     detector, state = drawn
     calibrate = loop.jit_once(detector.calibrate)

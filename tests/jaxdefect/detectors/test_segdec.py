@@ -14,7 +14,6 @@ from jaxdefect.training import loop
 from launch.command import configuration
 from launch.run.trained import settings_of
 from tests.contract.steps import apart, tiny, weights
-from tests.drilled import drilled
 from tests.tiny import config as tiny_config
 
 SETTINGS = tiny_config("segdec").settings.to_dict()
@@ -71,8 +70,9 @@ def test_each_channel_of_each_image_is_normalised_by_itself(mode):
     np.testing.assert_allclose(y, scale * wanted + bias, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("mode", segdec.NORMS)
-@pytest.mark.parametrize("side", [16, *drilled(1)])
+@pytest.mark.parametrize("side", [16, 1])
 def test_constant_images_have_finite_gradients(mode, side):
     net, flat = network(norm_mode=mode, gradient_stop=False), jnp.full((1, side, side, 1), 0.5)
     params = loop.jit_once(net.init)(jax.random.key(0), flat)["params"]
@@ -91,6 +91,7 @@ def test_the_published_network_has_15_64_million_weights():
     assert sum(leaf.size for leaf in jax.tree.leaves(state.network.params)) == 15_637_213
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("stop", [True, False])
 def test_the_decision_does_not_teach_the_segmentation_if_its_gradient_stops(stop):
     batch, net = squares(2), network(gradient_stop=stop)
@@ -116,6 +117,7 @@ def test_a_pixel_weighs_the_more_the_deeper_it_lies_in_the_defect(p, shape):
             np.testing.assert_allclose(ours[index], mean, atol=1e-5)
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("has_mask", [0, 1])
 def test_the_mask_of_a_defect_matters_only_if_it_is_known(has_mask, trained):
     state, advance = trained

@@ -78,6 +78,7 @@ def test_what_was_never_seen_is_reconstructed_worse_and_stands_out_where_it_is(l
     assert (shown[:, inside].mean(-1) > 3 * shown[:, ~inside].mean(-1)).all()
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("frozen", [True, False])
 def test_the_front_end_learns_only_where_it_is_fine_tuned(frozen):
     state, step, _ = begun(frozen=frozen)

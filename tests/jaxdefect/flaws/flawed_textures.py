@@ -32,10 +32,17 @@ def keys(count=COUNT, seed=0) -> jax.Array:
     return jax.random.split(jax.random.key(seed), count)
 
 
-@loop.jit_once
 def all_kinds(keys, images, sources) -> dict[str, corruption.Corrupted]:
     """What `corrupt` makes of the images with each kind alone and share 1."""
-    return {kind: corruption.corrupt(keys, images, sources, kinds=(kind,), share=1.0) for kind in KINDS}
+    return _compiled(images.shape)(keys, images, sources)
+
+
+@functools.cache
+def _compiled(shape):
+    """Kept from file to file, which JAX's own cache is not."""
+    images = jax.ShapeDtypeStruct(shape, jnp.float32)
+    each = lambda *arrays: {kind: corruption.corrupt(*arrays, kinds=(kind,), share=1.0) for kind in KINDS}
+    return loop.jit_once(each).lower(keys(shape[0]), images, images).compile()
 
 
 @functools.cache

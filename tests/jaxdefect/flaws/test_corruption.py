@@ -65,6 +65,7 @@ def test_a_share_of_the_images_gets_a_flaw(share):
     assert not share or 0.35 < large.mean() < 0.65  # Both kinds are drawn equally often.
 
 
+@pytest.mark.drill
 def test_a_kind_that_is_named_twice_is_drawn_twice_as_often():
     """An image with a spot is the one that spots alone would leave; where they would leave none, nothing is known."""
     images = textures(SIZES[0], count=200)
@@ -148,6 +149,7 @@ def test_the_smallest_images_get_flaws():
     assert flawed.label.mean() > 0.3 and np.isfinite(flawed.image).all()
 
 
+@pytest.mark.drill
 def test_further_flaws_come_on_top_of_the_first():
     images, other = textures(SIZES[0], count=60), textures(SIZES[0], count=60, seed=1)
     single = corrupt(keys(60), images, other, kinds=SOME, share=0.5)

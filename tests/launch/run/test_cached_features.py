@@ -1,6 +1,7 @@
 """Features on disk score as the images do."""
 
 import numpy as np
+import pytest
 
 from launch import train
 from launch.run.data import open_data
@@ -10,6 +11,7 @@ from launch.run.trained import load_run
 from tests import tiny
 
 
+@pytest.mark.drill
 def test_features_on_disk_score_as_the_images_do_and_serve_all_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("JAXDEFECT_CACHE", str(tmp_path / "cache"))
     common = ["--detector", "nearest_mean", *tiny.words("nearest_mean"), "settings.backbone_steps=0"]

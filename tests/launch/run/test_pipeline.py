@@ -14,7 +14,7 @@ def test_a_start_says_in_three_lines_what_will_be_done():
     first, second, third = announcement(config, open_data(config), Path("runs/a"), followed=True)
     told, long = first.split("; ")
     assert re.sub(r"\d+ CPU cores", "CPU", told) == (
-        "renet_d, preset tuned: 20 steps of 16 patches of 16 x 16 pixels, on CPU, into runs/a"
+        "renet_d, preset tuned: 20 steps of 8 patches of 16 x 16 pixels, on CPU, into runs/a"
     )
     assert long == "how long they take is told once some are timed"
     assert second.startswith("synthetic: 4 good images to learn from, 1 held out for thresholds; the test: 3 good, 4 ")
