@@ -4,6 +4,7 @@
     python -m launch.bench --against torch        # pip install torch first
     python -m launch.bench --out bench.json train.patch=64
     python -m launch.bench --against torch --page docs/benchmarks.md
+    python -m launch.bench --against anomalib --python anomalib-env/bin/python --turns 1   # its DRAEM and GANomaly
     python -m launch.bench --sweep --page docs/benchmarks.md     # a curve of many runs, in three ways
     python -m launch.bench --frechet --page docs/benchmarks.md   # the Frechet Markov distance, beside scipy
     python -m launch.bench --two-stage --page docs/benchmarks.md # surface, defect, both; the 15 x 15 layer
@@ -35,7 +36,9 @@ from launch.command.parser import config_parser
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = config_parser(__doc__)
-    made.add_argument("--against", choices=("torch",), help="the same network in eager PyTorch, in turn")
+    made.add_argument("--against", choices=("torch", "anomalib"),
+                      help="the same network in eager PyTorch, in turn; or anomalib, by --python")  # fmt: skip
+    made.add_argument("--python", type=Path, help="of --against anomalib: the Python of an environment that holds it")
     made.add_argument("--turns", type=int, default=5, help="timings of each, of which the median counts (default: 5)")
     made.add_argument("--steps", type=int, help="training steps per turn (default: 10; of --sweep on a GPU: 1000)")
     made.add_argument("--sweep", action="store_true", help="a curve of many runs instead, in three ways")
@@ -74,6 +77,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         frechet,
         metrics,
         page,
+        peers,
         presets,
         pruning,
         start_up,
@@ -87,7 +91,10 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
     start.devices()
     jax.config.update("jax_enable_compilation_cache", False)  # Or compile times would be those of reading a file.
     config, turns, steps = settle(command_line.from_arguments(arguments)), arguments.turns, arguments.steps
-    if arguments.sweep:
+    if arguments.against == "anomalib":
+        result = peers.bench_peers(config, python=arguments.python, steps=steps, turns=turns)
+        section = peers.as_section
+    elif arguments.sweep:
         accelerated = jax.default_backend() != "cpu"
         runs, steps = arguments.runs or (50 if accelerated else 4), steps or (1000 if accelerated else 10)
         result, section = sweep.bench_sweep(config, runs=runs, steps=steps), sweep.as_section
