@@ -37,7 +37,7 @@ SETTINGS = {
         "feedback_rate", "learning_rate", "search_rate",
         # Counts, of which 0 means none.
         "average_steps", "backbone_steps", "bank", "block", "ce_steps", "channels", "dense", "gan_steps", "min_area",
-        "blocks", "overlap", "projection_size", "size", "stages", "stem",
+        "blocks", "overlap", "projection_size", "size", "stacking_steps", "stages", "stem",
     ),
     COUNT: (
         "backbone_size", "backbone_width", "bins", "candidates", "cap", "ce_hidden", "code", "coreset",
@@ -46,7 +46,7 @@ SETTINGS = {
         "search_steps", "segmentation", "stride", "width", "widths",
     ),
     SHARE: ("alpha", "decay", "detection_overlap", "min_score", "negative_overlap", "positive_overlap",
-            "proposal_overlap"),
+            "proposal_overlap", "stacking_share"),
     "[0, 1)": ("dropout",),
     "[0, 100]": ("percentile",),
     "[1, 4095]": ("box", "dilate"),  # pixels, by which an image grows before it is filtered

@@ -21,6 +21,7 @@ SETTINGS = surfaces.BACKBONE | {
     "ce_steps": 6000,  # of the CE-VAE
     "average_steps": 120,  # over which its codes are averaged
     "gan_steps": 18000,  # of the VAEGAN; in mode B to the end of train.steps, in mode A the classifier has the rest
+    "stacking_steps": 0,  # in mode A, the last ones: they gather what calibrated stacking (ours) needs; 0 leaves it out
     "critic_steps": 5,  # updates of critic and Encoder-2 in each of them
     "ce_rate": 1e-3,
     "learning_rate": 1e-4,  # of Encoder-1, decoder and critic
@@ -31,6 +32,9 @@ SETTINGS = surfaces.BACKBONE | {
     "adversarial": 10.0,  # weight of the critic
     "penalty": 10.0,  # first weight of its gradient penalty, which adapts
     "feedback": 1.0,  # a1, weight of TF-VAEGAN's feedback
+    "map_attributes": False,  # ours, in mode A: unseen attributes are mapped to where learned ones lie
+    "ridge": 0.1,  # penalty of that map, a ridge regression over the seen surfaces
+    "stacking_share": 0.01,  # of training images of seen surfaces that calibrated stacking lets be named unseen
 }
 BASE = surfaces.SURFACES | {"train.log_every": 20, "train.save_every": 200}
 # SqueezeNet features, 256 units: about five seconds on two cores once features are there. Over all 45 pairs of unseen

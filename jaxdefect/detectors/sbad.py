@@ -3,12 +3,17 @@
 A frozen backbone makes features of an image. First a VAE learns what code of attributes each seen surface really has
 (learned class embeddings, CE). Then a VAEGAN reconstructs features from a code and the CE, and a second encoder reads
 the CE off features, real and reconstructed. The phases are told apart by a step count: the backbone trains itself
-(backbone_steps), CE-VAE (ce_steps), average of its codes (average_steps), VAEGAN (gan_steps), classifier (the rest).
+(backbone_steps), CE-VAE (ce_steps), average of its codes (average_steps), VAEGAN (gan_steps), classifier (the rest, but
+for stacking_steps).
 
 Two modes say what stands for surfaces without training images. B, the one that can be deployed: nothing; the alarm
 is the distance of the attributes read from those of the nearest seen class. A: their attributes, after training, from
 which the decoder draws features that a classifier then learns from. With data.show_unseen, which leaks, mode A learns
 these attributes from images of the unseen surfaces, those with label 1, which take no part in anything else.
+
+Left as it learned, the classifier of mode A seldom names unseen surfaces, though it ranks them well. Two remedies are
+ours: map_attributes puts attributes of unseen surfaces where learned ones lie, and stacking_steps sets the classifier's
+bias to seen surfaces right. Both ask nothing of an image of an unseen surface.
 
 Use it where many surfaces run on one line and one never seen must raise an alarm; with tf_vaegan to reproduce its
 baseline, in which what is read of reconstructed features is fed back into the decoder.
@@ -32,7 +37,7 @@ from jaxdefect.networks.blocks import l2_normalize
 from jaxdefect.parallel import weighted_mean
 from jaxdefect.training import optim
 from jaxdefect.training.optim import Player
-from jaxdefect.zero_shot import class_embeddings, code_vae, feature_range, losses
+from jaxdefect.zero_shot import attribute_map, class_embeddings, code_vae, feature_range, losses, stacking
 from jaxdefect.zero_shot.feature_range import Range
 from jaxdefect.zero_shot.vaegan import Networks, vaegan
 
@@ -48,6 +53,7 @@ class State(NamedTuple):
     seen: jax.Array  # [K] of them, without those of unseen surfaces; a class is seen where this is not 0
     vaegan: Networks
     classifier: Player
+    margins: jax.Array | tuple  # histogram of the classifier's margins, where these are gathered
     step: jax.Array  # taken so far, int32: it says which phase this is
 
 
@@ -68,6 +74,7 @@ def make(
     ce_steps: int,
     average_steps: int,
     gan_steps: int,
+    stacking_steps: int,
     steps: int,
     critic_steps: int,
     backbone_rate: float,
@@ -80,6 +87,9 @@ def make(
     adversarial: float,
     penalty: float,
     feedback: float,
+    map_attributes: bool,
+    ridge: float,
+    stacking_share: float,
 ) -> Detector:
     """SBAD. Floats may be tracers.
 
@@ -93,11 +103,16 @@ def make(
     critic_steps: each of these updates sees the whole batch and reconstructs it with new noise (5). Rates: of Adam;
     attribute_rate: Encoder-2's. attribute_weight: of its error beside the VAE's loss (w_r). adversarial: weight of the
     critic (10); penalty: the first weight of its gradient penalty, which adapts (10).
+
+    Ours, for mode A: map_attributes: with learned embeddings, those of unseen surfaces are their attributes mapped to
+    where the learned ones of seen surfaces lie, with a penalty of `ridge` (see `attribute_map`). stacking_steps: so
+    many last steps gather margins of training images of seen surfaces in place of learning, and calibrated stacking
+    takes off so much that a share of stacking_share of them would be named unseen (see `stacking`); 0 leaves it out.
     """
     table = jnp.asarray(class_embeddings.embedding_table(attributes))
     (classes, length), learned = table.shape, embedding == "learned"
     _check(
-        mode, embedding, show_unseen, hidden=hidden, ce_hidden=ce_hidden, ce_steps=ce_steps,
+        mode, embedding, show_unseen, stacking_steps, hidden=hidden, ce_hidden=ce_hidden, ce_steps=ce_steps,
         average_steps=average_steps, gan_steps=gan_steps, critic_steps=critic_steps,
     )  # fmt: skip
     extract = extractor(
@@ -110,7 +125,7 @@ def make(
         attribute_weight=attribute_weight, adversarial=adversarial, penalty=penalty, feedback=feedback,
         rates=(learning_rate, attribute_rate, feedback_rate),
     )  # fmt: skip
-    adam = optim.adam(classifier_rate, b1=0.5)
+    adam, stacked = optim.adam(classifier_rate, b1=0.5), mode != "B" and stacking_steps > 0
 
     def init(key: jax.Array, batch: Batch) -> State:
         del batch  # All shapes come from the settings.
@@ -121,13 +136,22 @@ def make(
             extract.init(keys[0]), feature_range.empty_range(extract.count),
             coder.init(keys[1]) if learned else Player({}, {}, ()),
             jnp.zeros((classes, length)), seen, seen,
-            gan.init(keys[2]), optim.init_player(adam, {"params": linear}), jnp.zeros((), jnp.int32),
+            gan.init(keys[2]), optim.init_player(adam, {"params": linear}),
+            stacking.empty_margins() if stacked else (), jnp.zeros((), jnp.int32),
         )  # fmt: skip
 
     def embeddings(state: State) -> jax.Array:
         """[K, A] of unit length: learned ones where there were codes to average, else the table's rows."""
         mean = l2_normalize(state.sums / jnp.maximum(state.counts, 1)[:, None])
         return jnp.where(state.counts[:, None] > 0, mean, table) if learned else table
+
+    def drawn_from(state: State) -> jax.Array:
+        """[K, A] that features are drawn from: the embeddings, or what attributes without codes are mapped to."""
+        known = embeddings(state)
+        if not (learned and map_attributes):
+            return known
+        mapped = attribute_map.map_attributes(table, known, state.seen > 0, ridge)
+        return jnp.where(state.counts[:, None] > 0, known, mapped)
 
     def backbone_step(state: State, batch: Batch, x, counted, key):
         trained, loss = extract.learn(state.backbone, batch, counted)
@@ -163,7 +187,7 @@ def make(
         unseen = (state.seen == 0).astype(jnp.float32)
         which = jax.vmap(lambda key: jax.random.categorical(key, jnp.log(unseen + 1e-9)))(keys[:, 0])
         z = jax.vmap(lambda key: jax.random.normal(key, (length,)))(keys[:, 1])
-        fake = jax.nn.sigmoid(gan.draw(state.vaegan, z, embeddings(state)[which])[-1])
+        fake = jax.nn.sigmoid(gan.draw(state.vaegan, z, drawn_from(state)[which])[-1])
         share = jnp.sum(unseen) / jnp.maximum(jnp.sum(1 - unseen), 1)  # So every class weighs the same.
         errors = optax.softmax_cross_entropy_with_integer_labels
 
@@ -175,14 +199,24 @@ def make(
         classifier, value = optim.update_player(adam, loss, state.classifier)
         return state._replace(classifier=classifier), _metrics(value)
 
+    def margin_step(state: State, batch: Batch, x, counted, key):
+        """Learns nothing more: gathers by how much the classifier prefers seen surfaces."""
+        logits = logits_of(state, state.classifier.params, x)
+        error = optax.softmax_cross_entropy_with_integer_labels(logits, batch.surface)
+        margins = stacking.count_margins(state.margins, logits, state.seen > 0, counted)
+        return state._replace(margins=margins), _metrics(weighted_mean(error, counted))
+
     lasting = [(backbone_step, backbone_steps), (ce_step, ce_steps * learned), (average_step, average_steps)]
     lasting = [phase for phase in (*lasting, (gan_step, gan_steps * (mode != "B"))) if phase[1]]
     phases = [phase for phase, _ in lasting] + [gan_step if mode == "B" else classifier_step]
     ends = list(itertools.accumulate(count for _, count in lasting))
-    if ends[-1] >= steps:
+    if ends[-1] + stacking_steps * stacked >= steps:
         last = "VAEGAN" if mode == "B" else "classifier"
-        raise ValueError(f"the phases before that of the {last} take {ends[-1]} steps, so that train.steps = {steps} "
-                         "leaves none for it; use a larger train.steps")  # fmt: skip
+        after = f", and that after it {stacking_steps}" if stacked else ""
+        raise ValueError(f"the phases before that of the {last} take {ends[-1]} steps{after}, so that train.steps = "
+                         f"{steps} leaves none for it; use a larger train.steps")  # fmt: skip
+    if stacked:
+        phases, ends = [*phases, margin_step], [*ends, steps - stacking_steps]
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         class_embeddings.check_surfaces(batch)
@@ -204,7 +238,10 @@ def make(
             fits = -jnp.where(state.seen > 0, losses.squared(read[:, None], embeddings(state)), jnp.inf)
             alarm = -jnp.max(fits, -1)
         else:
-            fits = jax.nn.log_softmax(logits_of(state, state.classifier.params, x))
+            logits = logits_of(state, state.classifier.params, x)
+            if stacked:
+                logits -= jnp.where(state.seen > 0, stacking.gamma(state.margins, stacking_share), 0)
+            fits = jax.nn.log_softmax(logits)
             alarm = jnp.sum(jnp.where(state.seen > 0, 0, jnp.exp(fits)), -1)
         return Scores(alarm, surface=jnp.argmax(fits, -1).astype(jnp.int32), classes=fits, embedding=read)
 
@@ -219,7 +256,7 @@ def _metrics(loss, misread=0.0, distance=0.0) -> dict[str, jax.Array]:
     return {"loss": loss, "misread": jnp.float32(misread), "distance": jnp.float32(distance)}
 
 
-def _check(mode: str, embedding: str, show_unseen: bool, **counts: int) -> None:
+def _check(mode: str, embedding: str, show_unseen: bool, stacking_steps: int, **counts: int) -> None:
     for name, value, choices in (("mode", mode, MODES), ("embedding", embedding, EMBEDDINGS)):
         if value not in choices:
             raise ValueError(f"settings.{name} = {value!r} is not known; use {', '.join(choices)}")
@@ -229,5 +266,7 @@ def _check(mode: str, embedding: str, show_unseen: bool, **counts: int) -> None:
     if show_unseen and embedding == "real":
         raise ValueError("data.show_unseen = True takes the embeddings of unseen surfaces from their images, but "
                          "settings.embedding = 'real'; use 'learned', or data.show_unseen = False")  # fmt: skip
+    if stacking_steps < 0:
+        raise ValueError(f"settings.stacking_steps = {stacking_steps}; give a whole number from 0 on")
     if low := [f"settings.{name} = {value}" for name, value in counts.items() if value < 1]:
         raise ValueError(f"{', '.join(low)}; give a whole number from 1 on")

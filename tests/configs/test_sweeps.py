@@ -7,10 +7,10 @@ from launch import sweep
 from launch.sweeping import spec
 from tests.drilled import drilled
 
-MANY = "unseen_pairs"  # runs: seconds
+MANY = ("unseen_pairs", "named_pairs")  # runs: seconds
 
 
-@pytest.mark.parametrize("name", [*(name for name in spec.names() if name != MANY), *drilled(MANY)])
+@pytest.mark.parametrize("name", [*(name for name in spec.names() if name not in MANY), *drilled(*MANY)])
 def test_every_sweep_of_the_house_can_be_run(name):
     for quick in (False, True):
         found = spec.read(name, quick=quick, weights="random")
@@ -25,7 +25,8 @@ def test_every_sweep_of_the_house_can_be_run(name):
     assert on_features or all(run.config.train.steps <= QUICK["train.steps"] for run in found.runs)
 
 
-@pytest.mark.parametrize("name", ["sbad_tables", "segdec_table6", "segdec_masks", *drilled(MANY)])
+@pytest.mark.parametrize("name", ["sbad_tables", "segdec_table6", "segdec_masks", *drilled(*MANY)])
 def test_the_sweeps_of_the_two_stages_expand(name):
-    found = spec.read(name, quick=name != MANY, weights="random")
-    assert len(found.runs) == {"sbad_tables": 30, "unseen_pairs": 270, "segdec_table6": 3, "segdec_masks": 15}[name]
+    found = spec.read(name, quick=name not in MANY, weights="random")
+    runs = {"sbad_tables": 42, "unseen_pairs": 270, "named_pairs": 90, "segdec_table6": 3, "segdec_masks": 15}
+    assert len(found.runs) == runs[name]

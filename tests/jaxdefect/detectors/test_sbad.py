@@ -103,11 +103,24 @@ def test_mode_b_knows_nothing_of_unseen_surfaces(trained):
         np.testing.assert_array_equal(a, b)
 
 
+def test_what_helps_mode_a_leaves_mode_b_as_it_is(trained):
+    made, runs, _, _ = trained
+    other = compiled(map_attributes=True, stacking_steps=5)
+    assert same(runs[0], other.init(batch_at(0)))
+    after, _ = other.step(runs[-2], batch_at(CE + AVERAGE + GAN - 1), step_key(CE + AVERAGE + GAN - 1))
+    assert same(runs[-1], after)
+    x = jnp.asarray(blobs(range(CLASSES), 50, 3)[0])
+    for a, b in zip(*(jax.tree.leaves(each.score(runs[-1], x)) for each in (made, other)), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.parametrize(
     "changed, remedy",
     [
         ({"mode": "C"}, "use A, B"),
         ({"mode": "A", "steps": 160}, "take 160 steps.*none for it; use a larger train.steps"),
+        ({"mode": "A", "steps": 170, "stacking_steps": 10}, "take 160 steps, and that after it 10.*= 170 leaves none"),
+        ({"stacking_steps": -1}, "stacking_steps = -1; give a whole number from 0 on"),
         ({"embedding": "given"}, "use learned, real"),
         ({"show_unseen": True}, "settings.mode = 'B' learns nothing of them; .*or data.show_unseen = False"),
         ({"mode": "A", "show_unseen": True, "embedding": "real"}, "use 'learned', or data.show_unseen = False"),

@@ -15,6 +15,7 @@ from tests.jaxdefect.detectors.unseen_surfaces import (
     blobs,
     compiled,
     same,
+    step_key,
     train_for,
 )
 
@@ -35,6 +36,35 @@ def test_mode_a_learns_unseen_surfaces_from_their_attributes():
     likely = np.exp(found.classes)
     np.testing.assert_allclose(likely.sum(1), 1, rtol=1e-5)
     np.testing.assert_allclose(found.image, likely[:, 8:].sum(1), rtol=1e-5)
+
+
+def test_stacking_learns_nothing_more_and_names_the_share_of_seen_images_unseen():
+    made = compiled(**SHORT, steps=60, stacking_steps=20, stacking_share=0.3, classifier_rate=3e-2)
+    plain = compiled(**SHORT, steps=40, classifier_rate=3e-2)
+    (*_, before), (*_, after) = train_for(plain, 40)[0], train_for(made, 60)[0]
+    assert same(before.state.classifier, after.state.classifier) and same(before.state.vaegan, after.state.vaegan)
+    assert before.state.margins == () and after.state.margins.sum() == 20 * 64
+    x = jnp.concatenate([batch_at(number).features for number in range(40, 60)])
+    span = after.state.span  # Wider than where these margins were gathered: by a few per cent the share may differ.
+    moved = made.score(after, x)
+    assert span.low.shape == x.shape[1:] and abs(float(np.mean(moved.surface >= SEEN)) - 0.3) < 0.05
+    unmoved = plain.score(before._replace(state=before.state._replace(span=span)), x)
+    empty = after.state._replace(margins=jnp.zeros_like(after.state.margins))  # Then gamma is 0.
+    np.testing.assert_array_equal(made.score(after._replace(state=empty), x).classes, unmoved.classes)
+    odds = lambda found: (
+        jax.scipy.special.logsumexp(found.classes[:, SEEN:], 1)
+        - jax.scipy.special.logsumexp(found.classes[:, :SEEN], 1)
+    )
+    apart = np.asarray(odds(moved) - odds(unmoved))
+    np.testing.assert_allclose(apart, apart.mean(), atol=1e-3)  # The same gamma for all: ranks stay.
+
+
+def test_a_map_of_attributes_changes_what_is_drawn_of_unseen_surfaces_alone():
+    plain, mapped = (compiled(**SHORT, map_attributes=flag) for flag in (False, True))
+    *_, run = train_for(plain, 10)[0]
+    first, second = (made.step(run, batch_at(10), step_key(10))[0].state for made in (plain, mapped))
+    assert same(first.vaegan, second.vaegan) and same(run.state.vaegan, second.vaegan)
+    assert not same(first.classifier, second.classifier)
 
 
 @pytest.fixture(scope="module")
