@@ -14,7 +14,7 @@ last, a figure.
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ from launch.page.render import render
 KEPT = ("figure", "mean", "std", "runs", "values", "paper")
 BLOCK = re.compile(r"(<!-- results (?P<name>[\w-]+): (?P<columns>[^\n]*?) -->\n).*?(<!-- /results -->)", re.S)
 NUMBER = re.compile(r"-?\d*\.?\d+")  # a label of the axis that a line is drawn along
+TIMINGS = "timings."  # how figures begin that are no shares, and may be many times as large as others
 LEVEL = 0.05  # that differences by chance are called real, over a whole column
 
 
@@ -133,12 +134,20 @@ def written(name: str, table: Table, wanted: str) -> str:
 
 
 def cell(row: Row | None) -> str:
-    """mean ± standard deviation (the paper's; ours less the paper's)."""
+    """mean ± standard deviation (the paper's; ours less the paper's, but of times, which are of other machines)."""
     if row is None:
         return "–"
-    spread = f" ± {row.std:.3f}" if row.std is not None else ""
-    beside = f" ({row.paper:g}; {row.mean - row.paper:+.2f})" if row.paper is not None else ""
-    return f"{row.mean:.3f}{spread}{beside}"
+    timing = row.figure.startswith(TIMINGS)
+    digits = short if timing else "{:.3f}".format
+    spread = f" ± {digits(row.std)}" if row.std is not None else ""
+    apart = "" if timing or row.paper is None else f"; {row.mean - row.paper:+.2f}"
+    beside = f" ({row.paper:g}{apart})" if row.paper is not None else ""
+    return f"{digits(row.mean)}{spread}{beside}"
+
+
+def short(value: float) -> str:
+    """Three digits, or all of a large number that stand before its point."""
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
 
 
 def differing(column: Column) -> str:
@@ -172,15 +181,37 @@ def picture(table: Table, wanted: str) -> str:
     figure_of = lambda column: column.title.split(" ")[-1]
     series = [column for column in (first, *others) if figure_of(column) == figure_of(first)]
     rows = [row for column in series for row in column.cells.values()]
-    reach = [0.0, *(row.paper or 0 for row in rows)]
+    reach = [row.paper for row in rows if row.paper is not None]
     reach += [row.mean + sign * (row.std or 0) for row in rows for sign in (-1, 1)]
-    low, high = min(reach), max(reach)
+    scale = decades(reach) if figure_of(first).startswith(TIMINGS) else even(reach)
     content = {
         "figure": figure_of(first), "axis": ", ".join(first.axes), "series": series, "places": list(first.cells),
-        "of_paper": any(row.paper is not None for row in rows), "low": low, "high": high if high > low else low + 1,
-        "ticks": ticks(low, high), "numbers": all(NUMBER.fullmatch(label) for at in first.cells for label in at),
+        "of_paper": any(row.paper is not None for row in rows), "height_of": scale.height_of, "ticks": scale.ticks,
+        "numbers": all(NUMBER.fullmatch(label) for at in first.cells for label in at),
     }  # fmt: skip
     return render("paper_table.svg", content, styles=(), scripts=())
+
+
+class Scale(NamedTuple):
+    """Of an axis. height_of: value -> its place, from 0 at the bottom to 1."""
+
+    ticks: list[float]
+    height_of: Callable[[float], float]
+
+
+def even(values: Sequence[float]) -> Scale:
+    """From 0, or the least of them, to the greatest."""
+    low, high = min(0.0, *values), max(0.0, *values)
+    high = high if high > low else low + 1
+    return Scale(ticks(low, high), lambda value: (value - low) / (high - low))
+
+
+def decades(values: Sequence[float]) -> Scale:
+    """Powers of ten, around values above 0."""
+    powers = [int(np.floor(np.log10(min(values)))), int(np.ceil(np.log10(max(values))))]
+    powers[1] = max(powers[1], powers[0] + 1)
+    marks = [10.0**power for power in range(powers[0], powers[1] + 1)]
+    return Scale(marks, lambda value: float((np.log10(value) - powers[0]) / (powers[1] - powers[0])))
 
 
 def ticks(low: float, high: float) -> list[float]:

@@ -116,3 +116,17 @@ def test_the_page_of_the_papers_is_what_the_kept_files_say():
     assert text == page and pictures
     assert pictures == {path.stem: path.read_text() for path in (DOCS / "results").glob("*.svg")}
     assert pictures.keys() == {path.stem for path in (DOCS / "results").glob("*.csv")}
+
+
+def test_times_are_drawn_by_powers_of_ten_and_not_taken_from_the_papers():
+    rows = [Row((name,), "timings.score_ms_per_image", ms, None, 1, (), paper)
+            for name, ms, paper in (("fast", 2.5, 20.0), ("slow", 3405.0, None))]  # fmt: skip
+    table = Table(("run",), tuple(rows))
+    assert [paper_tables.cell(r) for r in rows] == ["2.5 (20)", "3405"]
+    scale = paper_tables.decades([2.5, 20.0, 3405.0])
+    assert scale.ticks == [1, 10, 100, 1000, 10000]
+    np.testing.assert_allclose([scale.height_of(tick) for tick in scale.ticks], np.linspace(0, 1, 5))
+    drawn = paper_tables.picture(table, "timings.score_ms_per_image")
+    assert all(f">{tick}<" in drawn for tick in ("1", "10000"))
+    same = paper_tables.decades([10.0, 10.0])
+    assert same.height_of(10.0) == 0 and len(same.ticks) == 2
