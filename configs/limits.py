@@ -31,13 +31,13 @@ SETTINGS = {
     NOT_NEGATIVE: (
         "adversarial", "attribute_weight", "box_weight", "contextual", "delta", "divergence", "encoding", "feature",
         "feedback", "final_rate", "gamma", "kappa", "l1", "matching", "negative", "noise", "p", "penalty",
-        "reconstruction", "ridge", "shrink", "sigma", "sparsity", "ssim", "ssim_weight", "weight", "weight_decay",
+        "r1", "reconstruction", "ridge", "shrink", "sigma", "sparsity", "ssim", "ssim_weight", "weight", "weight_decay",
         # Rates; at 0 nothing is learned.
         "attribute_rate", "backbone_rate", "ce_rate", "classifier_rate", "critic_rate", "encoder_rate",
         "feedback_rate", "learning_rate", "search_rate",
         # Counts, of which 0 means none.
         "average_steps", "backbone_steps", "bank", "block", "ce_steps", "channels", "dense", "gan_steps", "min_area",
-        "blocks", "overlap", "projection_size", "size", "stacking_steps", "stages", "stem",
+        "blocks", "cell_clip", "overlap", "projection_size", "size", "stacking_steps", "stages", "stem",
     ),
     COUNT: (
         "backbone_size", "backbone_width", "bins", "candidates", "cap", "ce_hidden", "code", "coreset",

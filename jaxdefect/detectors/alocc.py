@@ -8,6 +8,7 @@ Use it to reproduce; of the adversarial methods it ranks last on tiles and among
 Source: Sabokrou, Khalooei, Fathy, Adeli, "Adversarially Learned One-Class Classifier for Novelty Detection", CVPR 2018.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -16,11 +17,12 @@ import jax.numpy as jnp
 
 from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_multiple, check_size
+from jaxdefect.losses import balance as balancing
 from jaxdefect.losses.adversarial import from_tanh, gan_loss, reconstruction_metrics, to_tanh
 from jaxdefect.maps import residuals
 from jaxdefect.maps.reconstruction import reconstruction_scores
 from jaxdefect.networks import dcgan
-from jaxdefect.networks.blocks import DCGAN_INIT, apply
+from jaxdefect.networks.blocks import DCGAN_INIT, apply, spectral
 from jaxdefect.training import optim
 from jaxdefect.training.optim import Player
 
@@ -50,11 +52,13 @@ class Discriminator(nn.Module):
 
     width: int
     levels: int
+    spectral: bool  # spectral in place of batch normalisation
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> jax.Array:
-        x = dcgan.Down(widths(self.width, self.levels), KERNEL)(images, train=train)
-        return nn.Dense(1, kernel_init=DCGAN_INIT)(x.reshape(len(x), -1))[:, 0]
+        x = dcgan.Down(widths(self.width, self.levels), KERNEL, spectral=self.spectral)(images, train=train)
+        verdict = spectral(nn.Dense(1, kernel_init=DCGAN_INIT), use=self.spectral, train=train)
+        return verdict(x.reshape(len(x), -1))[:, 0]
 
 
 class State(NamedTuple):
@@ -70,18 +74,22 @@ def make(
     levels: int,
     noise: float,
     reconstruction: float,
+    balance: Sequence[str],
+    r1: float,
     learning_rate: float,
     box: int,
 ) -> Detector:
-    """ALOCC. Floats (noise, reconstruction, learning_rate) may be tracers.
+    """ALOCC. Floats (noise, reconstruction, r1, learning_rate) may be tracers.
 
-    size: pixels a side of the images trained on, a multiple of 2^levels; others are resized to it when scored.
-    width, critic_width: channels of the first maps of R and D (64), doubling `levels` times (4). noise: standard
-    deviation of what R takes out again, of pixels in [-1, 1] (0.155). reconstruction: weight lambda of the squared
-    error, averaged over pixels as in the authors' code (0.4). box: side of the mean filter over the map, pixels.
+    size: pixels a side of the images trained on, a multiple of 2^levels; others are resized to it when scored. width,
+    critic_width: channels of the first maps of R and D (64), doubling `levels` times (4). noise: standard deviation of
+    what R takes out again, of pixels in [-1, 1] (0.155). reconstruction: weight lambda of the squared error, averaged
+    over pixels as in the authors' code (0.4). balance: what keeps D from winning (see `losses.balance`), none as
+    published; r1: the weight of r1 there. box: side of the mean filter over the map, pixels.
     """
     _check(size=size, levels=levels, box=box)
-    refiner, discriminator = Refiner(width, levels), Discriminator(critic_width, levels)
+    balancing.check(balance)
+    refiner, discriminator = Refiner(width, levels), Discriminator(critic_width, levels, "spectral" in balance)
     optimizer = optim.adam(learning_rate, b1=0.5)
 
     def init(key: jax.Array, batch: Batch) -> State:
@@ -95,20 +103,23 @@ def make(
         images, clean = to_tanh(batch.image), to_tanh(batch.clean)
         keys = parallel.sample_keys(key, len(images))
         noisy = images + noise * jax.vmap(lambda key: jax.random.normal(key, images.shape[1:]))(keys)
+        show = lambda x: balancing.shown(x, jax.vmap(jax.random.fold_in, (0, None))(keys, 1), balance)
         critic = state.discriminator
         refine = lambda params: apply(refiner, params, state.refiner.batch_stats, noisy, train=True)
         discriminate = lambda params, stats, x: apply(discriminator, params, stats, x, train=True)
 
         def critic_loss(params):
             refined, _ = refine(state.refiner.params)
-            real, stats = discriminate(params, critic.batch_stats, clean)
-            fake, stats = discriminate(params, stats, refined)
-            loss = gan_loss(real, True) + gan_loss(fake, False)
-            return loss, (stats, {"critic_loss": loss})
+            real, stats = discriminate(params, critic.batch_stats, show(clean))
+            fake, stats = discriminate(params, stats, show(refined))
+            told = gan_loss(real, True) + gan_loss(fake, False)
+            verdict = lambda x: discriminate(params, critic.batch_stats, x)[0]
+            slope = r1 * balancing.r1(verdict, show(clean)) if "r1" in balance else 0
+            return told + slope, (stats, {"critic_loss": told})
 
         def refiner_loss(params):
             refined, stats = refine(params)
-            fake, _ = discriminate(updated_critic.params, updated_critic.batch_stats, refined)
+            fake, _ = discriminate(updated_critic.params, updated_critic.batch_stats, show(refined))
             fooling = gan_loss(fake, True)
             loss = fooling + reconstruction * jnp.mean(jnp.square(refined - clean))
             return loss, (stats, reconstruction_metrics(refined, clean) | {"fooling": fooling})

@@ -11,6 +11,7 @@ as in the authors' code for MNIST.
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -19,10 +20,11 @@ import jax.numpy as jnp
 
 from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_multiple, check_size
+from jaxdefect.losses import balance as balancing
 from jaxdefect.losses.adversarial import batch_moments, from_tanh, gan_loss, moving_average, to_tanh
 from jaxdefect.maps import residuals
 from jaxdefect.maps.reconstruction import reconstruction_scores
-from jaxdefect.networks.blocks import DCGAN_INIT, Conv, Deconv, apply, batch_norm
+from jaxdefect.networks.blocks import DCGAN_INIT, Conv, Deconv, apply, batch_norm, spectral
 from jaxdefect.training import optim
 from jaxdefect.training.optim import Player
 
@@ -71,6 +73,7 @@ class Discriminator(nn.Module):
 
     width: int  # channels of both convolutions; 64 in the paper
     hidden: int  # of the joint layer, twice that of the latent branch; 1024 in the paper
+    spectral: bool  # spectral in place of batch normalisation
 
     @nn.compact
     def __call__(
@@ -78,11 +81,13 @@ class Discriminator(nn.Module):
     ) -> tuple[jax.Array, jax.Array]:
         fold = jax.vmap(jax.random.fold_in, (0, None))
         drop = lambda x, layer: dropped(x, rate, fold(keys, layer)) if train else x
-        x = drop(leaky(Conv(self.width)(images)), 0)
-        x = drop(leaky(batch_norm(train=train)(Conv(self.width, bias=False)(x))), 1)
-        z = drop(leaky(Dense(self.hidden // 2)(latents)), 2)
-        features = drop(leaky(Dense(self.hidden)(jnp.concatenate([x.reshape(len(x), -1), z], -1))), 3)
-        return Dense(1)(features), features
+        bounded = functools.partial(spectral, use=self.spectral, train=train)
+        norm = (lambda y: y) if self.spectral else batch_norm(train=train)
+        x = drop(leaky(bounded(Conv(self.width))(images)), 0)
+        x = drop(leaky(norm(bounded(Conv(self.width, bias=self.spectral))(x))), 1)
+        z = drop(leaky(bounded(Dense(self.hidden // 2))(latents)), 2)
+        features = drop(leaky(bounded(Dense(self.hidden))(jnp.concatenate([x.reshape(len(x), -1), z], -1))), 3)
+        return bounded(Dense(1))(features), features
 
 
 def dropped(x: jax.Array, rate: float | jax.Array, keys: jax.Array) -> jax.Array:
@@ -114,20 +119,24 @@ def make(
     dropout: float,
     decay: float,
     feature: float,
+    balance: Sequence[str],
+    r1: float,
     learning_rate: float,
     box: int,
 ) -> Detector:
-    """Efficient-GAN. Floats (dropout, decay, feature, learning_rate) may be tracers.
+    """Efficient-GAN. Floats (dropout, decay, feature, r1, learning_rate) may be tracers.
 
-    size: pixels a side of the images trained on, a multiple of 4; others are resized to it when scored. width:
-    channels of the convolutions (64). hidden: of the fully connected layers (1024). latent: length of z (200). dropout:
+    size: pixels a side of the images trained on, a multiple of 4; others are resized to it when scored. width: channels
+    of the convolutions (64). hidden: of the fully connected layers (1024). latent: length of z (200). dropout:
     probability in the discriminator (.5). decay: of the moving averages that score (.999), of weights and, our reading,
-    of batch statistics alike. feature: weight of the features in the score (.1), pixels have the rest. box: side of the
-    mean filter over the residual, pixels. `loss` compares G(z) with the images as crowds (`batch_moments`): the error
-    of G(E(x)), the metric `reconstruction`, need not fall in a BiGAN.
+    of batch statistics alike. feature: weight of the features in the score (.1), pixels have the rest. balance: what
+    keeps the discriminator from winning (see `losses.balance`), none as published; r1: the weight of r1 there. box:
+    side of the mean filter over the residual, pixels. `loss` compares G(z) with the images as crowds (`batch_moments`):
+    the error of G(E(x)), the metric `reconstruction`, need not fall in a BiGAN.
     """
     _check(size=size, width=width, hidden=hidden, box=box)
-    encoder, discriminator = Encoder(latent, width), Discriminator(width, hidden)
+    balancing.check(balance)
+    encoder, discriminator = Encoder(latent, width), Discriminator(width, hidden, "spectral" in balance)
     generator_like = lambda images: Generator(size, images.shape[-1], width, hidden)
     optimizer = optim.adam(learning_rate, b1=0.5)
 
@@ -147,26 +156,31 @@ def make(
         encode = lambda params: apply(encoder, params, state.encoder.batch_stats, images, train=True)
         draw = lambda params: apply(generator, params, state.generator.batch_stats, noise, train=True)
 
+        show = lambda x: balancing.shown(x, jax.vmap(jax.random.fold_in, (0, None))(noise_key, 1), balance)
+
         def discriminate(params, batch_stats, images, latents, keys):
             (logits, _), stats = apply(discriminator, params, batch_stats, images, latents, dropout, keys, train=True)
             return logits, stats
 
         def discriminator_loss(params):
             (codes, _), (fakes, _) = encode(state.encoder.params), draw(state.generator.params)
-            encoded, stats = discriminate(params, state.discriminator.batch_stats, real, codes, drop_keys[0])
-            drawn, stats = discriminate(params, stats, fakes, noise, drop_keys[0])
-            loss = gan_loss(encoded, True) + gan_loss(drawn, False)
-            return loss, (stats, {"critic_loss": loss})
+            before, keys = state.discriminator.batch_stats, drop_keys[0]
+            encoded, stats = discriminate(params, before, show(real), codes, keys)
+            drawn, stats = discriminate(params, stats, show(fakes), noise, keys)
+            told = gan_loss(encoded, True) + gan_loss(drawn, False)
+            verdict = lambda x: discriminate(params, before, x, codes, keys)[0]
+            slope = r1 * balancing.r1(verdict, show(real)) if "r1" in balance else 0
+            return told + slope, (stats, {"critic_loss": told})
 
         def encoder_loss(params):
             codes, stats = encode(params)
-            logits, _ = discriminate(critic.params, critic.batch_stats, real, codes, drop_keys[1])
+            logits, _ = discriminate(critic.params, critic.batch_stats, show(real), codes, drop_keys[1])
             loss = gan_loss(logits, False)
             return loss, (stats, (codes, {"encoder_loss": loss}))
 
         def generator_loss(params):
             fakes, stats = draw(params)
-            logits, _ = discriminate(critic.params, critic.batch_stats, fakes, noise, drop_keys[1])
+            logits, _ = discriminate(critic.params, critic.batch_stats, show(fakes), noise, drop_keys[1])
             loss = gan_loss(logits, True)
             moments = batch_moments(fakes, real)
             return loss, (stats, moments | {"loss": moments["moments"], "fooling": loss})

@@ -10,13 +10,16 @@ Source: Akcay, Atapour-Abarghouei, Breckon, "GANomaly: Semi-Supervised Anomaly D
 2018.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_size
+from jaxdefect.losses import balance as balancing
 from jaxdefect.losses.adversarial import from_tanh, gan_loss, reconstruction_metrics, to_tanh
 from jaxdefect.maps import residuals
 from jaxdefect.maps.reconstruction import reconstruction_scores
@@ -56,19 +59,24 @@ def make(
     adversarial: float,
     contextual: float,
     encoding: float,
+    balance: Sequence[str],
+    r1: float,
     learning_rate: float,
     box: int,
 ) -> Detector:
-    """GANomaly. Floats (adversarial, contextual, encoding, learning_rate) may be tracers.
+    """GANomaly. Floats (adversarial, contextual, encoding, r1, learning_rate) may be tracers.
 
     size: pixels a side of the images trained on, a power of two from 8 on; others are resized to it when scored.
-    latent: numbers an image is encoded in (100). width: channels of the maps next to the image (64), doubling
-    inwards, cap at most (512), in all four networks. adversarial, contextual, encoding: weights of the losses of
-    matched features, of pixels and of latents (1, 50, 1). box: side of the mean filter over the map, pixels.
+    latent: numbers an image is encoded in (100). width: channels of the maps next to the image (64), doubling inwards,
+    cap at most (512), in all four networks. adversarial, contextual, encoding: weights of the losses of matched
+    features, of pixels and of latents (1, 50, 1). balance: what keeps the discriminator from winning (see
+    `losses.balance`), none as published; r1: the weight of r1 there. box: side of the mean filter over the map, pixels.
     """
     dcgan.check_size(size)
     residuals.check_box(box)
-    generator, discriminator = Generator(latent, width, cap), dcgan.Encoder(1, width, cap)
+    balancing.check(balance)
+    generator = Generator(latent, width, cap)
+    discriminator = dcgan.Encoder(1, width, cap, spectral="spectral" in balance)
     optimizer = optim.adam(learning_rate, b1=0.5)
 
     def init(key: jax.Array, batch: Batch) -> State:
@@ -79,7 +87,8 @@ def make(
         return State(*(optim.init_player(optimizer, drawn) for drawn in variables))
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
-        del key  # Nothing is random once the weights are drawn.
+        keys = parallel.sample_keys(key, len(batch.image))
+        show = lambda x: balancing.shown(x, keys, balance)
         images, clean = to_tanh(batch.image), to_tanh(batch.clean)
         critic = state.discriminator
         generate = lambda params, x: apply(generator, params, state.generator.batch_stats, x, train=True)
@@ -87,16 +96,18 @@ def make(
 
         def critic_loss(params):
             (reconstruction, _, _), _ = generate(state.generator.params, images)
-            (real, _), stats = discriminate(params, critic.batch_stats, clean)
-            (fake, _), stats = discriminate(params, stats, reconstruction)
-            loss = (gan_loss(real, True) + gan_loss(fake, False)) / 2
-            return loss, (stats, {"critic_loss": loss})
+            (real, _), stats = discriminate(params, critic.batch_stats, show(clean))
+            (fake, _), stats = discriminate(params, stats, show(reconstruction))
+            told = (gan_loss(real, True) + gan_loss(fake, False)) / 2
+            verdict = lambda x: discriminate(params, critic.batch_stats, x)[0][0]
+            slope = r1 * balancing.r1(verdict, show(clean)) if "r1" in balance else 0
+            return told + slope, (stats, {"critic_loss": told})
 
         def generator_loss(params):
             (reconstruction, encoded, encoded_again), stats = generate(params, images)
             if batch.target is not None:  # Else the encoder learns to overlook flaws, and the score sees none.
                 (_, encoded, _), _ = generate(params, clean)
-            features = lambda x: discriminate(updated_critic.params, updated_critic.batch_stats, x)[0][1]
+            features = lambda x: discriminate(updated_critic.params, updated_critic.batch_stats, show(x))[0][1]
             matching = jnp.mean(jnp.square(features(reconstruction) - features(clean)))
             error = jnp.mean(jnp.abs(reconstruction - clean))
             recoded = jnp.mean(jnp.square(encoded_again - encoded))

@@ -10,6 +10,7 @@ Autoencoders", IEEE/ASME Transactions on Mechatronics, 2021.
 """
 
 import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -19,10 +20,11 @@ from jax import lax
 
 from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_multiple, check_size
+from jaxdefect.losses import balance as balancing
 from jaxdefect.losses.adversarial import batch_moments, from_tanh, gan_loss, to_tanh
 from jaxdefect.maps import residuals
 from jaxdefect.maps.reconstruction import reconstruction_scores
-from jaxdefect.networks.blocks import Conv, Deconv, apply, batch_norm
+from jaxdefect.networks.blocks import Conv, Deconv, apply, batch_norm, spectral
 from jaxdefect.statistics import frechet
 from jaxdefect.training import optim
 from jaxdefect.training.optim import Player
@@ -46,6 +48,7 @@ class Generator(nn.Module):
     width: int  # channels of the first layer; 16 in the paper
     blocks: int  # residual blocks before the memory, and after
     with_memory: bool
+    cell_clip: int  # the most a number of the cell may be; 0 for no bound
 
     @nn.compact
     def __call__(self, images: jax.Array, memory: Memory, *, train: bool) -> tuple[jax.Array, Memory]:
@@ -79,6 +82,8 @@ class Generator(nn.Module):
         gates = Conv(4 * z.shape[-1], 3, 1, name="memory")(jnp.concatenate([hidden, z], -1))
         enter, forget, out, candidate = jnp.split(gates, 4, -1)
         cell = nn.sigmoid(forget) * cell + nn.sigmoid(enter) * jnp.tanh(candidate)
+        if self.cell_clip:
+            cell = jnp.clip(cell, -self.cell_clip, self.cell_clip)
         hidden = nn.sigmoid(out) * jnp.tanh(cell)
         return hidden, Memory(hidden, cell)
 
@@ -90,16 +95,19 @@ class Discriminator(nn.Module):
     """
 
     width: int  # channels of the first layer; 64 in the paper
+    spectral: bool  # spectral in place of batch normalisation
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> tuple[jax.Array, dict[str, jax.Array]]:
         act = lambda x: nn.leaky_relu(x, SLOPE)
-        x = act(Conv(self.width)(images))
+        conv = lambda *shape, **options: spectral(Conv(*shape, **options), use=self.spectral, train=train)
+        x = act(conv(self.width)(images))
         for times, stride in ((2, 2), (4, 2), (8, 1)):
-            x = act(batch_norm(train=train)(Conv(times * self.width, 4, stride, bias=False)(x)))
+            x = conv(times * self.width, 4, stride, bias=self.spectral)(x)
+            x = act(x if self.spectral else batch_norm(train=train)(x))
         features = x
-        patches = Conv(1, 4, 1)(x)
-        return Conv(1, 4, 1)(patches), {"features": features, "patch30": patches[..., 0]}
+        patches = conv(1, 4, 1)(x)
+        return conv(1, 4, 1)(patches), {"features": features, "patch30": patches[..., 0]}
 
 
 class State(NamedTuple):
@@ -115,26 +123,34 @@ def make(
     critic_width: int,
     blocks: int,
     memory: bool,
+    cell_clip: int,
     feature_loss: bool,
     adversarial: float,
+    balance: Sequence[str],
+    r1: float,
     learning_rate: float,
     critic_rate: float,
     tap: str,
     distance: str,
     window: int,
 ) -> Detector:
-    """MAA. Floats (adversarial, learning_rate, critic_rate) may be tracers.
+    """MAA. Floats (adversarial, r1, learning_rate, critic_rate) may be tracers.
 
     size: pixels a side of the images trained on, a multiple of 8 from 32 on; others are resized to it when scored.
-    width, critic_width: channels of the first layers (16, 64). blocks: residual blocks on each side of the memory (3).
-    memory: whether there is a memory. feature_loss: L1 of features (Eq. 8); without, of pixels. adversarial: weight
-    lambda of the adversarial loss (Eq. 10). learning_rate, critic_rate: of generator and discriminator, the same in the
-    paper. tap: the features of the image score, `features` (positions are samples, channels dimensions) or `patch30`
-    (rows are samples). distance: the image score, fmd (Eq. 7), markov_l1 (mean absolute difference of the features) or
-    l1 (of the pixels). window: side of the local variance, pixels (11).
+    width, critic_width: channels of the first layers (16, 64). blocks: residual blocks on each side of the memory
+    (3). memory: whether there is a memory. cell_clip: the most a number in its cell may be; 0 for no bound, as
+    published: carried from batch to batch it then grows for as long as there are steps. feature_loss: L1 of features
+    (Eq. 8); without, of pixels. adversarial: weight lambda of the adversarial loss (Eq. 10). balance: what keeps the
+    discriminator from winning (see `losses.balance`); r1: the weight of r1 there. learning_rate, critic_rate: of
+    generator and discriminator, the same in the paper. tap: the features of the image score, `features` (positions
+    are samples, channels dimensions) or `patch30` (rows are samples). distance: the image score, fmd (Eq. 7),
+    markov_l1 (mean absolute difference of the features) or l1 (of the pixels). window: side of the local variance,
+    pixels (11).
     """
     _check(size=size, tap=tap, distance=distance, window=window)
-    generator, discriminator = Generator(width, blocks, memory), Discriminator(critic_width)
+    balancing.check(balance)
+    generator = Generator(width, blocks, memory, cell_clip)
+    discriminator = Discriminator(critic_width, "spectral" in balance)
     optimizer, critic_optimizer = (optim.adam(rate, b1=0.5) for rate in (learning_rate, critic_rate))
 
     def init(key: jax.Array, batch: Batch) -> State:
@@ -150,7 +166,8 @@ def make(
         return apply(discriminator, params, batch_stats, images, train=train)
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
-        del key  # Nothing is random once the weights are drawn.
+        keys = parallel.sample_keys(key, len(batch.image))
+        show = lambda x: balancing.shown(x, keys, balance)  # Real and drawn images of a place are changed alike.
         images, clean = to_tanh(batch.image), to_tanh(batch.clean)
         paired = clean if batch.paired_image is None else to_tanh(batch.paired_image)
         player, critic = state.generator, state.discriminator
@@ -158,15 +175,17 @@ def make(
 
         def critic_loss(params):
             (reconstruction, _), _ = reconstruct(player.params)
-            (real, _), stats = discriminate(params, critic.batch_stats, paired)
-            (fake, _), stats = discriminate(params, stats, reconstruction)
-            loss = gan_loss(real, True) + gan_loss(fake, False)
-            return loss, (stats, {"critic_loss": loss})
+            (real, _), stats = discriminate(params, critic.batch_stats, show(paired))
+            (fake, _), stats = discriminate(params, stats, show(reconstruction))
+            told = gan_loss(real, True) + gan_loss(fake, False)
+            verdict = lambda x: discriminate(params, critic.batch_stats, x)[0][0]
+            slope = r1 * balancing.r1(verdict, show(paired)) if "r1" in balance else 0
+            return told + slope, (stats, {"critic_loss": told})
 
         def generator_loss(params):
             (reconstruction, remembered), stats = reconstruct(params)
-            (fake, taps), _ = discriminate(updated_critic.params, updated_critic.batch_stats, reconstruction)
-            (_, wanted), _ = discriminate(updated_critic.params, updated_critic.batch_stats, paired)
+            (fake, taps), _ = discriminate(updated_critic.params, updated_critic.batch_stats, show(reconstruction))
+            (_, wanted), _ = discriminate(updated_critic.params, updated_critic.batch_stats, show(paired))
             pair = (taps["features"], wanted["features"]) if feature_loss else (reconstruction, paired)
             content, fooling = jnp.mean(jnp.abs(pair[0] - pair[1])), gan_loss(fake, True)
             error = jnp.mean(jnp.abs(reconstruction - clean)) / 2

@@ -1,5 +1,6 @@
 """Shared linen blocks. Features are [B, H, W, C]; kernels [k, k, in, out]."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -70,6 +71,14 @@ def batch_norm(*, train: bool, scale_init: Callable = nn.initializers.ones, name
         use_running_average=not train, momentum=BN_MOMENTUM, epsilon=BN_EPSILON, axis_name=parallel.AXIS,
         scale_init=scale_init, name=name,
     )  # fmt: skip
+
+
+def spectral(layer: nn.Module, *, use: bool, train: bool) -> Callable[[jax.Array], jax.Array]:
+    """The layer, its kernel divided by its largest singular value where `use` says so (Miyato et al. 2018).
+
+    One power iteration a step; its estimate is among the batch statistics.
+    """
+    return functools.partial(nn.SpectralNorm(layer), update_stats=train) if use else layer
 
 
 class ConvNorm(nn.Module):

@@ -12,7 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxdefect.networks.blocks import DCGAN_INIT, Conv, Deconv, batch_norm
+from jaxdefect.networks.blocks import DCGAN_INIT, Conv, Deconv, batch_norm, spectral
 
 SLOPE = 0.2  # of the LeakyReLUs, Section 3
 SIDE = 4  # pixels a side of the innermost map
@@ -43,12 +43,15 @@ class Down(nn.Module):
     kernel: int = 4  # pixels
     slope: float = SLOPE
     scale_init: Callable = norm_init
+    spectral: bool = False  # spectral in place of batch normalisation, for a discriminator
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         for level, width in enumerate(self.widths):
-            x = Conv(width, self.kernel, padding=(self.kernel - 1) // 2, bias=level == 0)(x)
-            x = nn.leaky_relu(batch_norm(train=train, scale_init=self.scale_init)(x) if level else x, self.slope)
+            norm = batch_norm(train=train, scale_init=self.scale_init) if level and not self.spectral else None
+            conv = Conv(width, self.kernel, padding=(self.kernel - 1) // 2, bias=norm is None)
+            x = spectral(conv, use=self.spectral, train=train)(x)
+            x = nn.leaky_relu(norm(x) if norm else x, self.slope)
         return x
 
 
@@ -79,12 +82,19 @@ class Encoder(nn.Module):
     cap: int = 512  # channels at most
     slope: float = SLOPE
     scale_init: Callable = norm_init
+    spectral: bool = False  # as in `Down`
 
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool) -> tuple[jax.Array, jax.Array]:
-        shape = widths(images.shape[1], self.width, self.cap)
-        features = Down(shape, slope=self.slope, scale_init=self.scale_init)(images, train=train)
-        return Conv(self.latent, SIDE, 1, 0)(features)[:, 0, 0], features
+        down = Down(
+            widths(images.shape[1], self.width, self.cap),
+            slope=self.slope,
+            scale_init=self.scale_init,
+            spectral=self.spectral,
+        )
+        features = down(images, train=train)
+        logits = spectral(Conv(self.latent, SIDE, 1, 0), use=self.spectral, train=train)(features)
+        return logits[:, 0, 0], features
 
 
 class Decoder(nn.Module):

@@ -134,10 +134,19 @@ def with_words(text: str, runs: Sequence[Measured] = ()) -> str:
     for name in jaxdefect.names():
         row = row_of(name, [run for run in runs if run.detector == name], sets)
         old = kept.get(row[0], ["–"] * len(row))
-        rows.append([*row[:2], *(b if a == "–" else a for a, b in zip(row[2:-1], old[2:-1], strict=True)), row[-1]])
+        rows.append([*row[:2], *merged(row[2:-1], old[2:-1]), row[-1]])
     of_variants = lambda lines: [line for line in lines if not re.fullmatch(r"`\w+`", line[0])]
     about = text[: text.index(tables[0])]
     return laid_out(about, head, [*rows, *of_variants(lines)], of_variants(what[2:]))
+
+
+def merged(new: Sequence[str], old: Sequence[str]) -> list[str]:
+    """A row's figures on each set and its two times, as measured anew or, where that is a dash, as they were. Times,
+    which are means over sets, are new where no figure is left of before.
+    """
+    figures = [b if a == "–" else a for a, b in zip(new[:-2], old[:-2], strict=True)]
+    times = old[-2:] if figures != list(new[:-2]) and old[-2] != "–" else new[-2:]
+    return [*figures, *(b if a == "–" else a for a, b in zip(times, old[-2:], strict=True))]
 
 
 def words_of(name: str) -> tuple[str, str, str]:

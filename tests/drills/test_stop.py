@@ -14,7 +14,7 @@ from tests.launch.sweeping.small_sweeps import table
 
 pytestmark = pytest.mark.drill
 
-LONG = [*SMALL, "train.batch=32", "train.steps=400", "train.save_every=200"]  # seconds: stopped in between
+LONG = [*SMALL, "train.batch=32", "train.steps=1000", "train.save_every=500"]  # 10 s and more: stopped in between
 WITHIN = 10  # seconds
 
 

@@ -75,6 +75,18 @@ def test_without_folders_the_words_are_renewed_and_what_was_measured_stays(tmp_p
     assert rows_of(page.read_text()) == (head, rows)
 
 
+@pytest.mark.parametrize("new, old, together", [
+    ([".9", "–", "2.0", "7"], [".8", ".7", "1.0", "5"], [".9", ".7", "1.0", "5"]),
+    ([".9", ".6", "2.0", "7"], [".8", ".7", "1.0", "5"], [".9", ".6", "2.0", "7"]),
+    ([".9", "–", "2.0", "7"], [".8", "–", "1.0", "5"], [".9", "–", "2.0", "7"]),
+    ([".9", "–", "2.0", "7"], ["–", ".7", "–", "–"], [".9", ".7", "2.0", "7"]),
+    (["–", "–", "–", "–"], [".8", ".7", "1.0", "5"], [".8", ".7", "1.0", "5"]),
+])  # fmt: skip
+def test_times_are_new_where_every_figure_is(new, old, together):
+    """They are means over all sets of a row."""
+    assert detector_table.merged(new, old) == together
+
+
 def test_a_run_is_added_and_the_rest_stays(tmp_path, pages):
     page, words = pages
     tabulate.main([str(write(tmp_path / "run")), *words])

@@ -53,7 +53,7 @@ def test_the_score_is_what_the_discriminator_thinks_of_the_refined_image(fresh, 
     own, critic = state
     evaluate = lambda net, *inputs: loop.jit_once(functools.partial(apply, net, train=False))(*inputs)[0]
     refined = evaluate(REFINER, own.params, own.batch_stats, 2 * images - 1)
-    judge = alocc.Discriminator(SETTINGS["critic_width"], SETTINGS["levels"])
+    judge = alocc.Discriminator(SETTINGS["critic_width"], SETTINGS["levels"], spectral=False)
     logits = evaluate(judge, critic.params, critic.batch_stats, refined)
     np.testing.assert_allclose(scores.image, 1 - 1 / (1 + np.exp(-logits)), rtol=1e-4)
     reconstruction = (np.asarray(refined) + 1) / 2

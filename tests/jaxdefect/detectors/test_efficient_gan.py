@@ -44,7 +44,9 @@ def test_the_score_weighs_pixels_and_features_of_the_pair(taught):
                                        train=False)  # fmt: skip
     knobs = config.settings
     codes = own(0, efficient_gan.Encoder(knobs.latent, knobs.width), tanh(images))
-    judge = lambda x: np.asarray(own(2, efficient_gan.Discriminator(knobs.width, knobs.hidden), x, codes)[1])
+    judge = lambda x: np.asarray(
+        own(2, efficient_gan.Discriminator(knobs.width, knobs.hidden, spectral=False), x, codes)[1]
+    )
     by_hand = np.abs(judge(tanh(images)) - judge(tanh(scored[0.0].reconstruction))).sum(-1)
     np.testing.assert_allclose(features, by_hand, rtol=1e-3)
     np.testing.assert_allclose(scored[0.1].image, 0.9 * pixels + 0.1 * features, rtol=1e-5)
