@@ -22,6 +22,7 @@ RUNS = {
     "no pairs, bounded memory": NO_PAIRS | {"settings.cell_clip": 1},
     "no pairs, augmented": NO_PAIRS | {"settings.balance": ("brightness", "contrast", "translation")},
     "no pairs, r1 of 1": NO_PAIRS | {"settings.balance": ("r1",)},
+    "no pairs, r1 of .3": NO_PAIRS | {"settings.balance": ("r1",), "settings.r1": 0.3},
     "no pairs, r1 of .03": NO_PAIRS | {"settings.balance": ("r1",), "settings.r1": 0.03},
     "no pairs, spectral": NO_PAIRS | {"settings.balance": ("spectral",)},
 }
