@@ -13,8 +13,8 @@ SETTINGS = {
     "levels": 4,  # how often both halve an image
     "noise": 0.155,  # standard deviation of the noise to be taken out, of pixels in [-1, 1]
     "reconstruction": 0.4,  # lambda, weight of the squared error, mean over pixels
-    "balance": (),  # what keeps the discriminator from winning; see jaxdefect/losses/balance.py
-    "r1": 1.0,  # weight of the slope at real images, where balance has r1
+    "critic_balance": (),  # what keeps the discriminator from winning; see jaxdefect/losses/balance.py
+    "r1": 1.0,  # weight of the slope at real images, where critic_balance has r1
     "learning_rate": 2e-4,
     "box": 5,  # side of the mean filter over the residual, pixels
 }

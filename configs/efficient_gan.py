@@ -15,8 +15,8 @@ SETTINGS = {
     "dropout": 0.5,  # probability, in the discriminator
     "decay": 0.999,  # of the moving averages that score, per step
     "feature": 0.1,  # weight of the discriminator's features in the score; pixels have the rest
-    "balance": (),  # what keeps the discriminator from winning; see jaxdefect/losses/balance.py
-    "r1": 1.0,  # weight of the slope at real images, where balance has r1
+    "critic_balance": (),  # what keeps the discriminator from winning; see jaxdefect/losses/balance.py
+    "r1": 1.0,  # weight of the slope at real images, where critic_balance has r1
     "learning_rate": 1e-5,
     "box": 5,  # side of the mean filter over the residual, pixels
 }

@@ -17,7 +17,7 @@ SETTINGS = {
     "critic_steps": 5,  # updates of the critic in each of them, which share train.batch out
     "penalty": 10.0,  # weight of the gradient penalty
     "kappa": 1.0,  # weight of the critic's features beside the pixels
-    "balance": (),  # changes of what the critic is shown; see jaxdefect/losses/balance.py
+    "critic_balance": (),  # changes of what the critic is shown; see jaxdefect/losses/balance.py
     "learning_rate": 1e-4,  # of generator and critic
     "encoder_rate": 5e-5,
     "box": 5,  # side of the mean filter over the residual, pixels

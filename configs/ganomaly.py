@@ -14,8 +14,8 @@ SETTINGS = {
     "adversarial": 1.0,  # weight of matching the discriminator's features
     "contextual": 50.0,  # weight of the L1 distance of pixels
     "encoding": 1.0,  # weight of the squared distance of latents
-    "balance": (),  # what keeps the discriminator from winning; see jaxdefect/losses/balance.py
-    "r1": 1.0,  # weight of the slope at real images, where balance has r1
+    "critic_balance": (),  # what keeps the discriminator from winning; see jaxdefect/losses/balance.py
+    "r1": 1.0,  # weight of the slope at real images, where critic_balance has r1
     "learning_rate": 2e-4,
     "box": 5,  # side of the mean filter over the residual, pixels
 }

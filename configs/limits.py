@@ -52,5 +52,6 @@ SETTINGS = {
     "[1, 4095]": ("box", "dilate"),  # pixels, by which an image grows before it is filtered
     "[0, 4095]": ("frame", "margin", "opening", "smoothing", "window"),
     (1, 2, 4): ("views",),
+    ("brightness", "contrast", "translation", "cutout", "r1", "spectral"): ("critic_balance",),
 }  # fmt: skip
 LIMITS |= {f"settings.{name}": interval for interval, names in SETTINGS.items() for name in names}

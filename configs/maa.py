@@ -15,8 +15,8 @@ SETTINGS = {
     "cell_clip": 0,  # the most a number of the memory's cell may be; 0 for no bound
     "feature_loss": True,  # L1 of the discriminator's features (Eq. 8), else of pixels
     "adversarial": 1.0,  # lambda, weight of the adversarial loss (Eq. 10)
-    "balance": (),  # what keeps the discriminator from winning; see jaxdefect/losses/balance.py
-    "r1": 1.0,  # weight of the slope at real images, where balance has r1
+    "critic_balance": (),  # what keeps the discriminator from winning; see jaxdefect/losses/balance.py
+    "r1": 1.0,  # weight of the slope at real images, where critic_balance has r1
     "learning_rate": 1e-4,  # "10e-5"
     "critic_rate": 1e-4,  # learning rate of the discriminator
     "tap": "features",  # of the image score: features [positions, channels], or patch30 (literal)

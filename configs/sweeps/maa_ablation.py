@@ -20,11 +20,11 @@ RUNS = {
     "no pairs": NO_PAIRS,
     "no pairs, loss of pixels": NO_PAIRS | {"settings.feature_loss": False},
     "no pairs, bounded memory": NO_PAIRS | {"settings.cell_clip": 1},
-    "no pairs, augmented": NO_PAIRS | {"settings.balance": ("brightness", "contrast", "translation")},
-    "no pairs, r1 of 1": NO_PAIRS | {"settings.balance": ("r1",)},
-    "no pairs, r1 of .3": NO_PAIRS | {"settings.balance": ("r1",), "settings.r1": 0.3},
-    "no pairs, r1 of .03": NO_PAIRS | {"settings.balance": ("r1",), "settings.r1": 0.03},
-    "no pairs, spectral": NO_PAIRS | {"settings.balance": ("spectral",)},
+    "no pairs, augmented": NO_PAIRS | {"settings.critic_balance": ("brightness", "contrast", "translation")},
+    "no pairs, r1 of 1": NO_PAIRS | {"settings.critic_balance": ("r1",)},
+    "no pairs, r1 of .3": NO_PAIRS | {"settings.critic_balance": ("r1",), "settings.r1": 0.3},
+    "no pairs, r1 of .03": NO_PAIRS | {"settings.critic_balance": ("r1",), "settings.r1": 0.03},
+    "no pairs, spectral": NO_PAIRS | {"settings.critic_balance": ("spectral",)},
 }
 SEEDS = (0, 1)
 FIGURES = ("image.auroc", "image.gamma0.accuracy", "image.gamma0.recall", "pixel.auroc", "pixel.pro")

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 
 from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_multiple, check_size
-from jaxdefect.losses import balance as balancing
+from jaxdefect.losses import balance
 from jaxdefect.losses.adversarial import from_tanh, gan_loss, reconstruction_metrics, to_tanh
 from jaxdefect.maps import residuals
 from jaxdefect.maps.reconstruction import reconstruction_scores
@@ -74,7 +74,7 @@ def make(
     levels: int,
     noise: float,
     reconstruction: float,
-    balance: Sequence[str],
+    critic_balance: Sequence[str],
     r1: float,
     learning_rate: float,
     box: int,
@@ -84,12 +84,12 @@ def make(
     size: pixels a side of the images trained on, a multiple of 2^levels; others are resized to it when scored. width,
     critic_width: channels of the first maps of R and D (64), doubling `levels` times (4). noise: standard deviation of
     what R takes out again, of pixels in [-1, 1] (0.155). reconstruction: weight lambda of the squared error, averaged
-    over pixels as in the authors' code (0.4). balance: what keeps D from winning (see `losses.balance`), none as
+    over pixels as in the authors' code (0.4). critic_balance: what keeps D from winning (see `losses.balance`), none as
     published; r1: the weight of r1 there. box: side of the mean filter over the map, pixels.
     """
     _check(size=size, levels=levels, box=box)
-    balancing.check(balance)
-    refiner, discriminator = Refiner(width, levels), Discriminator(critic_width, levels, "spectral" in balance)
+    balance.check(critic_balance)
+    refiner, discriminator = Refiner(width, levels), Discriminator(critic_width, levels, "spectral" in critic_balance)
     optimizer = optim.adam(learning_rate, b1=0.5)
 
     def init(key: jax.Array, batch: Batch) -> State:
@@ -103,7 +103,7 @@ def make(
         images, clean = to_tanh(batch.image), to_tanh(batch.clean)
         keys = parallel.sample_keys(key, len(images))
         noisy = images + noise * jax.vmap(lambda key: jax.random.normal(key, images.shape[1:]))(keys)
-        show = lambda x: balancing.shown(x, jax.vmap(jax.random.fold_in, (0, None))(keys, 1), balance)
+        show = lambda x: balance.shown(x, jax.vmap(jax.random.fold_in, (0, None))(keys, 1), critic_balance)
         critic = state.discriminator
         refine = lambda params: apply(refiner, params, state.refiner.batch_stats, noisy, train=True)
         discriminate = lambda params, stats, x: apply(discriminator, params, stats, x, train=True)
@@ -114,7 +114,7 @@ def make(
             fake, stats = discriminate(params, stats, show(refined))
             told = gan_loss(real, True) + gan_loss(fake, False)
             verdict = lambda x: discriminate(params, critic.batch_stats, x)[0]
-            slope = r1 * balancing.r1(verdict, show(clean)) if "r1" in balance else 0
+            slope = r1 * balance.r1(verdict, show(clean)) if "r1" in critic_balance else 0
             return told + slope, (stats, {"critic_loss": told})
 
         def refiner_loss(params):

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 
 from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_multiple, check_size
-from jaxdefect.losses import balance as balancing
+from jaxdefect.losses import balance
 from jaxdefect.losses.adversarial import batch_moments, from_tanh, gan_loss, moving_average, to_tanh
 from jaxdefect.maps import residuals
 from jaxdefect.maps.reconstruction import reconstruction_scores
@@ -119,7 +119,7 @@ def make(
     dropout: float,
     decay: float,
     feature: float,
-    balance: Sequence[str],
+    critic_balance: Sequence[str],
     r1: float,
     learning_rate: float,
     box: int,
@@ -129,14 +129,14 @@ def make(
     size: pixels a side of the images trained on, a multiple of 4; others are resized to it when scored. width: channels
     of the convolutions (64). hidden: of the fully connected layers (1024). latent: length of z (200). dropout:
     probability in the discriminator (.5). decay: of the moving averages that score (.999), of weights and, our reading,
-    of batch statistics alike. feature: weight of the features in the score (.1), pixels have the rest. balance: what
-    keeps the discriminator from winning (see `losses.balance`), none as published; r1: the weight of r1 there. box:
-    side of the mean filter over the residual, pixels. `loss` compares G(z) with the images as crowds (`batch_moments`):
-    the error of G(E(x)), the metric `reconstruction`, need not fall in a BiGAN.
+    of batch statistics alike. feature: weight of the features in the score (.1), pixels have the rest. critic_balance:
+    what keeps the discriminator from winning (see `losses.balance`), none as published; r1: the weight of r1 there.
+    box: side of the mean filter over the residual, pixels. `loss` compares G(z) with the images as crowds
+    (`batch_moments`): the error of G(E(x)), the metric `reconstruction`, need not fall in a BiGAN.
     """
     _check(size=size, width=width, hidden=hidden, box=box)
-    balancing.check(balance)
-    encoder, discriminator = Encoder(latent, width), Discriminator(width, hidden, "spectral" in balance)
+    balance.check(critic_balance)
+    encoder, discriminator = Encoder(latent, width), Discriminator(width, hidden, "spectral" in critic_balance)
     generator_like = lambda images: Generator(size, images.shape[-1], width, hidden)
     optimizer = optim.adam(learning_rate, b1=0.5)
 
@@ -156,7 +156,7 @@ def make(
         encode = lambda params: apply(encoder, params, state.encoder.batch_stats, images, train=True)
         draw = lambda params: apply(generator, params, state.generator.batch_stats, noise, train=True)
 
-        show = lambda x: balancing.shown(x, jax.vmap(jax.random.fold_in, (0, None))(noise_key, 1), balance)
+        show = lambda x: balance.shown(x, jax.vmap(jax.random.fold_in, (0, None))(noise_key, 1), critic_balance)
 
         def discriminate(params, batch_stats, images, latents, keys):
             (logits, _), stats = apply(discriminator, params, batch_stats, images, latents, dropout, keys, train=True)
@@ -169,7 +169,7 @@ def make(
             drawn, stats = discriminate(params, stats, show(fakes), noise, keys)
             told = gan_loss(encoded, True) + gan_loss(drawn, False)
             verdict = lambda x: discriminate(params, before, x, codes, keys)[0]
-            slope = r1 * balancing.r1(verdict, show(real)) if "r1" in balance else 0
+            slope = r1 * balance.r1(verdict, show(real)) if "r1" in critic_balance else 0
             return told + slope, (stats, {"critic_loss": told})
 
         def encoder_loss(params):

@@ -21,7 +21,7 @@ from jax import lax
 
 from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.losses import balance as balancing
+from jaxdefect.losses import balance
 from jaxdefect.losses.adversarial import batch_moments, from_tanh, gradient_penalty, parts, to_tanh
 from jaxdefect.maps import residuals
 from jaxdefect.maps.reconstruction import reconstruction_scores
@@ -121,7 +121,7 @@ def make(
     critic_steps: int,
     penalty: float,
     kappa: float,
-    balance: Sequence[str],
+    critic_balance: Sequence[str],
     learning_rate: float,
     encoder_rate: float,
     box: int,
@@ -132,12 +132,12 @@ def make(
     channels of the widest maps (64). latent: numbers in z (128). gan_steps: steps of the first phase; the encoder
     learns in all later ones. critic_steps: updates of the critic in each of them, for which the batch is split (5).
     penalty: weight of the gradient penalty (10). kappa: weight of the features beside the pixels in the encoder's loss
-    and the score (1). balance: changes of what the critic is shown (see `losses.balance`), none as published.
+    and the score (1). critic_balance: changes of what the critic is shown (see `losses.balance`), none as published.
     learning_rate: of generator and critic; encoder_rate: of the encoder. box: side of the mean filter over the
     residual, pixels.
     """
     _check(size=size, gan_steps=gan_steps, critic_steps=critic_steps, box=box)
-    balancing.check(balance, of=balancing.CHANGES)
+    balance.check(critic_balance, of=balance.CHANGES)
     critic, encoder = Tower(width, 1, critic=True), Tower(width, latent, critic=False)
     adam = optim.adam(learning_rate, b1=0.0, b2=0.9)
     rmsprop = optax.chain(optim.average_over_devices(), optax.rmsprop(encoder_rate))
@@ -172,7 +172,7 @@ def make(
         def critic_step(critic, inputs):
             real, keys = inputs
             fake, _ = generate(generator.params, keys[:, 0])
-            real, fake = (balancing.shown(x, keys[:, 1], balance) for x in (real, fake))
+            real, fake = (balance.shown(x, keys[:, 1], critic_balance) for x in (real, fake))
 
             def loss(params):
                 (real_scores, _), (fake_scores, _) = criticise(params, real, fake)
@@ -186,7 +186,7 @@ def make(
 
         def generator_loss(params):
             fake, stats = generate(params, keys[0, :, 2])
-            seen = balancing.shown(fake, keys[0, :, 1], balance)
+            seen = balance.shown(fake, keys[0, :, 1], critic_balance)
             return -jnp.mean(criticise(updated_critic.params, seen)[0][0]), (stats, batch_moments(fake, images[0]))
 
         generator, moments = optim.update_player(adam, generator_loss, generator)

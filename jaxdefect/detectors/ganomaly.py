@@ -19,7 +19,7 @@ import jax.numpy as jnp
 
 from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_size
-from jaxdefect.losses import balance as balancing
+from jaxdefect.losses import balance
 from jaxdefect.losses.adversarial import from_tanh, gan_loss, reconstruction_metrics, to_tanh
 from jaxdefect.maps import residuals
 from jaxdefect.maps.reconstruction import reconstruction_scores
@@ -59,7 +59,7 @@ def make(
     adversarial: float,
     contextual: float,
     encoding: float,
-    balance: Sequence[str],
+    critic_balance: Sequence[str],
     r1: float,
     learning_rate: float,
     box: int,
@@ -69,14 +69,14 @@ def make(
     size: pixels a side of the images trained on, a power of two from 8 on; others are resized to it when scored.
     latent: numbers an image is encoded in (100). width: channels of the maps next to the image (64), doubling inwards,
     cap at most (512), in all four networks. adversarial, contextual, encoding: weights of the losses of matched
-    features, of pixels and of latents (1, 50, 1). balance: what keeps the discriminator from winning (see
+    features, of pixels and of latents (1, 50, 1). critic_balance: what keeps the discriminator from winning (see
     `losses.balance`), none as published; r1: the weight of r1 there. box: side of the mean filter over the map, pixels.
     """
     dcgan.check_size(size)
     residuals.check_box(box)
-    balancing.check(balance)
+    balance.check(critic_balance)
     generator = Generator(latent, width, cap)
-    discriminator = dcgan.Encoder(1, width, cap, spectral="spectral" in balance)
+    discriminator = dcgan.Encoder(1, width, cap, spectral="spectral" in critic_balance)
     optimizer = optim.adam(learning_rate, b1=0.5)
 
     def init(key: jax.Array, batch: Batch) -> State:
@@ -88,7 +88,7 @@ def make(
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         keys = parallel.sample_keys(key, len(batch.image))
-        show = lambda x: balancing.shown(x, keys, balance)
+        show = lambda x: balance.shown(x, keys, critic_balance)
         images, clean = to_tanh(batch.image), to_tanh(batch.clean)
         critic = state.discriminator
         generate = lambda params, x: apply(generator, params, state.generator.batch_stats, x, train=True)
@@ -100,7 +100,7 @@ def make(
             (fake, _), stats = discriminate(params, stats, show(reconstruction))
             told = (gan_loss(real, True) + gan_loss(fake, False)) / 2
             verdict = lambda x: discriminate(params, critic.batch_stats, x)[0][0]
-            slope = r1 * balancing.r1(verdict, show(clean)) if "r1" in balance else 0
+            slope = r1 * balance.r1(verdict, show(clean)) if "r1" in critic_balance else 0
             return told + slope, (stats, {"critic_loss": told})
 
         def generator_loss(params):

@@ -20,7 +20,7 @@ from jax import lax
 
 from jaxdefect import parallel
 from jaxdefect.detector import Batch, Detector, Scores, check_multiple, check_size
-from jaxdefect.losses import balance as balancing
+from jaxdefect.losses import balance
 from jaxdefect.losses.adversarial import batch_moments, from_tanh, gan_loss, to_tanh
 from jaxdefect.maps import residuals
 from jaxdefect.maps.reconstruction import reconstruction_scores
@@ -126,7 +126,7 @@ def make(
     cell_clip: int,
     feature_loss: bool,
     adversarial: float,
-    balance: Sequence[str],
+    critic_balance: Sequence[str],
     r1: float,
     learning_rate: float,
     critic_rate: float,
@@ -137,20 +137,19 @@ def make(
     """MAA. Floats (adversarial, r1, learning_rate, critic_rate) may be tracers.
 
     size: pixels a side of the images trained on, a multiple of 8 from 32 on; others are resized to it when scored.
-    width, critic_width: channels of the first layers (16, 64). blocks: residual blocks on each side of the memory
-    (3). memory: whether there is a memory. cell_clip: the most a number in its cell may be; 0 for no bound, as
-    published: carried from batch to batch it then grows for as long as there are steps. feature_loss: L1 of features
-    (Eq. 8); without, of pixels. adversarial: weight lambda of the adversarial loss (Eq. 10). balance: what keeps the
+    width, critic_width: channels of the first layers (16, 64). blocks: residual blocks on each side of the memory (3).
+    memory: whether there is a memory. cell_clip: the most a number in its cell may be; 0 for no bound, as published:
+    carried from batch to batch it then grows for as long as there are steps. feature_loss: L1 of features (Eq. 8);
+    without, of pixels. adversarial: weight lambda of the adversarial loss (Eq. 10). critic_balance: what keeps the
     discriminator from winning (see `losses.balance`); r1: the weight of r1 there. learning_rate, critic_rate: of
-    generator and discriminator, the same in the paper. tap: the features of the image score, `features` (positions
-    are samples, channels dimensions) or `patch30` (rows are samples). distance: the image score, fmd (Eq. 7),
-    markov_l1 (mean absolute difference of the features) or l1 (of the pixels). window: side of the local variance,
-    pixels (11).
+    generator and discriminator, the same in the paper. tap: the features of the image score, `features` (positions are
+    samples, channels dimensions) or `patch30` (rows are samples). distance: the image score, fmd (Eq. 7), markov_l1
+    (mean absolute difference of the features) or l1 (of the pixels). window: side of the local variance, pixels (11).
     """
     _check(size=size, tap=tap, distance=distance, window=window)
-    balancing.check(balance)
+    balance.check(critic_balance)
     generator = Generator(width, blocks, memory, cell_clip)
-    discriminator = Discriminator(critic_width, "spectral" in balance)
+    discriminator = Discriminator(critic_width, "spectral" in critic_balance)
     optimizer, critic_optimizer = (optim.adam(rate, b1=0.5) for rate in (learning_rate, critic_rate))
 
     def init(key: jax.Array, batch: Batch) -> State:
@@ -167,7 +166,7 @@ def make(
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
         keys = parallel.sample_keys(key, len(batch.image))
-        show = lambda x: balancing.shown(x, keys, balance)  # Real and drawn images of a place are changed alike.
+        show = lambda x: balance.shown(x, keys, critic_balance)  # Real and drawn images of a place are changed alike.
         images, clean = to_tanh(batch.image), to_tanh(batch.clean)
         paired = clean if batch.paired_image is None else to_tanh(batch.paired_image)
         player, critic = state.generator, state.discriminator
@@ -179,7 +178,7 @@ def make(
             (fake, _), stats = discriminate(params, stats, show(reconstruction))
             told = gan_loss(real, True) + gan_loss(fake, False)
             verdict = lambda x: discriminate(params, critic.batch_stats, x)[0][0]
-            slope = r1 * balancing.r1(verdict, show(paired)) if "r1" in balance else 0
+            slope = r1 * balance.r1(verdict, show(paired)) if "r1" in critic_balance else 0
             return told + slope, (stats, {"critic_loss": told})
 
         def generator_loss(params):

@@ -1,4 +1,4 @@
-"""What keeps a discriminator from winning where images are few: each by its name in the setting `balance`.
+"""What keeps a discriminator from winning where images are few: each by its name in the setting `critic_balance`.
 
 A discriminator that tells every drawn image from every real one teaches a generator nothing more; with a few dozen of
 images it learns them by heart. Images are [B, H, W, C] in [-1, 1].
@@ -26,7 +26,7 @@ def check(balance: Sequence[str], of: Iterable[str] = ()) -> None:
     of = of or (*CHANGES, "r1", "spectral")
     for name in balance:
         if name not in of:
-            raise ValueError(f"settings.balance holds {name!r}; use any of {', '.join(of)}")
+            raise ValueError(f"settings.critic_balance holds {name!r}; use any of {', '.join(of)}")
 
 
 def shown(images: jax.Array, keys: jax.Array, balance: Sequence[str]) -> jax.Array:

@@ -9,11 +9,11 @@ from jaxdefect.detector import nearest
 
 
 def check(field: str, value: Any, present: Any) -> None:
-    """Raises ValueError for a value outside a field's range, or for none of its choices. present: one that is fine."""
+    """Raises ValueError for a value, or a part of one, outside a field's range or choices. present: one that is fine."""
     limit = LIMITS.get(field)
-    if isinstance(limit, tuple) and value not in limit:
-        raise ValueError(f"{field}={value} is not known{nearest(str(value), list(map(str, limit)))}")
     for part in value if isinstance(value, tuple) else (value,):
+        if isinstance(limit, tuple) and part not in limit:
+            raise ValueError(f"{field}={part} is not known{nearest(str(part), list(map(str, limit)))}")
         if isinstance(limit, str) and not isinstance(part, (str, bool)) and not within(limit, part):
             raise ValueError(f"{field}={shown(value)} is out of its range; give {words(limit, value)}, "
                              f"such as {field}={shown(present)}")  # fmt: skip

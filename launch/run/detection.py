@@ -33,11 +33,15 @@ LEFT = {TABLE, JOURNAL, LOG, "events.jsonl"}  # files by which a folder is known
 
 
 class Image(NamedTuple):
-    """An image of a folder: its path there, and its pixels uint8 [H, W, C] or why it cannot be looked at."""
+    """An image of a folder: its path there, and its pixels uint8 [H, W, C] or why it cannot be looked at.
+
+    coloured: whether it has colours that the run does not see, and nothing was said of it.
+    """
 
     name: str
     pixels: np.ndarray | None = None
     error: str | None = None
+    coloured: bool = False
 
 
 def detect(
@@ -96,13 +100,16 @@ def detections(
         if len(os.fsencode(path.name)) > LONGEST:
             return Image(name, error=f"{name}: a name of more than {LONGEST} bytes; rename the file")
         try:
-            image = Image(name, images.read_image(path))
+            pixels = images.read_image(path)
         except (ValueError, OSError) as error:
             return Image(name, error=str(error))
-        if grey and not told and images.is_coloured(image.pixels):
-            told.add(name)
-            warn(f"{name} is in colour, and the run looks at its grey (data.channels=1), as it was trained; train one "
-                 "with data.channels=3 to use colours")  # fmt: skip
+        return Image(name, pixels, coloured=grey and not told and images.is_coloured(pixels))
+
+    def warned(image: Image) -> Image:
+        if image.coloured and not told:  # Asked again here, in one thread: several read.
+            told.add(image.name)
+            warn(f"{image.name} is in colour, and the run looks at its grey (data.channels=1), as it was trained; "
+                 "train one with data.channels=3 to use colours")  # fmt: skip
         return image
 
     def predict(alike: list[Image]) -> list[tuple[Image, Prediction | Exception | None]]:
@@ -124,7 +131,7 @@ def detections(
         write_pictures(out, image, found)
         return image.name, row_of(found, pixel_size)
 
-    together = batches(in_threads(read, paths), lambda image: None if image.error else image.pixels.shape)
+    together = batches(map(warned, in_threads(read, paths)), lambda image: None if image.error else image.pixels.shape)
     yield from in_threads(write, itertools.chain.from_iterable(map(predict, together)))
 
 

@@ -87,7 +87,7 @@ def test_a_spectral_kernel_has_a_largest_singular_value_of_one():
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(ValueError, match=r"settings.balance holds 'dropout'; use any of brightness, .*spectral"):
+    with pytest.raises(ValueError, match=r"settings.critic_balance holds 'dropout'; use any of brightness, .*spectral"):
         balance.check(("r1", "dropout"))
 
 
@@ -105,14 +105,16 @@ def after(count, name, **settings):
 @pytest.mark.parametrize("name", ["ganomaly", *drilled("maa", "alocc", "efficient_gan")])
 def test_a_slope_that_costs_keeps_a_discriminator_from_winning(name):
     rate = {"critic_rate" if name == "maa" else "learning_rate": 3e-3}
-    free, kept = (after(8, name, balance=("r1",), r1=weight, **rate)[1]["critic_loss"] for weight in (0.0, 100.0))
+    free, kept = (
+        after(8, name, critic_balance=("r1",), r1=weight, **rate)[1]["critic_loss"] for weight in (0.0, 100.0)
+    )
     assert np.isfinite(kept) and kept > free + 0.02
 
 
 @pytest.mark.drill
 @pytest.mark.parametrize("name", ["ganomaly", "maa", "alocc", "efficient_gan", "f_anogan"])
 def test_what_is_shown_changed_is_learned_from(name):
-    state, metrics = after(2, name, balance=tuple(balance.CHANGES))
+    state, metrics = after(2, name, critic_balance=tuple(balance.CHANGES))
     plain, _ = after(2, name)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((state, metrics)) if leaf.dtype.kind == "f")
     assert any(np.any(a != b) for a, b in zip(*map(jax.tree.leaves, (state, plain)), strict=True))
@@ -121,7 +123,7 @@ def test_what_is_shown_changed_is_learned_from(name):
 @pytest.mark.drill
 @pytest.mark.parametrize("name", ["ganomaly", "maa", "alocc", "efficient_gan"])
 def test_a_spectral_discriminator_has_no_batch_normalisation(name):
-    state, metrics = after(2, name, balance=("spectral",))
+    state, metrics = after(2, name, critic_balance=("spectral",))
     assert all(np.isfinite(value) for value in jax.tree.leaves(metrics))
     paths = [
         "/".join(str(key) for key in path) for path, _ in jax.tree.leaves_with_path(state.discriminator.batch_stats)
@@ -130,5 +132,5 @@ def test_a_spectral_discriminator_has_no_batch_normalisation(name):
 
 
 def test_f_anogan_whose_critic_has_its_own_penalty_takes_changes_alone():
-    with pytest.raises(ValueError, match="settings.balance holds 'r1'; use any of brightness, .*cutout$"):
-        tiny("f_anogan", balance=("r1",))
+    with pytest.raises(ValueError, match="settings.critic_balance holds 'r1'; use any of brightness, .*cutout$"):
+        tiny("f_anogan", critic_balance=("r1",))

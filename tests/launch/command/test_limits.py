@@ -74,6 +74,14 @@ def test_what_is_out_of_range_is_refused_with_a_value_that_is_not(pair, said):
         override(config, [remedy[1]])
 
 
+def test_each_of_several_must_be_one_of_the_choices():
+    config = get("maa", "small")
+    override(config, ["settings.critic_balance=r1,cutout"])
+    assert config.settings.critic_balance == ("r1", "cutout")
+    with pytest.raises(ValueError, match="settings.critic_balance=r2 is not known; did you mean 'r1'"):
+        override(config, ["settings.critic_balance=cutout,r2"])
+
+
 def test_ends_belong_to_a_range_or_do_not():
     assert [limits.within("[0, 1)", value) for value in (-0.1, 0, 0.5, 1, float("nan"))] == [
         False,

@@ -79,11 +79,12 @@ def test_an_overlay_is_the_image_with_a_line_whatever_the_colours():
 
 def test_colours_that_a_run_does_not_see_are_told_once(run, folder, tmp_path, capsys):
     rng = np.random.default_rng(0)
-    for name in ("b.png", "c.png"):
-        Image.fromarray(rng.integers(0, 255, (64, 64, 3), np.uint8)).save(folder / name)
+    for letter in "bcdefgh":  # Several threads read them.
+        Image.fromarray(rng.integers(0, 255, (64, 64, 3), np.uint8)).save(folder / f"{letter}.png")
     rows = detection.detect(run, folder, tmp_path / "out")
     said = "".join(capsys.readouterr())
-    assert len(rows) == 7 and said.count("is in colour, and the run looks at its grey (data.channels=1)") == 1
+    assert len(rows) == 12 and said.count("b.png is in colour, and the run looks at its grey (data.channels=1)") == 1
+    assert said.count("is in colour") == 1
 
 
 def count_predictions(monkeypatch, stop_after=None):
