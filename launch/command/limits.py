@@ -9,7 +9,7 @@ from jaxdefect.detector import nearest
 
 
 def check(field: str, value: Any, present: Any) -> None:
-    """Raises ValueError for a value, or a part of one, outside a field's range or choices. present: one that is fine."""
+    """Raises ValueError for a value, or a part of one, outside a field's range or choices. present: a fine one."""
     limit = LIMITS.get(field)
     for part in value if isinstance(value, tuple) else (value,):
         if isinstance(limit, tuple) and part not in limit:
