@@ -14,13 +14,21 @@ from tests.launch.sweeping.small_sweeps import table
 
 pytestmark = pytest.mark.drill
 
-LONG = [*SMALL, "train.batch=32", "train.steps=1000", "train.save_every=500"]  # 10 s and more: stopped in between
+LONG = [*SMALL, "train.batch=32", "train.steps=400", "train.save_every=200"]  # seconds: stopped in between
 WITHIN = 10  # seconds
 
 
 def started(*words):
     command = [sys.executable, "-m", *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heeding_signals
+    )
+
+
+def heeding_signals():
+    """What nohup, or a shell that starts these tests behind it, has every child ignore, and a command then does."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def stopped(process, number, *, again_after=None):
