@@ -103,7 +103,7 @@ def make(
         images, clean = to_tanh(batch.image), to_tanh(batch.clean)
         keys = parallel.sample_keys(key, len(images))
         noisy = images + noise * jax.vmap(lambda key: jax.random.normal(key, images.shape[1:]))(keys)
-        show = lambda x: balance.shown(x, jax.vmap(jax.random.fold_in, (0, None))(keys, 1), critic_balance)
+        show = lambda x: balance.shown(x, keys, critic_balance)
         critic = state.discriminator
         refine = lambda params: apply(refiner, params, state.refiner.batch_stats, noisy, train=True)
         discriminate = lambda params, stats, x: apply(discriminator, params, stats, x, train=True)

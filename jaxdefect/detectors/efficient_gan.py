@@ -156,7 +156,7 @@ def make(
         encode = lambda params: apply(encoder, params, state.encoder.batch_stats, images, train=True)
         draw = lambda params: apply(generator, params, state.generator.batch_stats, noise, train=True)
 
-        show = lambda x: balance.shown(x, jax.vmap(jax.random.fold_in, (0, None))(noise_key, 1), critic_balance)
+        show = lambda x: balance.shown(x, noise_key, critic_balance)
 
         def discriminate(params, batch_stats, images, latents, keys):
             (logits, _), stats = apply(discriminator, params, batch_stats, images, latents, dropout, keys, train=True)
